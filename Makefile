@@ -1,0 +1,67 @@
+# The one way to do things here. `make` alone says what there is.
+SHELL := /bin/sh
+PYTHON ?= python3
+BIN := .venv/bin
+SETUP := $(PYTHON) tools/setup.py
+LAYERS := installer build runtime dev example capture peers
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench soak docs cover lock clean
+
+help: ## this list
+	@echo "Lineal: records what a model is and where it came from."
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' Makefile
+
+setup: ## the virtual environment .venv with everything in it, the data of the example too
+	@$(SETUP) demo check docs test
+
+demo: ## record a real pipeline twice and show where its model came from
+	@$(SETUP) demo
+	@$(BIN)/python tools/demo.py
+
+test: ## all tests
+	@$(SETUP) test
+	$(BIN)/python -m pytest
+
+check: ## format, lint, types, contracts, unit tests: quick
+	@$(SETUP) check
+	$(BIN)/ruff format --check
+	$(BIN)/ruff check
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- --eval-annotations --backport typing src/lineal/capture src/lineal/journal src/lineal/resolve
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/test_house.py
+
+bench: ## the benchmarks, each beside its limit; writes bench/RESULTS.md
+	@$(SETUP) bench
+	$(BIN)/python -m bench
+
+soak: ## the slow property tests, with many more examples
+	@$(SETUP) test
+	LINEAL_SOAK=1 $(BIN)/python -m pytest --timeout=3600 tests/props
+
+docs: ## the documentation, into site/
+	@$(SETUP) docs
+	$(BIN)/python tools/gen_reference.py
+	$(BIN)/zensical build --strict --clean
+
+cover: ## all tests, with a table of the lines they reach
+	@$(SETUP) test
+	$(BIN)/coverage erase
+	$(BIN)/coverage run -m pytest
+	$(BIN)/coverage combine -q
+	$(BIN)/coverage report
+
+lock: ## resolve requirements/*.in again into hashed lock files
+	@$(SETUP) check
+	@for layer in $(LAYERS); do \
+	  echo "requirements/$$layer.txt"; \
+	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	    --output-file requirements/$$layer.txt requirements/$$layer.in || exit 1; \
+	done
+
+clean: ## take away everything that was made, the environments and the example's output too
+	rm -rf .venv .venv-peers build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	  .import_linter_cache examples/flights/work docs/reference/generated
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
