@@ -1,0 +1,1 @@
+"""Values and rules: pure, without clock, randomness, files, network or database."""

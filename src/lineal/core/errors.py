@@ -1,0 +1,45 @@
+"""The four ways in which Lineal says no.
+
+LinealError
+ ├── NotFound     nothing is known under that name          (code `not_found`)
+ ├── Conflict     it is known, but it stands otherwise      (code `conflict`)
+ ├── Invalid      the request itself cannot be right        (code `invalid`)
+ └── Unavailable  the store, disk or network did not answer (code `unavailable`)
+
+A message says what was found and what was wanted; `hint` says what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+
+class LinealError(Exception):
+    """Base of every error that crosses a layer."""
+
+    code: ClassVar[str] = "internal"
+
+    def __init__(self, message: str, *, hint: str = "", **subject: str) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+        self.subject = subject
+
+    def __str__(self) -> str:
+        return f"{self.message}\n  {self.hint}" if self.hint else self.message
+
+
+class NotFound(LinealError):
+    code = "not_found"
+
+
+class Conflict(LinealError):
+    code = "conflict"
+
+
+class Invalid(LinealError):
+    code = "invalid"
+
+
+class Unavailable(LinealError):
+    code = "unavailable"

@@ -1,0 +1,37 @@
+"""fsck: is what was recorded still whole?"""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineal.service.operations import Scope, operation
+
+
+class FsckRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """bytes: also read every kept object again and compare it with its digest."""
+
+    bytes: bool = True
+
+
+class FsckReply(msgspec.Struct, frozen=True, kw_only=True):
+    """problems: one sentence each, naming what is broken; empty when everything is whole. checked: counts by kind."""
+
+    problems: list[str]
+    checked: dict[str, int]
+
+
+@operation("fsck", permission="record:read", path="/fsck", summary="Check store, bytes and audit log")
+def fsck(scope: Scope, request: FsckRequest) -> FsckReply:
+    """What is broken in the store, its audit log and its kept bytes."""
+    problems = [f"audit: {line}" for line in scope.store.audit.verify(scope.tx)]
+    counts = {
+        "runs": scope.tx.value("SELECT count(*) FROM run") or 0,
+        "versions": scope.tx.value("SELECT count(*) FROM version") or 0,
+        "edges": scope.tx.value("SELECT count(*) FROM edge") or 0,
+        "audit leaves": len(scope.store.audit.list_leaves(scope.tx, after=0, limit=10_000_000)),
+    }
+    if request.bytes and scope.blobs is not None:
+        broken, count = scope.blobs.check()
+        problems += [f"bytes: {line}" for line in broken]
+        counts["kept objects"] = count
+    return FsckReply(problems=problems, checked=counts)

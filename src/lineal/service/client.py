@@ -1,0 +1,99 @@
+"""The in-process client: the same call as over HTTP, answered by the embedded store."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import socket
+import time
+from types import TracebackType
+from typing import Any
+
+from lineal.resolve import project as projects
+from lineal.service import operations
+from lineal.store.open import Store, open_store
+
+# operation -> the service module that declares it, so that one verb does not load all others
+_WHERE = {
+    "ingest": "ingest",
+    "runs": "runs",
+    "metrics": "runs",
+    "show": "show",
+    "trace": "lineage",
+    "diff": "compare",
+    "health": "health",
+    "register": "registry",
+    "alias": "registry",
+    "aliases": "registry",
+    "tag": "registry",
+    "deploy": "registry",
+    "undeploy": "registry",
+    "delete": "removal",
+    "fsck": "check",
+}
+
+
+def now_us() -> int:
+    """UTC microseconds."""
+    return time.time_ns() // 1000
+
+
+def local_actor() -> str:
+    """`user@host` of the person whose process this is."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    return f"{user}@{socket.gethostname()}"
+
+
+class Client:
+    """Calls operations on a project's store. Use as a context manager; not to be shared between threads or over a fork."""
+
+    def __init__(self, project: projects.Project, *, store: Store | None = None, actor: str = "") -> None:
+        self.project = project
+        self.actor = actor or local_actor()
+        self._store = store
+        self._blobs: Any = None
+
+    @property
+    def store(self) -> Store:
+        """The store, opened at first use."""
+        if self._store is None:
+            self._store = open_store(self.project.store_url)
+        return self._store
+
+    @property
+    def blobs(self) -> Any:
+        """The bytes kept for this project, opened at first use."""
+        if self._blobs is None:
+            from lineal.store.blobs import Blobs
+
+            self._blobs = Blobs(self.project.blobs_url)
+        return self._blobs
+
+    def call(self, name: str, request: Any) -> Any:
+        """Run one operation; the reply's type is the one the operation table declares."""
+        found = operations.find(name, _WHERE.get(name, name))
+        return operations.call(
+            found,
+            request,
+            store=self.store,
+            blobs=self.blobs if found.name in {"fsck", "delete"} else None,
+            caller=operations.Caller(self.actor, operations.ALL_PERMISSIONS),
+            namespace=self.project.name,
+            now=now_us,
+        )
+
+    def close(self) -> None:
+        if self._store is not None:
+            self._store.close()
+            self._store = None
+
+    def __enter__(self) -> Client:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        self.close()

@@ -1,0 +1,201 @@
+"""Trace: what something was made from (ancestry), and what depends on it (impact)."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineal.core.errors import Invalid
+from lineal.core.events import Level
+from lineal.core.lineage import ancestry
+from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
+from lineal.service import references
+from lineal.service.operations import Scope, operation
+
+BUDGET = 20_000  # vertices; a recursive walk of so many stays below about 0.1 s in SQLite
+DEPTH = 1000
+_GOVERNS = ("environment", "code")
+
+
+class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """direction: `up` (ancestry), `down` (impact). depth: hops, one hop is one edge, so dataset -> run -> model is 2.
+
+    as_of: as it was recorded by then (microseconds UTC); None: now. governing: also code and environment versions.
+    """
+
+    ref: str
+    direction: str = "up"
+    depth: int = DEPTH
+    as_of: int | None = None
+    budget: int = BUDGET
+    governing: bool = False
+
+
+class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A vertex of an answer. id: within this answer. ref: how to name it. state: a run's. at: its start or recording."""
+
+    id: int
+    type: str
+    ref: str
+    label: str
+    kind: str
+    at: int
+    state: str = ""
+    digest: str | None = None
+    level: str = ""
+    reason: str = ""
+    size: int | None = None
+    namespace: str = ""
+    names: list[str] = []
+    origin_unknown: bool = False
+    candidates: list[str] = []
+
+
+class GraphEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """An edge in its own direction (data flows src -> dst), with how it is known."""
+
+    src: int
+    dst: int
+    kind: str
+    role: str
+    evidence: str
+    via: list[str]
+    rule: str
+    again: bool
+    at: int
+    message: int
+
+
+class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The graph around `root`. also: producers that were not followed; loops: edges that contradict time.
+
+    cut: whether depth or budget left something out; then `cut_reason` says which and how much is known.
+    """
+
+    root: int
+    direction: str
+    nodes: list[GraphNode]
+    edges: list[GraphEdge]
+    also: list[GraphEdge]
+    loops: list[GraphEdge]
+    cut: bool
+    cut_reason: str
+    as_of: int | None
+
+
+@operation(
+    "trace", permission="record:read", path="/trace", summary="Trace where something came from or went to"
+)
+def trace(scope: Scope, request: TraceRequest) -> TraceReply:
+    """The ancestry (a DAG) or the impact of a run or version.
+
+    Raises Invalid: unknown direction, or a depth or budget below 1.
+    """
+    if request.direction not in ("up", "down"):
+        raise Invalid(
+            f"direction {request.direction!r}",
+            hint="`up` (what it was made from) or `down` (what it went into)",
+        )
+    if request.depth < 1 or request.budget < 1:
+        raise Invalid(f"depth {request.depth}, budget {request.budget}", hint="both count from 1")
+    root = references.find(scope, request.ref).node
+    store, tx = scope.store, scope.tx
+    walk = store.edges.upstream if request.direction == "up" else store.edges.downstream
+    edges, cut = walk(tx, root, depth=request.depth, budget=request.budget, as_of=request.as_of)
+    if not request.governing:
+        edges = [edge for edge in edges if not (edge.kind == EdgeKind.USED and edge.role in _GOVERNS)]
+    also: list[Edge] = []
+    loops: list[Edge] = []
+    if request.direction == "up":
+        answer = ancestry(root, edges)
+        edges, also, loops = answer.edges, answer.also, answer.loops
+    reply_nodes = graph_nodes(scope, root, edges, also, explain=request.direction == "up")
+    return TraceReply(
+        root=root,
+        direction=request.direction,
+        nodes=reply_nodes,
+        edges=[graph_edge(edge) for edge in edges],
+        also=[graph_edge(edge) for edge in also],
+        loops=[graph_edge(edge) for edge in loops],
+        cut=cut,
+        cut_reason=f"stopped at {request.depth} hops or {request.budget} vertices" if cut else "",
+        as_of=request.as_of,
+    )
+
+
+def graph_edge(edge: Edge) -> GraphEdge:
+    """The edge as answers carry it."""
+    return GraphEdge(
+        src=edge.src,
+        dst=edge.dst,
+        kind=edge.kind.name.lower(),
+        role=edge.role,
+        evidence=str(edge.evidence),
+        via=edge.via.split(),
+        rule=edge.rule,
+        again=edge.again,
+        at=edge.at,
+        message=edge.batch,
+    )
+
+
+def graph_nodes(
+    scope: Scope, root: int, edges: list[Edge], also: list[Edge], *, explain: bool
+) -> list[GraphNode]:
+    """The vertices of an answer, described; with `explain`, versions without a producer are marked as of unknown origin."""
+    from lineal.service.show import candidates
+
+    ids = sorted({root, *(end for edge in [*edges, *also] for end in (edge.src, edge.dst))})
+    runs = scope.store.runs.get_runs(scope.tx, ids)
+    versions = scope.store.artifacts.get_versions(scope.tx, [node for node in ids if node not in runs])
+    names: dict[int, list[str]] = {}
+    for named in scope.store.registry.list_names_of(scope.tx, list(versions)):
+        names.setdefault(named.node, []).append(f"{named.name}@{named.number}")
+    reached = {root, *(end for edge in edges for end in (edge.src, edge.dst))}
+    made = {edge.dst for edge in edges if edge.kind != EdgeKind.USED}
+    nodes = [_run_node(run) for run in runs.values()]
+    for node, version in versions.items():
+        unknown = explain and node in reached and node not in made
+        nodes.append(
+            _version_node(
+                version,
+                names.get(node, []),
+                unknown=unknown,
+                candidates=candidates(scope, version) if unknown else [],
+            )
+        )
+    return sorted(nodes, key=lambda node: node.id)
+
+
+def _run_node(run: RunRecord) -> GraphNode:
+    return GraphNode(
+        id=run.node,
+        type="run",
+        ref=f"run:{run.run_id}",
+        label=run.name or run.job or run.run_id[:12],
+        kind=run.kind,
+        at=run.started_at,
+        state=str(run.state),
+        namespace=run.namespace,
+    )
+
+
+def _version_node(
+    version: VersionRecord, names: list[str], *, unknown: bool, candidates: list[str]
+) -> GraphNode:
+    known = version.level in (Level.CONTENT, Level.NATIVE)
+    return GraphNode(
+        id=version.node,
+        type="version",
+        ref=references.artifact_ref(version),
+        label=f"{version.namespace}/{version.name}" if "://" in version.namespace else version.name,
+        kind=version.kind,
+        at=version.recorded_at,
+        digest=version.digest if known else None,
+        level=str(version.level),
+        reason=version.reason,
+        size=version.size,
+        namespace=version.namespace,
+        names=names,
+        origin_unknown=unknown,
+        candidates=candidates,
+    )

@@ -1,0 +1,153 @@
+"""The operation table: every thing a user can do, declared once.
+
+From it come the in-process client (CLI, SDK), and later the HTTP routes, the OpenAPI document and the assistant's tools.
+A verb is one function `(scope, request) -> reply` with its declaration; `call` gives it permission, transaction and audit.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
+
+import msgspec
+
+from lineal.core.errors import Conflict, NotFound
+
+if TYPE_CHECKING:
+    from lineal.store.base import Tx
+    from lineal.store.blobs import Blobs
+    from lineal.store.open import Store
+
+_MODULES = ("ingest", "runs", "show", "lineage", "compare", "health", "registry", "removal", "check")
+
+ALL_PERMISSIONS = frozenset(
+    {"record:read", "record:write", "registry:write", "deploy:write", "record:delete"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """What a verb works in: an open transaction, the caller and the time. `at` is UTC microseconds."""
+
+    tx: Tx
+    store: Store
+    blobs: Blobs | None
+    namespace: str
+    actor: str
+    at: int
+
+
+class Operation(msgspec.Struct, frozen=True, kw_only=True):
+    """One row of the table. path: below `/api/lineal/v1/`; write: it changes the record and leaves an audit leaf."""
+
+    name: str
+    summary: str
+    request: type
+    reply: Any
+    permission: str
+    write: bool
+    method: str
+    path: str
+    audited: bool
+    function: Callable[[Scope, Any], Any]
+
+
+_TABLE: dict[str, Operation] = {}
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+def operation(
+    name: str,
+    *,
+    permission: str,
+    path: str,
+    summary: str,
+    write: bool = False,
+    method: str = "",
+    audited: bool = True,
+) -> Callable[[_F], _F]:
+    """Declare a function as a verb. Its annotations name the request and reply types.
+
+    audited: False for a verb that writes its own audit leaf.
+    """
+
+    def declare(function: _F) -> _F:
+        hints = get_type_hints(function)
+        if permission not in ALL_PERMISSIONS or name in _TABLE:
+            raise ValueError(f"operation {name!r}: permission {permission!r} unknown or name taken")
+        _TABLE[name] = Operation(
+            name=name,
+            summary=summary,
+            request=hints["request"],
+            reply=hints["return"],
+            permission=permission,
+            write=write,
+            method=method or ("POST" if write else "GET"),
+            path=path,
+            audited=write and audited,
+            function=function,
+        )
+        return function
+
+    return declare
+
+
+def table() -> dict[str, Operation]:
+    """Every operation by its name; loads all service modules."""
+    for module in _MODULES:
+        importlib.import_module(f"lineal.service.{module}")
+    return dict(_TABLE)
+
+
+def find(name: str, module: str) -> Operation:
+    """One operation, loading only the module that declares it.
+
+    Raises NotFound: no verb has that name.
+    """
+    importlib.import_module(f"lineal.service.{module}")
+    if name not in _TABLE:
+        raise NotFound(f"there is no operation {name!r}", hint="known: " + ", ".join(sorted(_TABLE)))
+    return _TABLE[name]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asks, and what they may do. Deny by default: an operation needs its permission in `grants`."""
+
+    actor: str
+    grants: frozenset[str]
+
+
+def call(
+    found: Operation,
+    request: Any,
+    *,
+    store: Store,
+    blobs: Blobs | None,
+    caller: Caller,
+    namespace: str,
+    now: Callable[[], int],
+) -> Any:
+    """Run one operation in its own transaction and give back its reply.
+
+    Raises Conflict: the caller may not do this. Raises what the verb itself raises; then nothing was changed.
+    """
+    if found.permission not in caller.grants:
+        raise Conflict(
+            f"{caller.actor or 'an anonymous caller'} may not {found.name}: it needs {found.permission!r}",
+            hint="ask an owner of this store for that permission",
+        )
+    if not found.write:
+        with store.read() as tx:
+            return found.function(Scope(tx, store, blobs, namespace, caller.actor, now()), request)
+    with store.write() as tx:
+        at = now()
+        reply = found.function(Scope(tx, store, blobs, namespace, caller.actor, at), request)
+        if found.audited:
+            body = msgspec.json.encode({"operation": found.name, "request": request}, order="sorted")
+            store.audit.add_leaf(
+                tx, door="native", actor=caller.actor, action=found.name, digest="", body=body, at=at
+            )
+        return reply

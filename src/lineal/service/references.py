@@ -1,0 +1,167 @@
+"""From what people write to vertices: resolves references, lists candidates when ambiguous and near names when unknown."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineal.core import refs
+from lineal.core.errors import Conflict, Invalid, NotFound
+from lineal.core.model import VersionRecord
+from lineal.service.operations import Scope
+
+_CANDIDATES = 10
+
+
+class Found(msgspec.Struct, frozen=True):
+    """What a reference names: a run's or a version's vertex; `version` is set for a version."""
+
+    node: int
+    version: VersionRecord | None
+
+
+def find(scope: Scope, text: str) -> Found:
+    """The one run or version that `text` names.
+
+    Raises NotFound (with near names), Conflict (with the candidates), Invalid (not a reference).
+    """
+    ref = refs.parse(text)
+    if isinstance(ref, refs.RunPrefix):
+        return Found(find_run(scope, ref.prefix), None)
+    if isinstance(ref, refs.DigestPrefix):
+        return _by_digest(scope, ref.prefix)
+    return _by_name(scope, ref)
+
+
+def find_version(scope: Scope, text: str) -> VersionRecord:
+    """The one version that `text` names. Raises Invalid when it names a run."""
+    found = find(scope, text)
+    if found.version is None:
+        raise Invalid(
+            f"{text!r} is a run, and a version is wanted",
+            hint="`lineal show " + text + "` lists what it generated",
+        )
+    return found.version
+
+
+def find_run(scope: Scope, prefix: str) -> int:
+    """The vertex of the one run whose id starts with `prefix`."""
+    runs = scope.store.runs.list_runs_by_prefix(scope.tx, prefix, _CANDIDATES + 1)
+    if not runs:
+        raise NotFound(
+            f"no run's id starts with {prefix!r}", hint="`lineal runs` lists what is recorded", run=prefix
+        )
+    if len(runs) > 1:
+        lines = "\n".join(f"  run:{run.run_id[:20]}  {run.job}" for run in runs[:_CANDIDATES])
+        raise Conflict(
+            f"{len(runs)}{'+' if len(runs) > _CANDIDATES else ''} runs start with {prefix!r}:\n{lines}",
+            hint="write more digits",
+            run=prefix,
+        )
+    return runs[0].node
+
+
+def artifact_of(scope: Scope, text: str) -> tuple[str | None, str]:
+    """(namespace, name) of an artifact written as a name: a path inside the project, an absolute path or a URL."""
+    scheme, separator, rest = text.partition("://")
+    if separator and scheme and scheme.isalnum():
+        host, _, path = rest.partition("/")
+        return f"{scheme}://{host}", path
+    if text.startswith("/"):
+        return "file", text
+    return None, text
+
+
+def versions_of(scope: Scope, text: str) -> list[VersionRecord]:
+    """All versions of the artifact that `text` names, oldest first; the project's own before other namespaces."""
+    namespace, name = artifact_of(scope, text)
+    found = scope.store.artifacts.list_versions(scope.tx, namespace or scope.namespace, name)
+    if not found and namespace is None:
+        found = scope.store.artifacts.list_versions(scope.tx, None, name)
+        spaces = sorted({version.namespace for version in found})
+        if len(spaces) > 1:
+            raise Conflict(
+                f"{name!r} stands in {len(spaces)} namespaces: {', '.join(spaces)}",
+                hint="name a version by its digest: sha256:PREFIX",
+            )
+    return found
+
+
+def _by_digest(scope: Scope, prefix: str) -> Found:
+    versions = scope.store.artifacts.list_by_digest(scope.tx, prefix, _CANDIDATES + 1)
+    if not versions:
+        raise NotFound(
+            f"no version's digest starts with {prefix!r}", hint="`lineal show NAME` prints digests"
+        )
+    if len(versions) > 1:
+        digests = {version.digest for version in versions}
+        same = "the same bytes stand in" if len(digests) == 1 else "several digests start so, in"
+        lines = "\n".join(f"  {version_ref(scope, v)}  {v.digest or ''}" for v in versions[:_CANDIDATES])
+        raise Conflict(
+            f"{prefix!r} is ambiguous: {same} {len(versions)} versions:\n{lines}", hint="name one of them"
+        )
+    return Found(versions[0].node, versions[0])
+
+
+def _by_name(scope: Scope, ref: refs.Named) -> Found:
+    node = _registered(scope, ref)
+    if node is not None:
+        return Found(node, scope.store.artifacts.get_versions(scope.tx, [node])[node])
+    if versions := versions_of(scope, ref.whole):
+        return Found(versions[-1].node, versions[-1])
+    if ref.selector:
+        for version in versions_of(scope, ref.name):
+            if str(version.number) == ref.selector:
+                return Found(version.node, version)
+    raise _unknown(scope, ref)
+
+
+def _registered(scope: Scope, ref: refs.Named) -> int | None:
+    registry = scope.store.registry
+    named = registry.list_named(scope.tx, ref.whole)
+    if named:
+        return named[-1].node
+    if not ref.selector:
+        return None
+    if ref.selector.isdecimal():
+        for version in registry.list_named(scope.tx, ref.name):
+            if version.number == int(ref.selector):
+                return version.node
+        return None
+    alias = registry.get_alias(scope.tx, ref.name, ref.selector)
+    return alias.node if alias else None
+
+
+def _unknown(scope: Scope, ref: refs.Named) -> NotFound:
+    named = scope.store.registry.list_named(scope.tx, ref.name) if ref.selector else []
+    numbers = [str(v.number) for v in named] or [str(v.number) for v in versions_of(scope, ref.name)]
+    if ref.selector and numbers:
+        aliases = [a.alias for a in scope.store.registry.list_aliases(scope.tx, ref.name)]
+        return NotFound(
+            f"{ref.name!r} has no version or alias {ref.selector!r}",
+            hint=f"it has version{'s' if len(numbers) > 1 else ''} {', '.join(numbers[-8:])}"
+            + (f" and alias{'es' if len(aliases) > 1 else ''} {', '.join(aliases)}" if aliases else ""),
+            name=ref.name,
+        )
+    names = [v.name for v in scope.store.registry.list_named(scope.tx, None)]
+    artifacts = [name for _, name, _ in scope.store.artifacts.list_artifacts(scope.tx, limit=5000)]
+    near = refs.nearest(ref.name, names + artifacts)
+    hint = (
+        f"did you mean {', '.join(near)}?"
+        if near
+        else "`lineal runs` and `lineal show run:ID` show what is recorded"
+    )
+    return NotFound(f"nothing is recorded under {ref.whole!r}", hint=hint, name=ref.whole)
+
+
+def version_ref(scope: Scope, version: VersionRecord) -> str:
+    """How to write this version: by its registered name if it has one, else `artifact@number`."""
+    names = scope.store.registry.list_names_of(scope.tx, [version.node])
+    if names:
+        return f"{names[0].name}@{names[0].number}"
+    return artifact_ref(version)
+
+
+def artifact_ref(version: VersionRecord) -> str:
+    """`artifact@number`, with the namespace where the artifact is not a path of the project."""
+    name = f"{version.namespace}/{version.name}" if "://" in version.namespace else version.name
+    return f"{name}@{version.number}"

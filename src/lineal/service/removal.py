@@ -1,0 +1,80 @@
+"""Delete: refused while something living depends on it, with the list; leaves a tombstone."""
+
+from __future__ import annotations
+
+import msgspec
+
+from lineal.core.errors import Conflict
+from lineal.core.model import EdgeKind
+from lineal.service import references
+from lineal.service.operations import Scope, operation
+from lineal.service.registry import live
+
+_BUDGET = 200_000
+_LISTED = 12
+
+
+class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """force: delete although something living depends on it; the dependants are then named in the tombstone."""
+
+    ref: str
+    force: bool = False
+    reason: str = ""
+
+
+class Deleted(msgspec.Struct, frozen=True, kw_only=True):
+    """The tombstone: what was deleted, and what living things depended on it (empty unless forced)."""
+
+    ref: str
+    dependants: list[str]
+
+
+@operation(
+    "delete", permission="record:delete", path="/delete", summary="Delete a run or version", write=True
+)
+def delete(scope: Scope, request: DeleteRequest) -> Deleted:
+    """Mark a run or version as deleted. Its vertex and edges stay as a tombstone, so that lineage shows the hole.
+
+    Raises Conflict: registered, aliased or deployed versions descend from it, or it is deleted already.
+    """
+    found = references.find(scope, request.ref)
+    store, tx = scope.store, scope.tx
+    record = found.version or store.runs.get_runs(tx, [found.node])[found.node]
+    if record.deleted_at is not None:
+        raise Conflict(f"{request.ref!r} is deleted already", hint="`lineal show` prints its tombstone")
+    dependants = living_dependants(scope, found.node)
+    if dependants and not request.force:
+        more = f"\n  and {len(dependants) - _LISTED} more" if len(dependants) > _LISTED else ""
+        raise Conflict(
+            f"{request.ref!r} cannot be deleted: {len(dependants)} living things depend on it:\n"
+            + "\n".join(f"  {line}" for line in dependants[:_LISTED])
+            + more,
+            hint="undeploy or delete those first, or use --force",
+        )
+    store.runs.add_deleted(tx, found.node, actor=scope.actor, reason=request.reason, at=scope.at)
+    return Deleted(ref=request.ref, dependants=dependants)
+
+
+def living_dependants(scope: Scope, node: int) -> list[str]:
+    """Registered or deployed versions that are this vertex or descend from it, one line each."""
+    store, tx = scope.store, scope.tx
+    edges, _ = store.edges.downstream(tx, node, depth=10_000, budget=_BUDGET)
+    reached = {
+        node,
+        *(edge.dst for edge in edges if not (edge.kind == EdgeKind.USED and edge.role == "code")),
+    }
+    versions = {
+        key: version
+        for key, version in store.artifacts.get_versions(tx, sorted(reached)).items()
+        if version.deleted_at is None
+    }
+    lines: list[str] = []
+    for named in store.registry.list_names_of(tx, sorted(versions)):
+        pointing = [a.alias for a in store.registry.list_aliases(tx, named.name) if a.number == named.number]
+        suffix = f" ({', '.join(pointing)})" if pointing else ""
+        lines.append(f"registered {named.name}@{named.number}{suffix}")
+    runs = store.runs.get_runs(tx, [run for run, _ in live(scope)])
+    for run, version in live(scope):
+        if run in reached or version.node in reached:
+            lines.append(f"deployed at {runs[run].name}: {references.version_ref(scope, version)}")
+    return list(dict.fromkeys(lines))

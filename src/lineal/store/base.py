@@ -1,0 +1,234 @@
+"""What services may ask of a store, cut by noun.
+
+Every method takes the transaction it runs in and never begins or commits one. Times come in as arguments (UTC
+microseconds). Vertices (`node`) are dense integers shared by runs and versions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import msgspec
+
+from lineal.core.events import ErrorInfo, Level, Member, Reference, State
+from lineal.core.model import (
+    AliasRecord,
+    Attribute,
+    Edge,
+    FacetRecord,
+    MetricSummary,
+    NamedVersion,
+    NodeKind,
+    RunRecord,
+    VersionRecord,
+)
+
+if TYPE_CHECKING:
+    import numpy as np
+
+Row = tuple[Any, ...]
+
+
+class Tx(Protocol):
+    """An open transaction on one connection. Parameters are named `:name` on both engines."""
+
+    engine: Literal["sqlite", "postgres"]
+
+    def run(self, sql: str, **values: Any) -> None: ...
+    def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None: ...
+    def rows(self, sql: str, **values: Any) -> list[Row]: ...
+    def row(self, sql: str, **values: Any) -> Row | None: ...
+    def value(self, sql: str, **values: Any) -> Any: ...
+
+
+class Engine(Protocol):
+    """A database. `write()` serialises writers (SQLite: BEGIN IMMEDIATE; durable on exit); both roll back on an error."""
+
+    url: str
+
+    def read(self) -> AbstractContextManager[Tx]: ...
+    def write(self) -> AbstractContextManager[Tx]: ...
+    def check(self) -> list[str]: ...  # one sentence per thing found broken
+    def close(self) -> None: ...
+
+
+class RunStore(Protocol):
+    def add_run(
+        self,
+        tx: Tx,
+        run_id: str,
+        *,
+        namespace: str,
+        job: str,
+        name: str,
+        kind: str,
+        parent: int | None,
+        actor: str,
+        started_at: int,
+        recorded_at: int,
+    ) -> (
+        int
+    ): ...  # the vertex; known already: fills in what was unknown (a run first heard of as somebody's parent)
+    def find_run(self, tx: Tx, run_id: str) -> int | None: ...
+    def list_runs_by_prefix(self, tx: Tx, prefix: str, limit: int) -> list[RunRecord]: ...
+    def get_runs(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> dict[int, RunRecord]: ...
+    def list_children(self, tx: Tx, node: int, limit: int) -> list[int]: ...
+    def set_state(
+        self,
+        tx: Tx,
+        node: int,
+        state: State,
+        *,
+        at: int,
+        recorded_at: int,
+        exit_code: int | None = None,
+        signal: int | None = None,
+        error: ErrorInfo | None = None,
+    ) -> bool: ...  # False when nothing changed
+    def list_by_state(self, tx: Tx, state: State, limit: int) -> list[int]: ...
+    def add_deleted(self, tx: Tx, node: int, *, actor: str, reason: str, at: int) -> None: ...
+
+
+class AttributeStore(Protocol):
+    def add_params(self, tx: Tx, node: int, params: Sequence[Attribute], *, at: int) -> None: ...
+    def get_params(self, tx: Tx, nodes: Sequence[int]) -> dict[int, list[Attribute]]: ...
+    def set_tags(self, tx: Tx, node: int, tags: Sequence[Attribute], *, at: int, actor: str = "") -> None: ...
+    def get_tags(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[Attribute]]: ...
+    def add_facet(self, tx: Tx, node: int, name: str, body: bytes, *, at: int, batch: int = 0) -> None: ...
+    def get_facets(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[FacetRecord]: ...
+
+
+class MetricStore(Protocol):
+    def add_points(
+        self, tx: Tx, node: int, keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes
+    ) -> None: ...
+    def seal(self, tx: Tx, node: int) -> None: ...  # tail blocks -> compressed chunks per key
+    def get_summaries(self, tx: Tx, nodes: Sequence[int]) -> dict[int, list[MetricSummary]]: ...
+    def get_points(
+        self, tx: Tx, node: int, key: str
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...  # step, at, value
+    def get_chart(
+        self, tx: Tx, node: int, key: str, points: int
+    ) -> tuple[np.ndarray, np.ndarray]: ...  # step, value
+
+
+class ArtifactStore(Protocol):
+    def add_version(
+        self,
+        tx: Tx,
+        *,
+        namespace: str,
+        name: str,
+        kind: str,
+        digest: str | None,
+        level: Level,
+        reason: str,
+        size: int | None,
+        location: str,
+        recorded_at: int,
+    ) -> tuple[int, bool]: ...  # (vertex, whether it existed). digest None: always a new version
+    def get_versions(self, tx: Tx, nodes: Sequence[int]) -> dict[int, VersionRecord]: ...
+    def list_versions(
+        self, tx: Tx, namespace: str | None, name: str, *, limit: int = 1000
+    ) -> list[VersionRecord]: ...
+    def list_by_digest(self, tx: Tx, prefix: str, limit: int) -> list[VersionRecord]: ...
+    def list_artifacts(
+        self, tx: Tx, *, limit: int
+    ) -> list[tuple[str, str, str]]: ...  # namespace, name, kind
+    def add_references(self, tx: Tx, node: int, references: Sequence[Reference], *, at: int) -> None: ...
+    def get_references(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[Reference]]: ...
+    def add_members(self, tx: Tx, node: int, members: Sequence[Member]) -> None: ...
+    def get_members(self, tx: Tx, node: int) -> list[Member]: ...
+
+
+class EdgeStore(Protocol):
+    def add_edges(self, tx: Tx, edges: Sequence[Edge], *, recorded_at: int) -> int: ...  # how many were new
+    def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None: ...
+    def get_in(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]: ...
+    def get_out(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]: ...
+    def upstream(
+        self, tx: Tx, node: int, *, depth: int, budget: int, as_of: int | None = None
+    ) -> tuple[list[Edge], bool]: ...  # edges of the closure, whether the node budget cut it
+    def downstream(
+        self, tx: Tx, node: int, *, depth: int, budget: int, as_of: int | None = None
+    ) -> tuple[list[Edge], bool]: ...
+    def kinds(self, tx: Tx, nodes: Sequence[int]) -> dict[int, NodeKind]: ...
+
+
+class RegistryStore(Protocol):
+    def register(
+        self, tx: Tx, name: str, node: int, *, actor: str, at: int
+    ) -> NamedVersion: ...  # again: the same number
+    def list_named(self, tx: Tx, name: str | None, *, limit: int = 1000) -> list[NamedVersion]: ...
+    def list_names_of(self, tx: Tx, nodes: Sequence[int]) -> list[NamedVersion]: ...
+    def move_alias(
+        self,
+        tx: Tx,
+        name: str,
+        alias: str,
+        number: int,
+        *,
+        expect: int | None,
+        actor: str,
+        reason: str,
+        at: int,
+    ) -> AliasRecord: ...
+    def get_alias(self, tx: Tx, name: str, alias: str, *, as_of: int | None = None) -> AliasRecord | None: ...
+    def list_aliases(self, tx: Tx, name: str | None, *, history: bool = False) -> list[AliasRecord]: ...
+    def retract_alias(self, tx: Tx, name: str, alias: str, *, at: int, actor: str, reason: str) -> None: ...
+
+
+class GroupStore(Protocol):
+    def add_group(self, tx: Tx, name: str, kind: str, *, parent: int | None, at: int) -> int: ...
+    def add_member(self, tx: Tx, group: int, node: int, *, at: int) -> None: ...
+    def list_groups(self, tx: Tx, *, limit: int) -> list[tuple[int, str, str]]: ...
+    def list_groups_of(self, tx: Tx, nodes: Sequence[int]) -> list[tuple[int, str]]: ...  # node, group name
+    def list_members(self, tx: Tx, group: int, *, limit: int) -> list[int]: ...
+
+
+class AuditStore(Protocol):
+    def add_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> int: ...
+    def get_message(
+        self, tx: Tx, message: int
+    ) -> bytes: ...  # the received bytes; edges name it as their `batch`
+    def get_position(self, tx: Tx, door: str, source: str) -> int: ...  # 0: nothing yet
+    def set_position(self, tx: Tx, door: str, source: str, position: int) -> None: ...
+    def add_leaf(
+        self, tx: Tx, *, door: str, actor: str, action: str, digest: str, body: bytes, at: int
+    ) -> int: ...  # the leaf's sequence number, from 1; leaf hash per RFC 9162 section 2.1.1 over the canonical entry
+    def list_leaves(self, tx: Tx, *, after: int, limit: int) -> list[msgspec.Raw]: ...
+    def verify(self, tx: Tx) -> list[str]: ...
+
+
+class SearchStore(Protocol):
+    def search_runs(
+        self,
+        tx: Tx,
+        terms: Sequence[Term],
+        *,
+        order: Order,
+        limit: int,
+        include_deleted: bool = False,
+    ) -> list[int]: ...
+
+
+class Term(msgspec.Struct, frozen=True):
+    """One comparison; all terms of a search hold together. field: `metrics.KEY`, `params.KEY`, `tags.KEY`, or an
+    attribute `job name state kind actor started_at ended_at group`. op: `= != < <= > >= LIKE` (LIKE: % and _)."""
+
+    field: str
+    op: str
+    value: str | float
+
+
+class Order(msgspec.Struct, frozen=True):
+    """field as in Term; newest first by default."""
+
+    field: str = "started_at"
+    descending: bool = True
