@@ -6,7 +6,7 @@ microseconds). Vertices (`node`) are dense integers shared by runs and versions.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -34,10 +34,11 @@ Row = tuple[Any, ...]
 class Tx(Protocol):
     """An open transaction on one connection. Parameters are named `:name` on both engines."""
 
-    engine: Literal["sqlite", "postgres"]
+    @property
+    def engine(self) -> Literal["sqlite", "postgres"]: ...
 
     def run(self, sql: str, **values: Any) -> None: ...
-    def many(self, sql: str, rows: Iterable[Mapping[str, Any]]) -> None: ...
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int: ...  # rows changed in all
     def rows(self, sql: str, **values: Any) -> list[Row]: ...
     def row(self, sql: str, **values: Any) -> Row | None: ...
     def value(self, sql: str, **values: Any) -> Any: ...

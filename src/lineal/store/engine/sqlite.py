@@ -1,0 +1,252 @@
+"""SQLite through apsw: one file, write-ahead log, every commit synced to disk.
+
+Threads: a connection is used by one thread at a time and is opened by the thread that uses it first; share a store between
+threads only under a lock of your own. Processes: after a fork the child opens its own connections, for SQLite's must not
+be used on both sides.
+"""
+
+from __future__ import annotations
+
+import os
+from array import array
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import apsw
+
+from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
+from lineal.store.base import Row
+
+OLDEST = (3, 51, 3)  # older ones can corrupt a write-ahead log when two processes checkpoint at once
+APPLICATION_ID = 0x4C494E4C  # "LINL", which `file` and we recognise
+
+_SETTINGS = """
+PRAGMA synchronous = FULL;
+PRAGMA foreign_keys = ON;
+PRAGMA temp_store = MEMORY;
+PRAGMA cache_size = -32768;
+PRAGMA journal_size_limit = 67108864;
+"""
+
+# Connections that a forked child inherited. Kept for ever: closing one would touch the parent's locks.
+_inherited: list[object] = []
+
+
+class SqliteTx:
+    """An open transaction on one connection."""
+
+    engine: Literal["sqlite", "postgres"] = "sqlite"
+
+    def __init__(self, connection: apsw.Connection) -> None:
+        self._connection = connection
+
+    def run(self, sql: str, **values: Any) -> None:
+        """Execute one statement."""
+        self._connection.execute(sql, _bound(values))
+
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+        """Execute one statement for every row; how many rows it changed in all."""
+        before = self._connection.total_changes()
+        self._connection.executemany(sql, rows)
+        return self._connection.total_changes() - before
+
+    def rows(self, sql: str, **values: Any) -> list[Row]:
+        """All rows of one statement."""
+        return self._connection.execute(sql, _bound(values)).fetchall()
+
+    def row(self, sql: str, **values: Any) -> Row | None:
+        """The first row, or None."""
+        return self._connection.execute(sql, _bound(values)).fetchone()
+
+    def value(self, sql: str, **values: Any) -> Any:
+        """The first column of the first row, or None."""
+        row = self._connection.execute(sql, _bound(values)).fetchone()
+        return None if row is None else row[0]
+
+
+class SqliteEngine:
+    """A database file. `write()` waits for other writers and is on disk when it returns; both roll back on an error."""
+
+    def __init__(self, path: str, *, create: bool = True, timeout_s: float = 30.0) -> None:
+        """Raises Unavailable: the file cannot be opened, or the SQLite library is too old to be trusted."""
+        version = tuple(int(part) for part in apsw.sqlite_lib_version().split("."))
+        if version < OLDEST:
+            raise Unavailable(
+                f"SQLite {apsw.sqlite_lib_version()} was found; {'.'.join(map(str, OLDEST))} or newer is wanted, for older "
+                "ones can damage a store that two processes use",
+                hint="pip install -U apsw",
+            )
+        self.path = os.path.abspath(path)
+        self.url = f"sqlite:///{self.path.lstrip('/')}"
+        self._create = create
+        self._timeout_ms = int(timeout_s * 1000)
+        self._pid = os.getpid()
+        self._writer: apsw.Connection | None = None
+        self._reader: apsw.Connection | None = None
+        with errors(self.path):
+            self._reader = self._open()
+
+    @contextmanager
+    def read(self) -> Iterator[SqliteTx]:
+        """A transaction that sees one state of the store, undisturbed by writers."""
+        self._leave_inherited()
+        with errors(self.path):
+            if self._reader is None:
+                self._reader = self._open()
+            connection = self._reader
+            if not connection.get_autocommit():  # a read within a read sees the same state
+                yield SqliteTx(connection)
+                return
+            connection.execute("BEGIN")
+            try:
+                yield SqliteTx(connection)
+            finally:
+                if not connection.get_autocommit():
+                    connection.execute("ROLLBACK")
+
+    @contextmanager
+    def write(self) -> Iterator[SqliteTx]:
+        """A transaction that may change the store; the only one at a time. On disk when the block has ended."""
+        self._leave_inherited()
+        with errors(self.path):
+            if self._writer is None:
+                self._writer = self._open()
+            connection = self._writer
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield SqliteTx(connection)
+                connection.execute("COMMIT")
+            except BaseException:
+                if not connection.get_autocommit():  # a full disk has rolled back by itself
+                    connection.execute("ROLLBACK")
+                raise
+
+    def check(self) -> list[str]:
+        """One sentence per thing that SQLite itself finds broken: pages, indexes, references between tables."""
+        found: list[str] = []
+        try:
+            with self.read() as tx:
+                found += [
+                    f"damaged: {text}" for (text,) in tx.rows("PRAGMA integrity_check(100)") if text != "ok"
+                ]
+                found += [
+                    f"table {table}: row {row} refers to a row of {parent} that does not exist"
+                    for table, row, parent, _ in tx.rows("PRAGMA foreign_key_check")
+                ]
+        except Unavailable as error:
+            found.append(error.message)
+        return found
+
+    def close(self) -> None:
+        """Give the file back. A closed engine opens it again when it is used."""
+        if self._pid == os.getpid():
+            with errors(self.path):
+                for connection in (self._reader, self._writer):
+                    if connection is not None:
+                        connection.close()
+        self._reader = self._writer = None
+
+    def _open(self) -> apsw.Connection:
+        flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if self._create else 0)
+        if not self._create and not os.path.exists(self.path):
+            raise Unavailable(f"there is no store at {self.path}", hint="`lineal init` makes one")
+        connection = apsw.Connection(self.path, flags=flags, statementcachesize=256)
+        connection.set_busy_timeout(self._timeout_ms)
+        _refuse_foreign(connection, self.path)
+        connection.execute(_SETTINGS)
+        return connection
+
+    def _leave_inherited(self) -> None:
+        if self._pid != os.getpid():
+            _inherited.extend((self._reader, self._writer))
+            self._reader = self._writer = None
+            self._pid = os.getpid()
+
+
+def _refuse_foreign(connection: apsw.Connection, path: str) -> None:
+    """Make an empty file a store; refuse a SQLite file of another program, which our tables would litter."""
+    ((application,),) = connection.execute("PRAGMA application_id").fetchall()
+    if application == APPLICATION_ID:
+        return
+    ((tables,),) = connection.execute("SELECT count(*) FROM sqlite_schema").fetchall()
+    if application or tables:
+        raise Unavailable(
+            f"{path} is a SQLite file of another program ({tables} tables, application id {application:#x})",
+            hint="name another file as the store",
+        )
+    ((mode,),) = connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    if mode != "wal":
+        raise Unavailable(
+            f"{path} lies where SQLite cannot keep a write-ahead log (mode {mode!r})",
+            hint="put the store on a local disk",
+        )
+    connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def _bound(values: dict[str, Any]) -> dict[str, Any]:
+    """Bind lists whole; everything else as it is."""
+    for name, value in values.items():
+        if type(value) is list:
+            values[name] = _list(value)
+    return values
+
+
+def _list(value: list[Any]) -> Any:
+    if not value:
+        return None  # carray(NULL) gives no rows
+    return apsw.carray(tuple(value) if isinstance(value[0], str) else array("q", value))
+
+
+@contextmanager
+def errors(path: str) -> Iterator[None]:
+    """Turn what apsw raises into Unavailable, Invalid or Conflict with what was found and what to do."""
+    try:
+        yield
+    except LinealError:
+        raise
+    except apsw.BusyError as error:
+        raise Unavailable(
+            f"the store {path} is locked: another process has been writing for too long ({error})",
+            hint="wait for it to end, or see who holds it: fuser " + path,
+        ) from error
+    except apsw.LockedError as error:
+        raise Unavailable(
+            f"the store {path} is locked by this very process ({error})", hint="end the reading first"
+        ) from error
+    except apsw.FullError as error:
+        raise Unavailable(
+            f"no space is left for the store {path}; nothing was written",
+            hint="free some disk space, then repeat",
+        ) from error
+    except apsw.NotADBError as error:
+        raise Unavailable(
+            f"{path} is not a Lineal store: its content is not a SQLite database",
+            hint="name another file, or move this one away and restore a copy",
+        ) from error
+    except apsw.CorruptError as error:
+        raise Unavailable(
+            f"the store {path} is damaged ({error})",
+            hint="`lineal fsck` names the damaged parts; restore a copy, journals that were kept can be delivered again",
+        ) from error
+    except (apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
+        raise Unavailable(
+            f"the store {path} cannot be opened ({error})",
+            hint="check that the folder exists and may be written",
+        ) from error
+    except apsw.ReadOnlyError as error:
+        raise Unavailable(
+            f"the store {path} may not be written ({error})",
+            hint="check the permissions of the file and its folder",
+        ) from error
+    except apsw.TooBigError as error:
+        raise Invalid(
+            "a value is larger than the store can hold (1,000,000,000 bytes)",
+            hint="save it as a file of the run",
+        ) from error
+    except apsw.ConstraintError as error:
+        raise Conflict(f"the store refused a contradiction: {error}") from error
+    except apsw.Error as error:
+        raise Unavailable(
+            f"the store {path} failed ({type(error).__name__}: {error})", hint="`lineal fsck` checks it"
+        ) from error

@@ -1,0 +1,7 @@
+"""The steps by which a store of any age comes to the newest schema, in order. A step is never edited once released."""
+
+from __future__ import annotations
+
+from lineal.store.migrations import m0001
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (m0001.STATEMENTS,)

@@ -1,0 +1,102 @@
+"""Opens a store: an engine with one object per noun."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from urllib.parse import unquote, urlsplit
+
+from lineal.core.errors import Invalid
+from lineal.store.artifacts import Artifacts
+from lineal.store.base import (
+    ArtifactStore,
+    EdgeStore,
+    Engine,
+    RunStore,
+    Tx,
+)
+from lineal.store.edges import Edges
+from lineal.store.engine.sqlite import SqliteEngine
+from lineal.store.runs import Runs
+from lineal.store.schema import migrate
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store. Its parts hold nothing of their own; each works in the transaction it is given.
+
+    A store is used by the thread that opened it, or by several under a lock. It survives a fork: the child opens
+    connections of its own.
+    """
+
+    engine: Engine
+    runs: RunStore
+    artifacts: ArtifactStore
+    edges: EdgeStore
+
+    def read(self) -> AbstractContextManager[Tx]:
+        """A transaction that sees one state of the store."""
+        return self.engine.read()
+
+    def write(self) -> AbstractContextManager[Tx]:
+        """A transaction that may change the store; what it changed is on disk when its block has ended."""
+        return self.engine.write()
+
+    def close(self) -> None:
+        """Give files and connections back."""
+        self.engine.close()
+
+
+def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> Store:
+    """The store at a path, `sqlite:///PATH` or `postgresql://...`, brought to the newest schema.
+
+    Args:
+        create: make the file when there is none.
+        timeout_s: seconds to wait for a lock or a connection.
+
+    Raises:
+        Invalid: the address is of no known kind.
+        Unavailable: it cannot be opened, is damaged, or is not a store.
+        Conflict: it was written by a newer version.
+    """
+    engine = connect(place, create=create, timeout_s=timeout_s)
+    try:
+        migrate(engine)
+    except BaseException:
+        engine.close()
+        raise
+    return Store(
+        engine=engine,
+        runs=Runs(),
+        artifacts=Artifacts(),
+        edges=Edges(),
+    )
+
+
+def connect(place: str, *, create: bool = True, timeout_s: float = 30.0) -> Engine:
+    """The engine for an address, connected. Raises as `open_store`."""
+    scheme = place.split("://", 1)[0] if "://" in place else "sqlite"
+    if scheme in {"postgresql", "postgres"}:
+        from lineal.store.engine.postgres import PostgresEngine
+
+        return PostgresEngine(place, timeout_s=timeout_s)
+    if scheme != "sqlite":
+        raise Invalid(
+            f"{scheme}:// is no kind of store",
+            hint="give a path, sqlite:///PATH or postgresql://HOST/DATABASE",
+        )
+    return SqliteEngine(_path(place), create=create, timeout_s=timeout_s)
+
+
+def _path(place: str) -> str:
+    if "://" not in place:
+        return place
+    parts = urlsplit(place)
+    if parts.netloc:
+        raise Invalid(
+            f"{place} names the host {parts.netloc!r}", hint="a file is sqlite:///PATH, with three slashes"
+        )
+    # As elsewhere: three slashes and a relative path, four and an absolute one; most write three for an absolute one.
+    path = unquote(parts.path)
+    return path if os.path.isabs(path) else os.path.abspath(path)

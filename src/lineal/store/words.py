@@ -1,0 +1,88 @@
+"""The dictionary: every text that the record repeats is kept once and meant by a small integer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Literal
+
+from lineal.store.base import Tx
+from lineal.store.lists import each
+from lineal.store.text import give, keep, name_of
+
+Scope = Literal["params", "tags", "metrics"]
+
+
+def find_word(tx: Tx, text: str) -> int | None:
+    """The number of a text, or None when the record never held it."""
+    found = tx.value("SELECT id FROM word WHERE name = :name", name=name_of(keep(text)))
+    return None if found is None else int(found)
+
+
+def add_word(tx: Tx, text: str) -> int:
+    """The number of a text, given now if it is new. The same text always has the same number."""
+    return add_words(tx, (text,))[text]
+
+
+def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
+    """The numbers of texts, given now to those that are new. Raises Invalid: a text holds a lone surrogate."""
+    stored = {text: keep(text) for text in texts}
+    names = {name_of(body): body for body in stored.values()}
+    known = _find(tx, list(names))
+    missing = [name for name in names if name not in known]
+    if missing:
+        tx.many(
+            "INSERT INTO word (name, body) VALUES (:name, :body) ON CONFLICT DO NOTHING",
+            # In one order, so that two writers never wait for each other in a ring.
+            [
+                {"name": name, "body": None if names[name] == name else names[name]}
+                for name in sorted(missing)
+            ],
+        )
+        known |= _find(tx, missing)
+    return {text: known[name_of(body)] for text, body in stored.items()}
+
+
+def get_words(tx: Tx, ids: Iterable[int]) -> dict[int, str]:
+    """The texts that numbers mean."""
+    rows = tx.rows(
+        f"SELECT id, COALESCE(body, name) FROM word WHERE id IN ({each(tx, 'ids')})", ids=list(set(ids))
+    )
+    return {id: give(text) for id, text in rows}
+
+
+def find_field(tx: Tx, scope: Scope, key: str) -> int | None:
+    """The number of a parameter's, tag's or metric's key, or None when no run ever had it."""
+    found = tx.value(
+        "SELECT f.id FROM word w JOIN field f ON f.name = w.id AND f.scope = :scope WHERE w.name = :name",
+        scope=scope,
+        name=name_of(keep(key)),
+    )
+    return None if found is None else int(found)
+
+
+def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
+    """The numbers of keys, given now to those that are new."""
+    words = add_words(tx, keys)
+    known = _find_fields(tx, scope, list(words.values()))
+    missing = sorted(word for word in words.values() if word not in known)
+    if missing:
+        tx.many(
+            "INSERT INTO field (scope, name) VALUES (:scope, :name) ON CONFLICT DO NOTHING",
+            [{"scope": scope, "name": word} for word in missing],
+        )
+        known |= _find_fields(tx, scope, missing)
+    return {key: known[word] for key, word in words.items()}
+
+
+def _find(tx: Tx, names: list[str]) -> dict[str, int]:
+    rows = tx.rows(f"SELECT name, id FROM word WHERE name IN ({each(tx, 'names', 'text')})", names=names)
+    return dict(rows)
+
+
+def _find_fields(tx: Tx, scope: Scope, words: list[int]) -> dict[int, int]:
+    rows = tx.rows(
+        f"SELECT name, id FROM field WHERE scope = :scope AND name IN ({each(tx, 'words')})",
+        scope=scope,
+        words=words,
+    )
+    return dict(rows)
