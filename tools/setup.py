@@ -143,7 +143,15 @@ def run(*command: object) -> None:
 def install(venv: Path, *arguments: object) -> None:
     """Install into an environment with uv; where uv cannot do it (another index, a proxy it does not know), with pip."""
     try:
-        run(venv / "bin" / "uv", "pip", "install", "--python", venv / "bin" / "python", *arguments)
+        run(
+            venv / "bin" / "uv",
+            "pip",
+            "install",
+            "--compile-bytecode",
+            "--python",
+            venv / "bin" / "python",
+            *arguments,
+        )
     except (Failed, OSError) as first:
         print("      uv could not; trying pip ...", flush=True)
         try:
