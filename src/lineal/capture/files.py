@@ -1,0 +1,343 @@
+"""What the interpreter's audit events say about files: opened, renamed, linked, truncated, removed, handed to a child.
+
+An event comes before the act, so what would fail anyway (no such file, no permission) is not reported. The path of a file
+that is opened ten thousand times is reported once for each state (stat) it is found in. `open` is the hot path: one
+`os.stat`, and one `os.write` when there is something new.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from _thread import get_ident
+
+from . import noise, overwrite
+from .guard import swallow
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Callable, Optional
+
+    from ..journal.append import Journal
+    from .overwrite import Stat
+
+_stat, _getcwd = os.stat, os.getcwd
+_CHANGES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND | os.O_CREAT
+_ODD = os.O_DIRECTORY | getattr(os, "O_PATH", 0)
+_NEW = os.O_CREAT | os.O_EXCL
+_TYPE, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
+READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
+AUDIT = 1
+
+_journal: Journal
+_noise: tuple[str, ...] = ()
+_reads: dict[str, Stat] = {}  # by path: the state last reported as read
+_writes: dict[str, Optional[Stat]] = {}  # by path: its state before the opening last reported
+_own: set[str] = (
+    set()
+)  # written by this process and not read back since: appending more loses nothing of others
+_code: set[str] = set()
+_files: set[str] = set()
+_busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
+
+
+def install(journal: Journal, root: str) -> None:
+    """Listen to the interpreter's events from now on; there is no way to stop."""
+    global _journal, _noise
+    _journal = journal
+    here = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+    _noise = noise.prefixes(root, (here + "/", os.path.abspath(journal.directory) + "/"))
+    os.register_at_fork(after_in_child=_busy.clear)
+    sys.addaudithook(_hook)
+
+
+def _hook(event: str, args: tuple[Any, ...]) -> None:
+    handle = _handlers.get(event)
+    if handle is None or (_busy and get_ident() in _busy):
+        return
+    try:
+        handle(args)
+    except Exception as error:
+        swallow(error)
+
+
+def _open(args: tuple[Any, ...]) -> None:
+    path, mode, flags = args
+    if path.__class__ is not str:
+        path = text(path)
+        if not path:
+            return
+    if path[:1] != "/":
+        path = _getcwd() + "/" + path
+    if path.startswith(_noise):
+        return
+    if "/." in path or "//" in path:
+        path = plain(path)
+        if noise.hidden(path):
+            return
+    if "-packages/" in path or "/__pycache__/" in path:
+        return
+    if flags & _CHANGES:
+        _slow(_change, path, flags)
+        return
+    try:
+        found = _stat(path)
+    except OSError as error:
+        if error.__traceback__.tb_next is not None:  # type: ignore[union-attr]
+            raise  # of a signal handler
+        return
+    permission = found.st_mode
+    if permission & _TYPE != _REGULAR or flags & _ODD:
+        return
+    state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+    if _reads.get(path) == state:
+        return
+    if path[-3:] == ".py" and (path in _code or (not flags and mode is not None)):
+        return  # imported or run; that is told by the execution
+    if not permission & 4 and not os.access(path, os.R_OK):
+        return
+    _reads[path] = state
+    _own.discard(path)
+    _journal.file(READ, AUDIT, path, state)
+
+
+def _slow(act: Callable[..., None], *args: Any) -> None:
+    """Call `act` with this thread's own file operations ignored."""
+    ident = get_ident()
+    if ident in _busy:
+        return
+    _busy.add(ident)
+    try:
+        act(*args)
+    finally:
+        _busy.discard(ident)
+
+
+def _change(path: str, flags: int) -> None:
+    """`path` is about to be opened with `flags` that can create or change it."""
+    if flags & _ODD:
+        return
+    try:
+        found = _stat(path)
+    except OSError:
+        if flags & os.O_CREAT and os.access(os.path.dirname(path), os.W_OK) and path[-5:] != ".lock":
+            _wrote(path, None)
+        return
+    if found.st_mode & _TYPE != _REGULAR or flags & _NEW == _NEW:
+        return
+    if not flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
+        _read(path, found)
+        return
+    if not os.access(path, os.W_OK) or (path[-5:] == ".lock" and not found.st_size):
+        return
+    if flags & os.O_TRUNC or not found.st_size:
+        overwrite.before(_journal, path, found)
+        _wrote(path, overwrite.stat_of(found))
+    else:
+        modify(path, found, MODIFY, AUDIT, "")
+
+
+def _read(path: str, found: os.stat_result) -> None:
+    state = overwrite.stat_of(found)
+    if _reads.get(path) != state:
+        _reads[path] = state
+        _own.discard(path)
+        _journal.file(READ, AUDIT, path, state)
+
+
+def _wrote(path: str, earlier: Optional[Stat]) -> None:
+    _own.add(path)
+    if path not in _writes or _writes[path] != earlier:
+        _writes[path] = earlier
+        _journal.file(WRITE, AUDIT, path)
+
+
+def modify(path: str, found: os.stat_result, op: int, layer: int, lib: str) -> None:
+    """Report that `path` is opened for change with its content kept, which therefore goes into what it becomes."""
+    if path in _own:
+        return  # more of what this process writes itself
+    state = overwrite.stat_of(found)
+    overwrite.before(_journal, path, found)
+    if _writes.get(path) != state:
+        _writes[path] = state
+        _journal.file(op, layer, path, state, lib)
+    if op == MODIFY:
+        _own.add(path)
+
+
+def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
+    source, target = absolute(args[0]), absolute(args[1])
+    if any(fd not in (-1, None) for fd in args[2:]) or not source or not target:
+        return  # relative to a directory that cannot be seen from here
+    if ignored(source) and ignored(target):
+        return
+    try:
+        moved = os.lstat(source)
+    except OSError:
+        return
+    try:
+        lost = os.lstat(target)
+        if how != "rename":
+            return  # linking never replaces
+        if (lost.st_ino, lost.st_dev) != (moved.st_ino, moved.st_dev):
+            overwrite.before(_journal, target, lost)
+    except OSError:
+        pass
+    if not os.access(os.path.dirname(target), os.W_OK):
+        return
+    kind = moved.st_mode & _TYPE
+    more = {} if how == "rename" else {"how": how}
+    if kind == _FOLDER:
+        more["kind"] = "directory"
+    _journal.json("mv", src=source, dst=target, stat=overwrite.stat_of(moved), **more)
+    if how == "rename" and source in _own:
+        _own.discard(source)
+        _own.add(target)
+
+
+def _link(args: tuple[Any, ...]) -> None:
+    _rename(args, "link")
+
+
+def _symlink(args: tuple[Any, ...]) -> None:
+    source, target = text(args[0]), absolute(args[1])
+    if source and target:
+        _rename((os.path.join(os.path.dirname(target), source), target, *args[2:]), "symlink")
+
+
+def _remove(args: tuple[Any, ...]) -> None:
+    path = absolute(args[0])
+    if not path or (len(args) > 1 and args[1] not in (-1, None)):
+        return
+    removed(path)
+
+
+def removed(path: str) -> None:
+    """Report that `path` is about to be removed, and its digest if nobody has it yet."""
+    if ignored(path):
+        return
+    try:
+        found = os.lstat(path)
+    except OSError:
+        return
+    kind = found.st_mode & _TYPE
+    if kind not in (_REGULAR, _LINK) or not os.access(os.path.dirname(path), os.W_OK):
+        return
+    overwrite.before(_journal, path, found)
+    _journal.file(REMOVED, AUDIT, path, overwrite.stat_of(found))
+    _own.discard(path)
+    _writes.pop(path, None)
+    _reads.pop(path, None)
+
+
+def _truncate(args: tuple[Any, ...]) -> None:
+    path = absolute(args[0])
+    if not path or ignored(path):
+        return
+    try:
+        found = os.stat(path)
+    except OSError:
+        return
+    if found.st_mode & _TYPE == _REGULAR and os.access(path, os.W_OK):
+        if args[1]:
+            modify(path, found, MODIFY, AUDIT, "os.truncate")
+        else:
+            overwrite.before(_journal, path, found)
+            _wrote(path, overwrite.stat_of(found))
+
+
+def _execute(args: tuple[Any, ...]) -> None:
+    code = args[0]
+    name = code.co_filename
+    if name in _files:
+        return
+    _files.add(name)
+    if name[:1] == "<":
+        return
+    report_code(name)
+
+
+def _import(args: tuple[Any, ...]) -> None:
+    if args[1] is not None:  # an extension module
+        _slow(report_code, args[1])
+
+
+def report_code(name: str) -> None:
+    """Report `name` as code of the user's own, once, if that is what it is."""
+    path = absolute(name)
+    if path and path not in _code and not ignored(path) and os.path.isfile(path):
+        _code.add(path)
+        _journal.json("code", path=path)
+
+
+def _later(file: str, function: str) -> Callable[[tuple[Any, ...]], None]:
+    """A handler whose file is imported at its first event."""
+
+    def handle(args: tuple[Any, ...]) -> None:
+        name = __name__.rpartition(".")[0] + "." + file
+        __import__(name)
+        getattr(sys.modules[name], function)(_journal, args)
+
+    return guarded(handle)
+
+
+def guarded(act: Callable[[tuple[Any, ...]], None]) -> Callable[[tuple[Any, ...]], None]:
+    """`act` as a handler whose own file operations are ignored."""
+    return lambda args: _slow(act, args)
+
+
+def text(path: Any) -> str:
+    """A path as text, "" when it is none (a descriptor)."""
+    if isinstance(path, int):
+        return ""
+    try:
+        return os.fsdecode(path)
+    except (TypeError, ValueError):
+        return ""
+
+
+def plain(path: str) -> str:
+    """`path` without `.`, `..` and doubled slashes, as the system would follow it."""
+    if "/../" in path or path.endswith("/.."):
+        folder, name = os.path.split(path)
+        return os.path.realpath(path) if name == ".." else os.path.join(os.path.realpath(folder), name)
+    return os.path.normpath("/" + path.lstrip("/"))
+
+
+def absolute(path: Any) -> str:
+    """`path` from the root as of now, "" when it is none."""
+    name = text(path)
+    if not name:
+        return ""
+    if name[0] != "/":
+        name = _getcwd() + "/" + name
+    return plain(name) if "/." in name or "//" in name else name
+
+
+def ignored(path: str) -> bool:
+    """Whether an absolute path is noise."""
+    return (
+        path.startswith(_noise)
+        or "-packages/" in path
+        or "/__pycache__/" in path
+        or ("/." in path and noise.hidden(path))
+    )
+
+
+_handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
+    "open": _open,
+    "exec": _execute,
+    "import": _import,
+    "os.rename": guarded(_rename),
+    "os.link": guarded(_link),
+    "os.symlink": guarded(_symlink),
+    "os.remove": guarded(_remove),
+    "os.truncate": guarded(_truncate),
+    "shutil.rmtree": _later("trees", "removed"),
+    "sqlite3.connect": _later("databases", "connected"),
+    "subprocess.Popen": _later("children", "popen"),
+    "os.system": _later("children", "system"),
+    "os.exec": _later("children", "replaced"),
+    "os.posix_spawn": _later("children", "spawned"),
+    "urllib.Request": _later("remote", "requested"),
+}

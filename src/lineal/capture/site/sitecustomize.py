@@ -1,0 +1,57 @@
+# The only file of the folder that `lineal run` puts on PYTHONPATH. Any Python may find it, version 2 included, so it is
+# written in what all of them can parse, and starts recording only in CPython 3.9 and later. Nothing may escape from it.
+import sys
+
+
+def _start():
+    import os
+
+    here = os.path.dirname(os.path.abspath(__file__))
+    sys.path[:] = [p for p in sys.path if p != here]
+    try:
+        if _wanted(os):
+            package = type(sys)("_lineal")
+            package.__path__ = [os.path.dirname(os.path.dirname(here))]
+            sys.modules["_lineal"] = package
+            __import__("_lineal.capture.start")
+            sys.modules["_lineal.capture.start"].begin()
+    except Exception:
+        if "LINEAL_DEBUG" in os.environ:
+            raise
+
+
+def _wanted(os):
+    """Whether this process is to be recorded; Lineal's own processes are not."""
+    if "LINEAL_RUN" not in os.environ or sys.version_info < (3, 9) or "_lineal" in sys.modules:
+        return False
+    if sys.implementation.name != "cpython":
+        return False
+    argv = getattr(sys, "orig_argv", None)
+    if argv is None:
+        with open("/proc/self/cmdline", "rb") as file:
+            argv = [os.fsdecode(part) for part in file.read().split(b"\0")]
+    for at, part in enumerate(argv[1:3], 1):
+        if part == "-m" and argv[at + 1 : at + 2] and argv[at + 1].split(".")[0] == "lineal":
+            return False
+        if part[:1] != "-" and os.path.basename(part) == "lineal":
+            return False
+    return True
+
+
+def _chain():
+    """Run the sitecustomize that would have been found had this one not been here, and leave it in our place."""
+    if sys.version_info < (3, 5):
+        return
+    from _frozen_importlib import module_from_spec
+    from _frozen_importlib_external import PathFinder
+
+    spec = PathFinder.find_spec("sitecustomize", sys.path)
+    if spec is None or spec.loader is None:
+        return
+    module = module_from_spec(spec)
+    sys.modules["sitecustomize"] = module
+    spec.loader.exec_module(module)
+
+
+_start()
+_chain()
