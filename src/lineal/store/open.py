@@ -9,15 +9,25 @@ from urllib.parse import unquote, urlsplit
 
 from lineal.core.errors import Invalid
 from lineal.store.artifacts import Artifacts
+from lineal.store.attributes import Attributes
+from lineal.store.audit import Audit
 from lineal.store.base import (
     ArtifactStore,
+    AttributeStore,
+    AuditStore,
     EdgeStore,
     Engine,
+    GroupStore,
+    MetricStore,
+    RegistryStore,
     RunStore,
     Tx,
 )
 from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
+from lineal.store.groups import Groups
+from lineal.store.metrics import Metrics
+from lineal.store.registry import Registry
 from lineal.store.runs import Runs
 from lineal.store.schema import migrate
 
@@ -32,8 +42,13 @@ class Store:
 
     engine: Engine
     runs: RunStore
+    attributes: AttributeStore
+    metrics: MetricStore
     artifacts: ArtifactStore
     edges: EdgeStore
+    registry: RegistryStore
+    groups: GroupStore
+    audit: AuditStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -69,8 +84,13 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
     return Store(
         engine=engine,
         runs=Runs(),
+        attributes=Attributes(),
+        metrics=Metrics(),
         artifacts=Artifacts(),
         edges=Edges(),
+        registry=Registry(),
+        groups=Groups(),
+        audit=Audit(),
     )
 
 

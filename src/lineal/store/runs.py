@@ -26,6 +26,18 @@ LEFT JOIN run_state s ON s.node = r.node AND {state}
 LEFT JOIN deletion d ON d.node = r.node AND {deletion}
 """
 
+# What is said of a run again: of one that had no job everything counts, of any other what was empty.
+_REPLACE = """
+UPDATE run SET job = :job, name = :name, kind = :kind, actor = CASE WHEN :actor = :empty THEN actor ELSE :actor END,
+    parent = COALESCE(:parent, parent), started_at = :started_at
+WHERE node = :node
+"""
+_FILL = """
+UPDATE run SET name = CASE WHEN name = :empty THEN :name ELSE name END,
+    actor = CASE WHEN actor = :empty THEN :actor ELSE actor END, parent = COALESCE(parent, :parent)
+WHERE node = :node AND (name = :empty OR actor = :empty OR parent IS NULL)
+"""
+
 
 class Runs:
     """RunStore."""
@@ -58,23 +70,12 @@ class Runs:
             "parent": parent,
             "started_at": started_at,
         }
-        known = _known(tx, run_id)
-        if known is None and (node := _insert(tx, run_id, said, recorded_at)):
+        if _known(tx, run_id) is None and (node := _insert(tx, run_id, said, recorded_at)):
             return node
-        node, unknown_job, *_ = known or _known(tx, run_id) or ()
-        assumed = unknown_job == _job(tx, word[""], word[""])
-        rule = "CASE WHEN {0} = :empty THEN :{0} ELSE {0} END"
-        tx.run(
-            "UPDATE run SET job = :job, name = :name, kind = :kind, actor = :actor, parent = :parent, "
-            "started_at = :started_at WHERE node = :node"
-            if assumed
-            else f"UPDATE run SET name = {rule.format('name')}, actor = {rule.format('actor')}, "
-            "parent = COALESCE(parent, :parent) "
-            "WHERE node = :node AND (name = :empty OR actor = :empty OR parent IS NULL)",
-            node=node,
-            **(said if assumed else {"empty": word[""], **{k: said[k] for k in ("name", "actor", "parent")}}),
-        )
-        return int(node)
+        known, known_job = _known(tx, run_id) or (0, 0)
+        fill = _REPLACE if job and known_job == word[""] else _FILL
+        tx.run(fill, node=known, empty=word[""], **said)
+        return int(known)
 
     def find_run(self, tx: Tx, run_id: str) -> int | None:
         """The vertex of a run by its 32 hex digits."""
@@ -194,7 +195,10 @@ def add_node(tx: Tx, kind: NodeKind) -> int:
 
 
 def _known(tx: Tx, run_id: str) -> Row | None:
-    return tx.row("SELECT node, job FROM run WHERE run_id = :run_id", run_id=run_id)
+    """The vertex of a run and its job's name."""
+    return tx.row(
+        "SELECT r.node, j.name FROM run r JOIN job j ON j.id = r.job WHERE r.run_id = :run_id", run_id=run_id
+    )
 
 
 def _insert(tx: Tx, run_id: str, said: dict[str, Any], recorded_at: int) -> int | None:

@@ -200,6 +200,8 @@ STATEMENTS: tuple[str, ...] = (
         reason {text} NOT NULL,
         recorded_at bigint NOT NULL,
         retracted_at bigint,
+        retracted_by bigint REFERENCES word (id),  -- when nothing took its place
+        retract_reason {text},
         PRIMARY KEY (name, alias, revision),
         FOREIGN KEY (name, number) REFERENCES named_version (name, number)) {clustered}""",
     # ---- groups; parent 0 is the top, for a NULL would be unequal to itself in the key

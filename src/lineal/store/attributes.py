@@ -1,0 +1,159 @@
+"""Parameters, tags and facets: key/value rows whose keys and repeated texts are small integers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lineal.core.model import Attribute, FacetRecord
+from lineal.store.base import Tx
+from lineal.store.history import STANDS, recorded_by, values_of
+from lineal.store.lists import each
+from lineal.store.text import number_of
+from lineal.store.words import Scope, add_fields, add_words, get_words
+
+_ADD = (
+    "INSERT INTO attribute (node, field, revision, text, number, source, actor, recorded_at, retracted_at) "
+    "VALUES (:node, :field, :revision, :text, :number, :source, :actor, :at, :retracted_at)"
+)
+_RETRACT = f"UPDATE attribute SET retracted_at = :at WHERE node = :node AND field = :field AND {STANDS}"
+
+
+class Attributes:
+    """AttributeStore."""
+
+    def add_params(self, tx: Tx, node: int, params: Sequence[Attribute], *, at: int) -> None:
+        """Set parameters: the last value of a key stands, what it was before remains as history.
+
+        Values are kept exactly, whatever their length. Raises Invalid: a text holds a lone surrogate.
+        """
+        _set(tx, "params", node, params, at, "")
+
+    def get_params(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[Attribute]]:
+        """Parameters by vertex, in byte order of their keys."""
+        return _get(tx, "params", nodes, as_of)
+
+    def set_tags(self, tx: Tx, node: int, tags: Sequence[Attribute], *, at: int, actor: str = "") -> None:
+        """Set tags of a run or version, as `add_params`."""
+        _set(tx, "tags", node, tags, at, actor)
+
+    def get_tags(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[Attribute]]:
+        """Tags by vertex, in byte order of their keys."""
+        return _get(tx, "tags", nodes, as_of)
+
+    def add_facet(self, tx: Tx, node: int, name: str, body: bytes, *, at: int, batch: int = 0) -> None:
+        """Attach a JSON document under a name; an earlier one of that name remains as history."""
+        word = add_words(tx, (name,))[name]
+        now = tx.row(
+            "SELECT revision, body, retracted_at FROM facet WHERE node = :node AND name = :name "
+            "ORDER BY revision DESC LIMIT 1",
+            node=node,
+            name=word,
+        )
+        if now is not None and now[2] is None and bytes(now[1]) == body:
+            return
+        tx.run(
+            f"UPDATE facet SET retracted_at = :at WHERE node = :node AND name = :name AND {STANDS}",
+            node=node,
+            name=word,
+            at=at,
+        )
+        tx.run(
+            "INSERT INTO facet (node, name, revision, body, batch, recorded_at) "
+            "VALUES (:node, :name, :revision, :body, :batch, :at)",
+            node=node,
+            name=word,
+            revision=1 if now is None else now[0] + 1,
+            body=body,
+            batch=batch,
+            at=at,
+        )
+
+    def get_facets(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[FacetRecord]:
+        """The documents attached to a vertex, as received, in byte order of their names."""
+        rows = tx.rows(
+            "SELECT f.name, f.body, f.recorded_at FROM facet f "
+            f"WHERE f.node = :node AND {recorded_by(as_of, 'f')}",
+            node=node,
+            **values_of(as_of),
+        )
+        words = get_words(tx, {name for name, _, _ in rows})
+        return sorted(
+            (
+                FacetRecord(name=words[name], body=msgspec.Raw(bytes(body)), recorded_at=at)
+                for name, body, at in rows
+            ),
+            key=lambda facet: facet.name.encode(),
+        )
+
+
+def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, actor: str) -> None:
+    if not given:
+        return
+    fields = add_fields(tx, scope, {item.key for item in given})
+    word = add_words(tx, {actor, *(text for item in given for text in (item.value, item.source))})
+    newest = _newest(tx, node, list(set(fields.values())))
+    added: dict[tuple[int, int], dict[str, object]] = {}
+    retracted: list[dict[str, object]] = []
+    for item in given:
+        field, text = fields[item.key], word[item.value]
+        revision, standing = newest.get(field, (0, None))
+        if standing == (text, word[item.source]):
+            continue
+        if (field, revision) in added:  # replaced within this very call: recorded, and never seen to stand
+            added[field, revision]["retracted_at"] = at
+        elif standing is not None:
+            retracted.append({"node": node, "field": field, "at": at})
+        newest[field] = (revision + 1, (text, word[item.source]))
+        added[field, revision + 1] = {
+            "node": node,
+            "field": field,
+            "revision": revision + 1,
+            "text": text,
+            "number": number_of(item.value),
+            "source": word[item.source],
+            "actor": word[actor],
+            "at": at,
+            "retracted_at": None,
+        }
+    tx.many(_RETRACT, retracted)
+    tx.many(_ADD, list(added.values()))
+
+
+def _newest(tx: Tx, node: int, fields: list[int]) -> dict[int, tuple[int, tuple[int, int] | None]]:
+    """By field: the newest revision, and the text and source that stand."""
+    rows = tx.rows(
+        "SELECT field, revision, text, source, retracted_at FROM attribute "
+        f"WHERE node = :node AND field IN ({each(tx, 'fields')}) ORDER BY field, revision",
+        node=node,
+        fields=fields,
+    )
+    return {
+        field: (revision, None if ended else (text, source)) for field, revision, text, source, ended in rows
+    }
+
+
+def _get(tx: Tx, scope: Scope, nodes: Sequence[int], as_of: int | None) -> dict[int, list[Attribute]]:
+    if not nodes:
+        return {}
+    rows = tx.rows(
+        "SELECT a.node, f.name, a.text, a.source, a.recorded_at "
+        "FROM attribute a JOIN field f ON f.id = a.field AND f.scope = :scope "
+        f"WHERE a.node IN ({each(tx, 'nodes')}) AND {recorded_by(as_of, 'a')}",
+        scope=scope,
+        nodes=list(nodes),
+        **values_of(as_of),
+    )
+    words = get_words(tx, {id for row in rows for id in row[1:4]})
+    found: dict[int, list[Attribute]] = {}
+    for node, key, text, source, at in rows:
+        item = Attribute(key=words[key], value=words[text], source=words[source], recorded_at=at)
+        found.setdefault(node, []).append(item)
+    for items in found.values():
+        items.sort(key=lambda item: item.key.encode())
+    return found

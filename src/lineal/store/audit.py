@@ -1,0 +1,191 @@
+"""The audit log: received messages, an append-only Merkle tree over what was done, and how far each stream is recorded."""
+
+from __future__ import annotations
+
+import hashlib
+
+import msgspec
+
+from lineal.core import merkle
+from lineal.core.errors import NotFound
+from lineal.store.base import Tx
+from lineal.store.text import keep
+from lineal.store.words import add_words, find_word
+
+_LOCK = 0x4C494E4C4C454146  # advisory lock of PostgreSQL: leaves are numbered in the order of their commits
+_PACK_ABOVE = 512  # bytes; what is shorter hardly shrinks
+_PAGE = 10_000
+
+
+class Entry(msgspec.Struct, frozen=True, kw_only=True):
+    """What a leaf commits to. body: `sha256:...` of what was recorded; digest: of the bytes as received, if any."""
+
+    sequence: int
+    at: int
+    door: str
+    actor: str
+    action: str
+    digest: str
+    body: str
+
+
+class Audit:
+    """AuditStore."""
+
+    def add_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> int:
+        """Keep a message as received; its number, by which edges and facets name it as their `batch`."""
+        word = add_words(tx, (door, source))
+        packed = _pack(body)
+        return int(
+            tx.value(
+                "INSERT INTO message (door, source, digest, packed, body, recorded_at) "
+                "VALUES (:door, :source, :digest, :packed, :body, :at) RETURNING id",
+                door=word[door],
+                source=word[source],
+                digest=keep(digest),
+                packed=int(len(packed) < len(body)),
+                body=min(packed, body, key=len),
+                at=at,
+            )
+        )
+
+    def get_message(self, tx: Tx, message: int) -> bytes:
+        """The bytes of a message. Raises NotFound: there is no message of that number."""
+        row = tx.row("SELECT packed, body FROM message WHERE id = :message", message=message)
+        if row is None:
+            raise NotFound(f"there is no message {message}", hint="edges name their message as `batch`")
+        return _unpack(bytes(row[1])) if row[0] else bytes(row[1])
+
+    def get_position(self, tx: Tx, door: str, source: str) -> int:
+        """How far a stream is recorded, as its door counts (bytes of a journal); 0 for one never seen."""
+        found = tx.value(
+            "SELECT position FROM position WHERE door = :door AND source = :source",
+            door=find_word(tx, door),
+            source=find_word(tx, source),
+        )
+        return int(found or 0)
+
+    def set_position(self, tx: Tx, door: str, source: str, position: int) -> None:
+        """Record how far a stream is taken in."""
+        word = add_words(tx, (door, source))
+        tx.run(
+            "INSERT INTO position (door, source, position) VALUES (:door, :source, :position) "
+            "ON CONFLICT (door, source) DO UPDATE SET position = excluded.position",
+            door=word[door],
+            source=word[source],
+            position=position,
+        )
+
+    def add_leaf(
+        self, tx: Tx, *, door: str, actor: str, action: str, digest: str, body: bytes, at: int
+    ) -> int:
+        """Append to the log; the leaf's sequence number, from 1 without gaps, in the order of the commits.
+
+        Call it last in a transaction: from here to the commit other servers' transactions wait.
+        """
+        if tx.engine == "postgres":
+            tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+        size, frontier = _tree(tx)
+        entry = msgspec.json.encode(
+            Entry(
+                sequence=size + 1,
+                at=at,
+                door=door,
+                actor=actor,
+                action=action,
+                digest=digest,
+                body=_digest(body),
+            ),
+            order="sorted",
+        )
+        leaf = merkle.leaf_hash(entry)
+        tx.run(
+            "INSERT INTO leaf (sequence, entry, body, hash) VALUES (:sequence, :entry, :body, :hash)",
+            sequence=size + 1,
+            entry=entry,
+            body=body,
+            hash=leaf,
+        )
+        tx.run(
+            "INSERT INTO tree (id, size, frontier) VALUES (1, :size, :frontier) "
+            "ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
+            size=size + 1,
+            frontier=b"".join(merkle.append(frontier, size, leaf)),
+        )
+        return size + 1
+
+    def get_head(self, tx: Tx) -> tuple[int, bytes]:
+        """How many leaves the log has, and its 32 byte tree head."""
+        size, frontier = _tree(tx)
+        return size, merkle.head(frontier)
+
+    def list_leaves(self, tx: Tx, *, after: int, limit: int) -> list[msgspec.Raw]:
+        """The entries that follow the leaf `after`, as the JSON that was hashed, in order."""
+        rows = tx.rows(
+            "SELECT entry FROM leaf WHERE sequence > :after ORDER BY sequence LIMIT :limit",
+            after=after,
+            limit=limit,
+        )
+        return [msgspec.Raw(bytes(entry)) for (entry,) in rows]
+
+    def verify(self, tx: Tx) -> list[str]:
+        """Compute every hash again; one sentence on the first leaf that is broken or missing, and on the tree head."""
+        size, frontier = _tree(tx)
+        computed, reached = merkle.EMPTY, 0
+        while rows := tx.rows(
+            "SELECT sequence, entry, body, hash FROM leaf WHERE sequence > :reached ORDER BY sequence LIMIT :page",
+            reached=reached,
+            page=_PAGE,
+        ):
+            for sequence, entry, body, leaf in rows:
+                if sequence != reached + 1:
+                    return [f"leaf {reached + 1} is missing: leaf {sequence} follows leaf {reached}"]
+                if broken := _broken(sequence, bytes(entry), bytes(body), bytes(leaf)):
+                    return [f"leaf {sequence} {broken}"]
+                computed = merkle.append(computed, reached, bytes(leaf))
+                reached = sequence
+        if reached != size:
+            return [f"the log has {reached} leaves, its tree was grown to {size}"]
+        if merkle.head(computed) != merkle.head(frontier):
+            return [f"the tree head over {size} leaves is not the one that was recorded: a leaf was replaced"]
+        return []
+
+
+def _broken(sequence: int, entry: bytes, body: bytes, leaf: bytes) -> str:
+    if merkle.leaf_hash(entry) != leaf:
+        return "was changed: its entry does not have the hash that was recorded"
+    try:
+        committed = msgspec.json.decode(entry, type=Entry)
+    except msgspec.DecodeError as error:
+        return f"cannot be read: {error}"
+    if committed.sequence != sequence:
+        return f"was moved: its entry says it is leaf {committed.sequence}"
+    if committed.body != _digest(body):
+        return "was changed: its body does not have the digest that its entry commits to"
+    return ""
+
+
+def _tree(tx: Tx) -> tuple[int, merkle.Frontier]:
+    row = tx.row("SELECT size, frontier FROM tree WHERE id = 1")
+    if row is None:
+        return 0, merkle.EMPTY
+    heads = bytes(row[1])
+    return int(row[0]), tuple(heads[i : i + 32] for i in range(0, len(heads), 32))
+
+
+def _digest(body: bytes) -> str:
+    return "sha256:" + hashlib.sha256(body).hexdigest()
+
+
+def _pack(body: bytes) -> bytes:
+    if len(body) <= _PACK_ABOVE:
+        return body
+    import zstandard  # costs start-up time, and most commands pack nothing
+
+    return zstandard.ZstdCompressor(level=3).compress(body)
+
+
+def _unpack(body: bytes) -> bytes:
+    import zstandard
+
+    return zstandard.ZstdDecompressor().decompress(body)
