@@ -48,7 +48,9 @@ def sha256_of(path: bytes, progress: Optional[Callable[[int], None]] = None) -> 
 
     progress: called with the number of bytes read since the last call. Raises OSError: it cannot be read.
     """
-    flags = os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    flags = (
+        os.O_RDONLY | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    )
     descriptor = os.open(path, flags)
     try:
         if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):

@@ -16,6 +16,7 @@ from lineal.store.open import Store, open_store
 # operation -> the service module that declares it, so that one verb does not load all others
 _WHERE = {
     "ingest": "ingest",
+    "positions": "ingest",
     "runs": "runs",
     "metrics": "runs",
     "show": "show",

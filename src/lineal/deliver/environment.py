@@ -1,0 +1,152 @@
+"""What a run ran in: interpreter, system, hardware, container, every installed distribution, the lock file, variables.
+
+Collected beside the program from what its interpreter said of itself (its `sys.path`), never inside it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from lineal.capture import redact
+
+LOCKS = (
+    "uv.lock",
+    "pylock.toml",
+    "poetry.lock",
+    "pdm.lock",
+    "Pipfile.lock",
+    "conda-lock.yml",
+    "pixi.lock",
+    "requirements.lock",
+    "requirements.txt",
+    "environment.yml",
+)
+_ALLOWED = re.compile(
+    r"^(CUDA_|NCCL_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|TF_|XLA_|JAX_|PYTORCH_|TORCH_|HF_HOME$|HF_DATASETS_OFFLINE$|TRANSFORMERS_|"
+    r"RANK$|LOCAL_RANK$|WORLD_SIZE$|MASTER_ADDR$|MASTER_PORT$|SLURM_JOB|SLURM_PROCID$|SLURM_NNODES$|"
+    r"PYTHONHASHSEED$|PYTHONPATH$|PYTHONOPTIMIZE$|VIRTUAL_ENV$|CONDA_DEFAULT_ENV$|CONDA_PREFIX$|"
+    r"LANG$|LC_|TZ$|CI$|GITHUB_SHA$|GITHUB_REF$|GITHUB_RUN_ID$|GITHUB_REPOSITORY$|CI_COMMIT_SHA$|CI_JOB_ID$|BUILD_ID$|"
+    r"KUBERNETES_SERVICE_HOST$|HOSTNAME$)"
+)
+_DIST = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+?)(?:-py[\d.]+)?\.(?:dist-info|egg-info)$")
+
+
+def collect(opened: Mapping[str, Any] | None, variables: Mapping[str, str], root: str) -> dict[str, Any]:
+    """The environment as one JSON-ready mapping, the same for equal environments.
+
+    Args:
+        opened: the `open` record of the run's main Python process, None when there was none.
+        variables: the environment variables the run was started with; only allow-listed ones are kept.
+        root: the project's folder, where a lock file is looked for.
+    """
+    facts: dict[str, Any] = {
+        "os": f"{platform.system()} {platform.release()}",
+        "distribution": _distribution(),
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cpu_count": os.cpu_count(),
+        "memory_bytes": _memory(),
+        "gpu": _gpu(),
+        "container": _container(variables),
+        "variables": {
+            name: redact.env(name, value)[0]
+            for name, value in sorted(variables.items())
+            if _ALLOWED.match(name)
+        },
+    }
+    facts["variables"].pop("PYTHONPATH", None)  # ours is in front of it while a run is recorded
+    if opened:
+        facts["python"] = opened.get("python")
+        facts["implementation"] = opened.get("implementation", "CPython")
+        facts["packages"] = packages([str(path) for path in opened.get("sys_path", [])])
+    if lock := lock_file(root):
+        facts["lock"] = {"path": lock}
+    return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
+
+
+def packages(sys_path: list[str]) -> dict[str, str]:
+    """Every installed distribution found on the path: normalised name -> version; the first on the path wins (PEP 503)."""
+    found: dict[str, str] = {}
+    for folder in sys_path:
+        try:
+            names = os.listdir(folder or ".")
+        except OSError:
+            continue
+        for entry in names:
+            if match := _DIST.match(entry):
+                name = re.sub(r"[-_.]+", "-", match["name"]).lower()
+                found.setdefault(name, match["version"])
+    return dict(sorted(found.items()))
+
+
+def lock_file(root: str) -> str | None:
+    """The project's lock file, relative to its root; the most exact kind first."""
+    for name in LOCKS:
+        if os.path.isfile(os.path.join(root, name)):
+            return name
+    folder = os.path.join(root, "requirements")
+    try:
+        listed = sorted(name for name in os.listdir(folder) if name.endswith(".txt"))
+    except OSError:
+        return None
+    return f"requirements/{listed[0]}" if listed else None
+
+
+def _read(path: str, most: int = 1 << 16) -> str:
+    try:
+        with open(path, encoding="utf-8", errors="replace") as file:
+            return file.read(most)
+    except OSError:
+        return ""
+
+
+def _distribution() -> str:
+    match = re.search(r'^PRETTY_NAME="?([^"\n]+)', _read("/etc/os-release"), re.MULTILINE)
+    return match[1] if match else platform.platform(terse=True)
+
+
+def _cpu() -> str:
+    match = re.search(r"^model name\s*:\s*(.+)$", _read("/proc/cpuinfo"), re.MULTILINE)
+    return match[1].strip() if match else platform.processor()
+
+
+def _memory() -> int | None:
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError, AttributeError):
+        return None
+
+
+def _gpu() -> list[dict[str, str]]:
+    """NVIDIA devices as the kernel driver lists them; no program is started for it."""
+    folder = "/proc/driver/nvidia/gpus"
+    try:
+        cards = sorted(os.listdir(folder))
+    except OSError:
+        return []
+    driver = re.search(r"Kernel Module\s+(?:for \S+\s+)?([\d.]+)", _read("/proc/driver/nvidia/version"))
+    found = []
+    for card in cards:
+        model = re.search(r"^Model:\s*(.+)$", _read(f"{folder}/{card}/information"), re.MULTILINE)
+        found.append(
+            {"model": model[1].strip() if model else "unknown", "driver": driver[1] if driver else "unknown"}
+        )
+    return found
+
+
+def _container(variables: Mapping[str, str]) -> dict[str, str] | None:
+    facts: dict[str, str] = {}
+    if podman := re.search(r'^image="?([^"\n]+)', _read("/run/.containerenv"), re.MULTILINE):
+        facts["image"] = podman[1]
+    for name in ("CONTAINER_IMAGE", "IMAGE_NAME", "DOCKER_IMAGE"):
+        if variables.get(name):
+            facts.setdefault("image", redact.text(variables[name])[0])
+    if found := re.search(r"(?:docker|containerd|crio|libpod)[-/]([0-9a-f]{64})", _read("/proc/self/cgroup")):
+        facts["id"] = found[1]
+    if os.path.exists("/.dockerenv"):
+        facts.setdefault("runtime", "docker")
+    return facts or None

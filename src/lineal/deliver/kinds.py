@@ -1,0 +1,43 @@
+"""What a file is, told from its name and from who touched it. A guess of last resort: a framework's word goes first."""
+
+from __future__ import annotations
+
+import os
+
+_MODELS = frozenset(
+    ".pt .pth .onnx .safetensors .joblib .skops .ubj .keras .tflite .gguf .ckpt .mar .cbm .pkl .pickle .bst".split()
+)
+_REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp .txt .log".split())
+_CONFIGS = frozenset(".yaml .yml .toml .ini .cfg".split())
+_CONFIG_WORDS = ("config", "param", "setting", "hparam", "arguments", "options")
+_LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.load", "safe_open", "load_file")
+
+
+def extension(path: bytes) -> str:
+    """The lower-case ending of the file's name, with its dot."""
+    return os.path.splitext(os.path.basename(os.fsdecode(path)))[1].lower()
+
+
+def kind_of(path: bytes) -> str:
+    """The artifact kind (ARCHITECTURE.md section 2) that the name suggests: report, or dataset."""
+    return "report" if extension(path) in _REPORTS else "dataset"
+
+
+def is_config(path: bytes) -> bool:
+    """Whether a file that is read is a configuration: by its ending, or for JSON by its name."""
+    ending = extension(path)
+    if ending in _CONFIGS:
+        return True
+    name = os.path.basename(os.fsdecode(path)).lower()
+    return ending == ".json" and any(word in name for word in _CONFIG_WORDS)
+
+
+def role_of(path: bytes, libs: list[str]) -> str:
+    """What a file that was read was to the run: `model`, `config` or `input`."""
+    if is_config(path):
+        return "config"
+    if extension(path) in _MODELS and (
+        not libs or any(lib.endswith(load) for lib in libs for load in _LOADS)
+    ):
+        return "model"
+    return "input"

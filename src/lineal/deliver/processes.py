@@ -1,0 +1,58 @@
+"""Whether a recorded process is still alive: its pid alone proves nothing, pids are used again."""
+
+from __future__ import annotations
+
+import os
+import socket
+from collections.abc import Mapping
+from typing import Any
+
+_HOST = socket.gethostname()
+
+
+def alive(opened: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote this `open` record lives (on this machine, since the same boot, same start time).
+
+    A process of another machine counts as alive: it cannot be seen from here.
+    """
+    if opened.get("host") and opened["host"] != _HOST:
+        return True
+    boot = boot_id()
+    if boot and opened.get("boot") and opened["boot"] != boot:
+        return False
+    pid = int(opened.get("pid") or 0)
+    if pid <= 0:
+        return False
+    started = start_ticks(pid)
+    if started is None:
+        return _signalled(pid) if boot == "" else False
+    return not opened.get("start") or int(opened["start"]) == started
+
+
+def start_ticks(pid: int) -> int | None:
+    """The process's start in clock ticks since boot (proc_pid_stat(5), field 22); None when it is gone or a zombie."""
+    try:
+        with open(f"/proc/{pid}/stat", "rb") as file:
+            fields = file.read().rpartition(b")")[2].split()
+    except OSError:
+        return None
+    return None if fields[0] in (b"Z", b"X") else int(fields[19])
+
+
+def boot_id() -> str:
+    """This boot's id, empty where the system tells none."""
+    try:
+        with open("/proc/sys/kernel/random/boot_id", encoding="ascii") as file:
+            return file.read().strip()
+    except OSError:
+        return ""
+
+
+def _signalled(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True

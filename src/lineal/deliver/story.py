@@ -1,0 +1,355 @@
+"""One run's story: what its processes' records say together. Translates records into events; knows when it has ended."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import Any
+
+import msgspec
+
+from lineal.core import events as ev
+from lineal.deliver import processes
+from lineal.deliver.fingerprint import Fingerprints
+from lineal.deliver.schemas import Schemas
+from lineal.deliver.tracker import Tracker
+from lineal.journal import frames
+from lineal.resolve.content import Stat, sha256_of
+from lineal.resolve.project import Project, artifact_name
+
+
+class Story:
+    """What is known of one run until now.
+
+    started: a start was recorded by a wrapper or the SDK. owner: the `open` record of the process that will write its
+    end. main: the `open` record of the program itself.
+    """
+
+    def __init__(self, run: str, project: Project, fingerprints: Fingerprints, schemas: Schemas) -> None:
+        self.run = run
+        self.project = project
+        self.tracker = Tracker(run, project, fingerprints, schemas)
+        self.started: dict[str, Any] | None = None
+        self.owner: dict[str, Any] | None = None
+        self.main: dict[str, Any] | None = None
+        self.end: dict[str, Any] | None = None
+        self.exits: list[tuple[dict[str, Any], dict[str, Any]]] = []
+        self.processes: dict[str, dict[str, Any]] = {}  # journal id -> its open record
+        self.last_at = 0
+        self.seeds: dict[str, Any] = {}
+        self.notes: dict[str, None] = {}
+        self.modules: set[str] = set()
+        self.sources: set[str] = set()
+
+    def opened(self, journal: str, record: dict[str, Any]) -> None:
+        """A process of this run began its journal."""
+        self.processes[journal] = record
+        self._seen(record)
+        if record.get("main") and self.main is None:
+            self.main = record
+
+    def file(self, found: Any) -> None:
+        """A file access."""
+        self.last_at = max(self.last_at, found.at)
+        stat = Stat(*found.stat) if found.stat is not None else None
+        self.tracker.file(found.op, found.layer, found.at, stat, found.lib, found.path)
+
+    def record(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        """A JSON record of this run; gives back the events that it says by itself."""
+        self._seen(record)
+        handler = _HANDLERS.get(str(record.get("t")))
+        return handler(self, journal, record) if handler else []
+
+    def _seen(self, record: dict[str, Any]) -> None:
+        self.last_at = max(self.last_at, int(record.get("at", 0)))
+
+    # ---- records -----------------------------------------------------------------------------------------------------
+
+    def _run(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.started = record
+        self.owner = self.processes.get(journal)
+        at = int(record["at"])
+        actor = self.owner or {}
+        found: list[ev.Event] = [
+            ev.RunStarted(
+                run=self.run,
+                namespace=self.project.name,
+                job=text(record.get("job") or ""),
+                name=text(record.get("name") or ""),
+                kind=text(record.get("kind") or "run"),
+                at=at,
+                parent=record.get("parent") or None,
+                group=text(record.get("group") or "") or None,
+                actor=f"{actor.get('user', '')}@{actor.get('host', '')}".strip("@"),
+            )
+        ]
+        for key, value in pairs(record.get("params")):
+            found.append(ev.ParamSet(run=self.run, key=key, value=value, at=at, source="cli"))
+        for key, value in pairs(record.get("tags")):
+            found.append(ev.TagSet(run=self.run, key=key, value=value, at=at))
+        launch = {key: record[key] for key in ("argv", "command", "cwd", "entry") if record.get(key)}
+        found.append(self._facet("lineal.launch/1", launch, at))
+        return found
+
+    def _param(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        return [
+            ev.ParamSet(
+                run=self.run,
+                key=text(record["key"]),
+                value=plain(record.get("value")),
+                at=int(record["at"]),
+                source=text(record.get("source") or ""),
+            )
+        ]
+
+    def _tag(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        return [
+            ev.TagSet(
+                run=self.run, key=text(record["key"]), value=plain(record.get("value")), at=int(record["at"])
+            )
+        ]
+
+    def _end(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.end = record
+        return []
+
+    def _exit(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.exits.append((self.processes.get(journal, {}), record))
+        self.modules.update(text(name) for name in record.get("modules") or [])
+        return []
+
+    def _model(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        description = {key: text(record[key]) for key in ("framework", "class", "lib") if record.get(key)}
+        self.tracker.model(raw(record["path"]), description)
+        return []
+
+    def _moved(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.tracker.moved(raw(record["src"]), raw(record["dst"]), int(record["at"]))
+        return []
+
+    def _hash(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        stat = Stat(*record["stat"])
+        self.tracker.hashed(
+            raw(record["path"]), stat, record.get("sha256") or None, text(record.get("reason") or "")
+        )
+        return []
+
+    def _url(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.tracker.remote(
+            text(record["url"]),
+            int(record["at"]),
+            op=str(record.get("op") or "read"),
+            layer=frames.FUNCTION,
+            lib=text(record.get("lib") or ""),
+        )
+        return []
+
+    def _use(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        op = frames.READ if record["t"] == "use" else frames.WRITE
+        at, role = int(record["at"]), text(record.get("role") or "")
+        if record.get("uri"):
+            self.tracker.remote(
+                text(record["uri"]),
+                at,
+                op="read" if op == frames.READ else "write",
+                layer=frames.SDK,
+                lib="",
+                role=role,
+            )
+            return []
+        path = raw(record["path"])
+        self.tracker.declared(path, at, op=op, role=role, name=text(record.get("name") or ""))
+        if record.get("kind") == "model":
+            self.tracker.model(path, {"framework": text(record.get("framework") or "declared")})
+        return []
+
+    def _frame(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        at, name = int(record["at"]), text(record.get("name") or "frame")
+        columns = [
+            {"name": text(c[0]), "type": text(c[1]), "digest": c[2]} for c in record.get("columns") or []
+        ]
+        schema = {"columns": columns, "rows": record.get("rows"), "by": "lineal.sdk.frame"}
+        digest, reason = record.get("digest"), text(record.get("reason") or "")
+        state = ev.VersionState(
+            namespace=self.project.name,
+            name=f"frame/{name}",
+            digest=digest or f"unknown:{self.run}:{at}",
+            level=ev.Level.CONTENT if digest else ev.Level.NONE,
+            reason=reason if digest else reason or "the frame could not be digested",
+            references=[ev.Reference(scheme="frame1", value=str(digest).partition(":")[2])] if digest else [],
+            facets={"lineal.schema/1": msgspec.Raw(msgspec.json.encode(schema))},
+        )
+        made: Any = ev.VersionGenerated if record.get("op") == "write" else ev.VersionUsed
+        role = text(record.get("role") or "") or ("output" if record.get("op") == "write" else "input")
+        return [
+            made(
+                run=self.run,
+                version=state,
+                at=at,
+                role=role,
+                evidence=ev.Evidence.DECLARED,
+                via=["sdk", "frame"],
+            )
+        ]
+
+    def _seed(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.seeds[text(record.get("lib") or "?")] = record.get("value")
+        return []
+
+    def _note(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.notes[text(record.get("text") or "")] = None
+        return []
+
+    def _code(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.sources.add(os.fsdecode(raw(record["path"])))
+        return []
+
+    # ---- its end -----------------------------------------------------------------------------------------------------
+
+    def ended(self) -> ev.RunEnded | None:
+        """How the run ended, if it has: by its own word, or by what can be seen of its processes."""
+        if self.end is not None:
+            return self._said(self.end, self.end.get("error"))
+        if self.started is None and not self.processes:
+            return None
+        if self.owner is not None and processes.alive(self.owner):
+            return None
+        if any(processes.alive(opened) for opened in self._own_processes()):
+            return None
+        for opened, record in self.exits:
+            if opened is self.main or (self.main is None and not opened.get("forked")):
+                self.notes["the wrapper was killed: the exit code is not known"] = None
+                return self._said(record, record.get("error"))
+        return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.LOST)
+
+    def _own_processes(self) -> list[dict[str, Any]]:
+        """The processes whose life keeps the run going: the main one if it is known, else all that are not helpers."""
+        if self.main is not None:
+            return [self.main]
+        return [opened for opened in self.processes.values() if not opened.get("forked")]
+
+    def owned_elsewhere(self) -> bool:
+        """Whether another living process will deliver this run and write its end."""
+        return (
+            self.end is None
+            and self.owner is not None
+            and bool((self.started or {}).get("wrapper"))
+            and self.owner.get("pid") != os.getpid()
+            and processes.alive(self.owner)
+        )
+
+    def _said(self, record: dict[str, Any], error: Any) -> ev.RunEnded:
+        state = str(record.get("state") or "finished")
+        if not error:
+            error = next((exit.get("error") for opened, exit in self.exits if opened is self.main), None)
+        return ev.RunEnded(
+            run=self.run,
+            at=int(record["at"]),
+            state=ev.State(state) if state in set(ev.State) else ev.State.FINISHED,
+            exit_code=record.get("exit_code"),
+            signal=record.get("signal"),
+            error=_error(error) if state != "finished" else None,
+        )
+
+    def closing_facets(self, at: int) -> list[ev.Event]:
+        """What is only known at the end: seeds, own source files, imported packages, notes and gaps."""
+        found: list[ev.Event] = []
+        if self.seeds:
+            found.append(self._facet("lineal.seeds/1", {"seeds": self.seeds}, at))
+        if self.modules:
+            found.append(self._facet("lineal.imports/1", {"modules": sorted(self.modules)}, at))
+        if self.sources:
+            found.append(self._facet("lineal.sources/1", {"files": self._source_digests()}, at))
+        if self.notes:
+            found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
+        return found
+
+    def _source_digests(self) -> dict[str, str | None]:
+        digests: dict[str, str | None] = {}
+        for path in sorted(self.sources):
+            _, name = artifact_name(self.project, os.fsencode(path))
+            try:
+                digests[name] = "sha256:" + sha256_of(os.fsencode(path))
+            except OSError:
+                digests[name] = None
+        return digests
+
+    def _facet(self, name: str, body: dict[str, Any], at: int) -> ev.FacetSet:
+        return ev.FacetSet(run=self.run, name=name, body=msgspec.Raw(encode(body)), at=at)
+
+
+_HANDLERS: dict[str, Any] = {
+    "run": Story._run,
+    "param": Story._param,
+    "tag": Story._tag,
+    "end": Story._end,
+    "exit": Story._exit,
+    "model": Story._model,
+    "mv": Story._moved,
+    "hash": Story._hash,
+    "url": Story._url,
+    "use": Story._use,
+    "save": Story._use,
+    "frame": Story._frame,
+    "seed": Story._seed,
+    "note": Story._note,
+    "code": Story._code,
+}
+
+
+def _error(found: Any) -> ev.ErrorInfo | None:
+    if not isinstance(found, dict):
+        return None
+    return ev.ErrorInfo(
+        type=text(found.get("type") or ""),
+        message=text(found.get("message") or ""),
+        traceback=text(found.get("traceback") or ""),
+    )
+
+
+def encode(value: Any) -> bytes:
+    """JSON bytes of any value that a journal record can hold; lone surrogates and non-finite numbers become text."""
+    return msgspec.json.encode(_clean(value), order="sorted")
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        return text(value)
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return json.dumps(value)
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
+        return str(value)
+    if isinstance(value, dict):
+        return {text(str(key)): _clean(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    return value
+
+
+def text(value: Any) -> str:
+    """The value as text that UTF-8 can carry: bytes that were no UTF-8 appear as `\\xNN`."""
+    return os.fsencode(str(value)).decode("utf-8", "backslashreplace") if _odd(str(value)) else str(value)
+
+
+def _odd(value: str) -> bool:
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return True
+    return False
+
+
+def plain(value: Any) -> str:
+    """A parameter's value as text: text as it is, everything else as JSON."""
+    return text(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+
+
+def pairs(value: Any) -> list[tuple[str, str]]:
+    """Key and value as text, from a mapping or a list of pairs."""
+    items = value.items() if isinstance(value, dict) else value or []
+    return [(text(key), plain(item)) for key, item in items]
+
+
+def raw(path: Any) -> bytes:
+    """A path as the file system knows it."""
+    return path if isinstance(path, bytes) else os.fsencode(str(path))

@@ -1,0 +1,348 @@
+"""What one run did to files: from the accesses its processes recorded to the versions it used and generated.
+
+Accesses are told in order of time. A read of what the run itself wrote before is internal and not an input; a file
+that was renamed takes its story along; what was removed again is no output.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import tempfile
+from collections.abc import Iterable
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import msgspec
+
+from lineal.core import events as ev
+from lineal.core.ids import sha256
+from lineal.deliver import kinds
+from lineal.deliver.fingerprint import Fingerprint, Fingerprints
+from lineal.deliver.schemas import Schemas
+from lineal.journal import frames
+from lineal.resolve.content import Stat, stat_of
+from lineal.resolve.project import Project, artifact_name
+
+_LAYERS = {frames.AUDIT: "audit", frames.FUNCTION: "hook", frames.SDK: "sdk", frames.ARGV: "argv"}
+_TEMPORARY = re.compile(
+    rb"(^|/)(tmp[a-z0-9_]{6,}|\.tmp[^/]*|[^/]*\.(tmp|part|partial|swp|lock))(/|$)", re.IGNORECASE
+)
+_AFTERWARDS_US = 50_000  # a file changed later than this after its run ended was changed by somebody else
+
+
+class _Access:
+    """How something was touched: first and last time, by which layers and library calls."""
+
+    __slots__ = ("at", "last", "layers", "libs", "role")
+
+    def __init__(self, at: int, layer: int, lib: str, role: str = "") -> None:
+        self.at = self.last = at
+        self.layers = {layer}
+        self.libs = {lib: None} if lib else {}
+        self.role = role
+
+    def join(self, other: _Access) -> None:
+        self.at, self.last = min(self.at, other.at), max(self.last, other.last)
+        self.layers |= other.layers
+        self.libs.update(other.libs)
+        self.role = self.role or other.role
+
+    @property
+    def via(self) -> list[str]:
+        return [_LAYERS.get(layer, str(layer)) for layer in sorted(self.layers)] + list(self.libs)
+
+    @property
+    def evidence(self) -> ev.Evidence:
+        if self.layers & {frames.AUDIT, frames.FUNCTION}:
+            return ev.Evidence.OBSERVED
+        return ev.Evidence.DECLARED if frames.SDK in self.layers else ev.Evidence.INFERRED
+
+
+class _Place:
+    """One path in the run's story."""
+
+    __slots__ = ("before", "directory", "hashes", "model", "name", "reads", "written")
+
+    def __init__(self) -> None:
+        self.reads: dict[Stat | None, _Access] = {}
+        self.written: _Access | None = None
+        self.before: Stat | None = None  # the state in which the run first met it
+        self.hashes: dict[Stat, tuple[str | None, str]] = {}
+        self.directory = False
+        self.model: dict[str, str] | None = None
+        self.name = ""
+
+
+class Tracker:
+    """The file story of one run.
+
+    Args:
+        project: whose root names files; fingerprints: where digests come from; schemas: where columns come from.
+    """
+
+    def __init__(self, run: str, project: Project, fingerprints: Fingerprints, schemas: Schemas) -> None:
+        self._run = run
+        self._project = project
+        self._fingerprints = fingerprints
+        self._schemas = schemas
+        self._places: dict[bytes, _Place] = {}
+        self._told: set[tuple[bytes, Stat | None]] = set()
+        self._remote: dict[tuple[str, str], _Access] = {}
+        self._told_remote: set[tuple[str, str]] = set()
+        self.configs: dict[bytes, str] = {}  # config files read -> digest
+        self.last_at = 0
+
+    def file(self, op: int, layer: int, at: int, stat: Stat | None, lib: str, path: bytes) -> None:
+        """One file access as the journal recorded it; see journal.frames for `op` and `layer`."""
+        self.last_at = max(self.last_at, at)
+        place = self._place(path)
+        access = _Access(at, layer, lib)
+        if stat is not None and place.before is None and place.written is None:
+            place.before = stat
+        if op in (frames.READ, frames.DIRECTORY_READ):
+            place.directory = place.directory or op == frames.DIRECTORY_READ
+            self._read(place, stat, access)
+        elif op == frames.REMOVED:
+            place.written = None
+        else:
+            if op in (frames.READ_WRITE, frames.MODIFY) and stat is not None and stat.size > 0:
+                self._read(place, stat, access)
+            place.directory = place.directory or op == frames.DIRECTORY_WRITE
+            self._write(place, access)
+
+    def moved(self, src: bytes, dst: bytes, at: int) -> None:
+        """`src` was renamed to (or linked as) `dst`, replacing what was there."""
+        self.last_at = max(self.last_at, at)
+        old, new = self._place(src), self._place(dst)
+        access = _Access(at, frames.AUDIT, "os.rename")
+        if old.written is None:
+            moved = stat_of(dst)
+            if old.before is not None or moved is not None:
+                self._read(old, old.before or moved, access)
+        else:
+            access.join(old.written)
+            access.at = access.last = at
+        self._write(new, access)
+        new.model = old.model or new.model
+        new.directory = old.directory
+        for stat, found in old.hashes.items():
+            new.hashes.setdefault(stat, found)
+        old.written = None
+
+    def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
+        """The program hashed the path itself, at this stat, before it overwrote or removed it."""
+        self._place(path).hashes[stat] = (digest, reason)
+        if digest:
+            self._fingerprints.learn(path, stat, digest)
+
+    def model(self, path: bytes, description: dict[str, str]) -> None:
+        """The path holds a model; description: framework, class."""
+        self._place(path).model = description
+
+    def declared(self, path: bytes, at: int, *, op: int, role: str, name: str = "") -> None:
+        """Somebody said that the run uses (op READ) or writes (op WRITE) the path."""
+        place = self._place(path)
+        place.name = name or place.name
+        access = _Access(at, frames.SDK, "", role)
+        place.directory = place.directory or os.path.isdir(path)
+        if op == frames.READ:
+            self._read(place, stat_of(path), access)
+        else:
+            self._write(place, access)
+
+    def remote(self, uri: str, at: int, *, op: str, layer: int, lib: str, role: str = "") -> None:
+        """A remote object was read or written (`op` read or write)."""
+        self.last_at = max(self.last_at, at)
+        access = _Access(at, layer, lib, role)
+        if known := self._remote.get((uri, op)):
+            known.join(access)
+        else:
+            self._remote[uri, op] = access
+
+    def _place(self, path: bytes) -> _Place:
+        place = self._places.get(path)
+        if place is None:
+            place = self._places[path] = _Place()
+        return place
+
+    @staticmethod
+    def _read(place: _Place, stat: Stat | None, access: _Access) -> None:
+        if place.written is not None and stat != place.before:
+            return  # the run reads what it wrote itself
+        if place.written is not None and access.at >= place.written.at and access.layers != {frames.SDK}:
+            return
+        if known := place.reads.get(stat):
+            known.join(access)
+        else:
+            place.reads[stat] = access
+
+    @staticmethod
+    def _write(place: _Place, access: _Access) -> None:
+        if place.written is None:
+            place.written = access
+        else:
+            place.written.join(access)
+
+    def inputs(self) -> list[ev.Event]:
+        """What was read since the last call, fingerprinted now if it was not before."""
+        found: list[ev.Event] = []
+        for path, place in self._places.items():
+            for stat, access in place.reads.items():
+                if (path, stat) in self._told:
+                    continue
+                self._told.add((path, stat))
+                state = self._state(path, place, self._content(path, place, stat), stat)
+                role = access.role or kinds.role_of(path, list(access.libs))
+                if role == "config" and state.digest:
+                    self.configs.setdefault(path, state.digest)
+                found.append(
+                    ev.VersionUsed(
+                        run=self._run,
+                        version=state,
+                        at=access.at,
+                        role=role,
+                        evidence=access.evidence,
+                        via=access.via,
+                    )
+                )
+        found.extend(self._remotes("read"))
+        return found
+
+    def outputs(self, ended_at: int | None) -> list[ev.Event]:
+        """What the run left behind when it ended. ended_at: None when its end is not known."""
+        found: list[ev.Event] = []
+        for path, place in self._places.items():
+            written = place.written
+            if written is None or self._is_temporary(path):
+                continue
+            content = self._written_content(path, place, ended_at)
+            if content is None:
+                continue
+            fingerprint, stat = content
+            if stat is not None and stat == place.before and place.reads:
+                continue  # opened for writing, and left as it was
+            at = written.last
+            if stat is not None and stat.mtime_ns // 1000 > at:
+                at = stat.mtime_ns // 1000
+            found.append(
+                ev.VersionGenerated(
+                    run=self._run,
+                    version=self._state(path, place, fingerprint, stat),
+                    at=min(at, ended_at) if ended_at else at,
+                    role=written.role or ("model" if place.model else "output"),
+                    evidence=written.evidence,
+                    via=written.via,
+                )
+            )
+        found.extend(self._remotes("write"))
+        return found
+
+    def _written_content(
+        self, path: bytes, place: _Place, ended_at: int | None
+    ) -> tuple[Fingerprint, Stat | None] | None:
+        """The content the run left at the path, and its stat; None when nothing is there any more."""
+        if place.directory and os.path.isdir(path):
+            return self._fingerprints.take_directory(path), None
+        stat = stat_of(path)
+        if stat is None:
+            return None
+        if (
+            ended_at
+            and stat.mtime_ns // 1000 > ended_at + _AFTERWARDS_US
+            and stat.ctime_ns // 1000 > ended_at
+        ):
+            reason = "changed after the run ended, before it was hashed"
+            return Fingerprint(sha256=None, size=None, level=ev.Level.NONE, reason=reason, changed=True), None
+        return self._fingerprints.take(path, stat), stat
+
+    def _is_temporary(self, path: bytes) -> bool:
+        root = os.fsencode(self._project.root) + b"/"
+        if path.startswith(root):
+            return _TEMPORARY.search(path[len(root) :]) is not None and not os.path.exists(path)
+        return path.startswith(_temporary_folders()) and _TEMPORARY.search(path) is not None
+
+    def _content(self, path: bytes, place: _Place, stat: Stat | None) -> Fingerprint:
+        if place.directory and os.path.isdir(path):
+            return self._fingerprints.take_directory(path)
+        if stat is not None and stat in place.hashes:
+            digest, reason = place.hashes[stat]
+            level = ev.Level.CONTENT if digest else ev.Level.NONE
+            return Fingerprint(
+                sha256=digest, size=stat.size, level=level, reason=reason, changed=digest is None
+            )
+        return self._fingerprints.take(path, stat)
+
+    def _state(self, path: bytes, place: _Place, content: Fingerprint, stat: Stat | None) -> ev.VersionState:
+        namespace, name = artifact_name(self._project, path)
+        facets: dict[str, msgspec.Raw] = {}
+        if place.model:
+            facets["lineal.model/1"] = msgspec.Raw(msgspec.json.encode(place.model))
+        if (
+            content.sha256
+            and self._still_there(path, content)
+            and (schema := self._schemas.of(path, content))
+        ):
+            facets["lineal.schema/1"] = schema
+        if content.changed:
+            facets["lineal.file/1"] = msgspec.Raw(b'{"changed":true}')
+        if content.sha256:
+            digest = f"sha256:{content.sha256}"
+            references = [ev.Reference(scheme="sha256", value=content.sha256)]
+        else:
+            digest = _stand_in(path, stat, self._run)
+            references = []
+        return ev.VersionState(
+            namespace=namespace,
+            name=name,
+            kind="model" if place.model else kinds.kind_of(path),
+            digest=digest,
+            level=content.level,
+            reason=content.reason,
+            size=content.size,
+            location="file:" + quote(path),
+            references=references,
+            members=content.members,
+            facets=facets,
+        )
+
+    def _still_there(self, path: bytes, content: Fingerprint) -> bool:
+        """Whether the path holds that very content now, so that it can be looked into."""
+        stat = stat_of(path)
+        return stat is not None and self._fingerprints.known(path, stat) == content.sha256
+
+    def _remotes(self, op: str) -> Iterable[ev.Event]:
+        for (uri, kind), access in self._remote.items():
+            if kind != op or (uri, kind) in self._told_remote:
+                continue
+            self._told_remote.add((uri, kind))
+            parts = urlsplit(uri)
+            path = parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
+            state = ev.VersionState(
+                namespace=f"{parts.scheme}://{parts.netloc}",
+                name=path,
+                digest=_stand_in(uri.encode("utf-8", "surrogateescape"), None, self._run),
+                level=ev.Level.NONE,
+                reason="remote: its version is not known",
+                location=uri,
+            )
+            event: Any = ev.VersionUsed if op == "read" else ev.VersionGenerated
+            yield event(
+                run=self._run,
+                version=state,
+                at=access.at,
+                role=access.role or ("input" if op == "read" else "output"),
+                evidence=access.evidence,
+                via=access.via,
+            )
+
+
+def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:
+    """What names a state whose content is not known: equal only for the same place in the same state."""
+    seen = repr(tuple(stat)) if stat is not None else run
+    return "unknown:" + sha256(path + b"\0" + seen.encode())[7:]
+
+
+def _temporary_folders() -> tuple[bytes, ...]:
+    folders = {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}
+    return tuple(os.fsencode(folder.rstrip("/") + "/") for folder in folders)
