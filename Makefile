@@ -31,7 +31,7 @@ check: ## format, lint, types, contracts, unit tests: quick
 	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- --eval-annotations --backport typing src/lineal/capture src/lineal/journal src/lineal/resolve
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/test_house.py
+	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/test_house.py tests/test_docs.py
 
 bench: ## the benchmarks, each beside its limit; writes bench/RESULTS.md
 	@$(SETUP) bench
