@@ -41,8 +41,6 @@ def pre(parts: Iterable[RenderableType]) -> str:
 def table(heads: list[str], rows: Iterable[list[str]]) -> str:
     """An HTML table; every cell is escaped."""
     head = "".join(f'<th style="text-align:left">{escape(text)}</th>' for text in heads)
-    body = "".join(
-        f"<tr>{''.join(f'<td style="text-align:left">{escape(cell)}</td>' for cell in row)}</tr>"
-        for row in rows
-    )
+    lines = ["".join(f"<td>{escape(cell)}</td>" for cell in row) for row in rows]
+    body = "".join(f'<tr style="text-align:left">{line}</tr>' for line in lines)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

@@ -61,6 +61,7 @@ class Page:
 
     @property
     def signs(self) -> Signs:
+        """The drawing signs that the page's encoding can write."""
         return ASCII if self.ascii else UNICODE
 
     def console(self) -> Console:
