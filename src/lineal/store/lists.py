@@ -7,13 +7,13 @@ from typing import Literal
 from lineal.store.base import Tx
 
 _SOURCES = {
-    ("sqlite", "bigint"): "SELECT value FROM carray(:{})",
-    ("sqlite", "text"): "SELECT value FROM carray(:{})",
-    ("postgres", "bigint"): "SELECT unnest(CAST(:{} AS bigint[]))",
-    ("postgres", "text"): "SELECT unnest(CAST(:{} AS text[]))",
+    ("sqlite", "bigint"): "SELECT value AS item FROM carray(:{})",
+    ("sqlite", "text"): "SELECT value AS item FROM carray(:{})",
+    ("postgres", "bigint"): "SELECT unnest(CAST(:{} AS bigint[])) AS item",
+    ("postgres", "text"): "SELECT unnest(CAST(:{} AS text[])) AS item",
 }
 
 
 def each(tx: Tx, name: str, type: Literal["bigint", "text"] = "bigint") -> str:
-    """A SELECT that gives the values of the list bound as `:name`, for use after IN or FROM."""
+    """A SELECT that gives the values of the list bound as `:name`, in a column `item`."""
     return _SOURCES[tx.engine, type].format(name)

@@ -21,6 +21,7 @@ from lineal.store.base import (
     MetricStore,
     RegistryStore,
     RunStore,
+    SearchStore,
     Tx,
 )
 from lineal.store.edges import Edges
@@ -30,6 +31,7 @@ from lineal.store.metrics import Metrics
 from lineal.store.registry import Registry
 from lineal.store.runs import Runs
 from lineal.store.schema import migrate
+from lineal.store.search import Search
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,7 @@ class Store:
     registry: RegistryStore
     groups: GroupStore
     audit: AuditStore
+    search: SearchStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -91,6 +94,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         registry=Registry(),
         groups=Groups(),
         audit=Audit(),
+        search=Search(),
     )
 
 
