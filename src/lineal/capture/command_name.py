@@ -1,0 +1,122 @@
+"""What a command line says about itself: the job it is, the script it starts, and why its inside may stay unseen."""
+
+from __future__ import annotations
+
+import os
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from typing import Any
+
+_SCRIPTS = (
+    *(
+        ".py",
+        ".pyw",
+        ".ipynb",
+        ".sh",
+        ".bash",
+        ".zsh",
+        ".fish",
+        ".r",
+        ".rmd",
+        ".qmd",
+        ".jl",
+        ".sql",
+        ".pl",
+        ".rb",
+        ".js",
+        ".ts",
+        ".mjs",
+    ),
+    *(".scala", ".lua", ".m", ".do", ".go", ".mk", ".groovy", ".ps1"),
+)
+_IGNORES_SITE = {"I": "-I", "E": "-E", "S": "-S"}
+_WITH_VALUE = "cmWXQ"
+
+
+def is_python(program: str) -> bool:
+    """Whether a program's name is that of a Python interpreter."""
+    name = os.path.basename(program)
+    return name.rstrip("0123456789.tw") in ("python", "pypy", "pythond")
+
+
+def job_of(command: Sequence[str], root: str) -> tuple[str, str]:
+    """(the job's name, absolute path of the script or an empty text).
+
+    The first word that is an existing script, as its path relative to `root`; `python -m mod` is `mod`; else the program's name.
+    """
+    for at, word in enumerate(command):
+        if word == "-m" and any(is_python(before) for before in command[:at]) and at + 1 < len(command):
+            return command[at + 1], ""
+        if word == "-c" and at and is_python(command[at - 1]):
+            break
+        if (word.lower().endswith(_SCRIPTS) or (at and is_python(command[at - 1]))) and os.path.isfile(word):
+            path = os.path.abspath(word)
+            return relative_to(path, root), path
+    return os.path.basename(command[0]) or command[0], ""
+
+
+def relative_to(path: str, root: str) -> str:
+    """`path` relative to `root` with `/`, or unchanged when it lies outside."""
+    for base in (root, os.path.realpath(root)):
+        for candidate in (path, os.path.realpath(path)):
+            if candidate.startswith(base.rstrip(os.sep) + os.sep):
+                return os.path.relpath(candidate, base).replace(os.sep, "/")
+    return path
+
+
+def unobserved(command: Sequence[str], directory: str, run: str, wrapper: int) -> str:
+    """Why nothing was seen from inside the command, as a sentence; empty when something was.
+
+    directory: of the journals; wrapper: our own pid, whose journal does not count.
+    """
+    python = is_python(command[0])
+    for opened in _opened(directory, run):
+        if opened.get("pid") != wrapper and (opened.get("main") or not python):
+            return ""
+    if not python:
+        return f"not observed inside: {command[0]} runs no Python that could be recorded; files named with --in and --out are"
+    for word in command[1:]:
+        if not word.startswith("-") or word == "-":
+            break
+        if not word.startswith("--"):
+            for letter in word[1:]:
+                if letter in _IGNORES_SITE:
+                    return f"not observed inside: {command[0]} {_IGNORES_SITE[letter]} does not let Lineal in"
+                if letter in _WITH_VALUE:
+                    break
+    return f"not observed inside: {command[0]} did not load Lineal's sitecustomize"
+
+
+def _opened(directory: str, run: str) -> Iterator[dict[str, Any]]:
+    """The `open` records of the journals that belong to `run`."""
+    wanted = run.encode("ascii")
+    try:
+        names = os.listdir(directory)
+    except OSError:
+        return
+    for name in names:
+        if not name.endswith(".lj"):
+            continue
+        try:
+            with open(os.path.join(directory, name), "rb") as file:
+                head = file.read(65536)
+        except OSError:
+            continue
+        if wanted not in head:
+            continue
+        found = _first(head)
+        if found is not None and found.get("run") == run:
+            yield found
+
+
+def _first(head: bytes) -> dict[str, Any] | None:
+    import json
+
+    length = int.from_bytes(head[8:12], "little")
+    try:
+        found = json.loads(head[17 : 16 + length])
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None

@@ -1,0 +1,329 @@
+"""`lineal run COMMAND...`: starts the command with the capture injected, stays out of its way, and delivers what it recorded.
+
+Nothing heavy is imported before the command runs. What it records goes through its own journal; what is known from outside (command, exit
+code, signal) goes into a journal of the wrapper.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+
+from . import child, command_name
+from .redact import argv as redacted_argv
+from .redact import mapping as redacted
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+    from typing import Any, Protocol
+
+    from ..journal.append import Journal
+
+    class Delivery(Protocol):
+        """What hands the journals over to the store."""
+
+        def begin(
+            self, run: str, command: Sequence[str], environment: Mapping[str, str], cwd: str
+        ) -> object: ...
+        def tick(self) -> object: ...
+        def finish(self, progress: Callable[[str], None] | None = None) -> object: ...
+
+
+SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
+_TICK_S = 1.0
+_SILENT_S = 2.0  # delivering may take this long before it shows what it does
+
+# (option, its argument, may be repeated, help)
+OPTIONS = (
+    ("--job", "J", False, "Name of the job; else the script's path relative to the project."),
+    ("--name", "N", False, "Name of this run."),
+    ("--param", "K=V", True, "A parameter of the run."),
+    ("--tag", "K=V", True, "A tag of the run."),
+    ("--in", "PATH", True, "A file, folder or URI the run reads, besides those that are seen."),
+    ("--out", "PATH", True, "A file or folder the run writes, besides those that are seen."),
+    ("--parent", "RUN", False, "The run this one is part of; else the one it is started in."),
+    ("--group", "NAME", False, "The group (an experiment) that the run belongs to."),
+)
+_REPEATED = {name: repeated for name, _, repeated, _ in OPTIONS}
+
+
+class UsageError(Exception):
+    """The options of `lineal run` cannot be read; the text says what was found and what was wanted."""
+
+
+def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
+    """(options by name without dashes, the command). A repeatable option is a list; one that is not given is absent.
+
+    Options end at the first word that is none, or after `--`. Raises UsageError.
+    """
+    options: dict[str, Any] = {}
+    at = 0
+    while at < len(argv) and argv[at].startswith("-") and argv[at] != "-":
+        name, equals, value = argv[at].partition("=")
+        at += 1
+        if name == "--":
+            break
+        if name not in _REPEATED:
+            known = ", ".join(_REPEATED)
+            raise UsageError(
+                f"`lineal run` has no option {name}. It has {known}; the command's own options go after the command."
+            )
+        if not equals:
+            if at >= len(argv):
+                raise UsageError(f"{name} needs a value after it")
+            value = argv[at]
+            at += 1
+        if name in ("--param", "--tag") and "=" not in value.strip("="):
+            raise UsageError(f"{name} {value!r} has no value: write it as {name} KEY=VALUE")
+        key = name[2:]
+        if _REPEATED[name]:
+            options.setdefault(key, []).append(value)
+        elif key in options:
+            raise UsageError(f"{name} is given twice: {options[key]!r} and {value!r}")
+        else:
+            options[key] = value
+    command = list(argv[at:])
+    if not command:
+        raise UsageError(
+            "there is no command to run. Write it after the options, for example `lineal run python train.py`"
+        )
+    return options, command
+
+
+def new_run_id() -> str:
+    """A UUIDv7 as 32 hex digits, without the import of `uuid`."""
+    millis = time.time_ns() // 1_000_000
+    tail = int.from_bytes(os.urandom(10), "big")
+    return "%032x" % (
+        (millis & (1 << 48) - 1) << 80 | 7 << 76 | (tail >> 64 & 0xFFF) << 64 | 2 << 62 | tail & (1 << 62) - 1
+    )
+
+
+def run_id(text: str) -> str:
+    """The 32 hex digits of a run written as `run:ID`, with or without dashes. Raises UsageError: it is not a whole id."""
+    digits = text.rpartition(":")[2].strip().replace("-", "").lower()
+    if len(digits) != 32 or digits.strip("0123456789abcdef"):
+        raise UsageError(
+            f"{text!r} is not a run's id: that has 32 hex digits, as `lineal runs --json` prints them"
+        )
+    return digits
+
+
+def launch(
+    options: Mapping[str, Any], command: Sequence[str], delivery: Callable[[Any], Delivery] | None = None
+) -> int:
+    """Run `command` under capture and return its exit code, also when nothing can be recorded.
+
+    When a signal ended the command, this process ends by the same one. 127: command not found, 126: not executable.
+
+    Args:
+        options: as `parse` gives them.
+        delivery: makes the object that delivers into a project; called in a thread after the command was started. Without
+            it the journal is written and left for later.
+    Raises UsageError: `--parent` is not a run's id.
+    """
+    parent = run_id(options["parent"]) if "parent" in options else os.environ.get("LINEAL_RUN") or None
+    project = _project()
+    run = new_run_id()
+    environment = dict(os.environ)
+    journal = None
+    if project is not None:
+        environment.update(_injected(environment, project, run))
+        journal = _begin(options, command, project, run, parent)
+    try:
+        running = child.Child(command, environment)
+    except child.CannotStart as error:
+        print(f"lineal: {error}", file=sys.stderr)
+        if journal is not None:
+            told = {"type": "CannotStart", "message": str(error), "traceback": ""}
+            journal.json("end", run=run, state="failed", exit_code=error.code, signal=None, error=told)
+            _Deliverer(delivery, project, run, command).finish()
+        return error.code
+    deliverer = _Deliverer(delivery, project if journal is not None else None, run, command)
+    status = running.wait()
+    if journal is not None:
+        _end(options, journal, command, run, status)
+    running.reap()
+    deliverer.finish()
+    if os.WIFSIGNALED(status):
+        child.die_by(os.WTERMSIG(status))
+        return 128 + os.WTERMSIG(status)
+    return os.WEXITSTATUS(status)
+
+
+def main(argv: Sequence[str], delivery: Callable[[Any], Delivery] | None = None) -> int:
+    """`launch` from the words after `lineal run`; 2 with a text on stderr when they cannot be read."""
+    try:
+        options, command = parse(argv)
+        return launch(options, command, delivery)
+    except UsageError as error:
+        print(f"lineal: {error}", file=sys.stderr)
+        return 2
+
+
+def _warn(text: str) -> None:
+    try:
+        print(f"lineal: {text}", file=sys.stderr, flush=True)
+    except (OSError, ValueError):
+        pass
+
+
+def _project() -> Any:
+    """The project to record into, or None, said on stderr, when there is no writable one."""
+    try:
+        from ..resolve.project import ensure
+
+        found = ensure(os.getcwd())
+        os.makedirs(found.journal_dir, exist_ok=True)
+        if not os.access(found.journal_dir, os.W_OK | os.X_OK):
+            raise PermissionError(13, "no permission to write", found.journal_dir)
+        return found
+    except Exception as error:
+        _warn(
+            f"nothing is recorded: {error}. The command runs on; set LINEAL_DIR to a folder that can be written."
+        )
+        return None
+
+
+def _injected(environment: Mapping[str, str], project: Any, run: str) -> dict[str, str]:
+    before = [part for part in environment.get("PYTHONPATH", "").split(os.pathsep) if part and part != SITE]
+    return {
+        "PYTHONPATH": os.pathsep.join([SITE, *before]),
+        "LINEAL_RUN": run,
+        "LINEAL_DIR": project.dir,
+        "LINEAL_JOURNAL": project.journal_dir,
+        "LINEAL_ROOT": project.root,
+        "LINEAL_PARENT": str(os.getpid()),
+    }
+
+
+def _pairs(values: Sequence[str]) -> dict[str, str]:
+    return dict(value.split("=", 1) for value in values)
+
+
+def _location(path: str) -> dict[str, str]:
+    """`uri` or absolute `path` of what --in or --out names."""
+    if "://" in path:
+        from .redact import uri
+
+        return {"uri": uri(path)}
+    return {"path": os.path.abspath(path)}
+
+
+def _begin(
+    options: Mapping[str, Any], command: Sequence[str], project: Any, run: str, parent: str | None
+) -> Journal:
+    from ..journal.append import Journal
+
+    job, entry = command_name.job_of(command, project.root)
+    argv = redacted_argv(command)
+    journal = Journal(project.journal_dir, run, argv=argv)
+    journal.json(
+        "run",
+        run=run,
+        job=options.get("job") or job,
+        name=options.get("name") or "",
+        kind="run",
+        parent=parent,
+        group=options.get("group"),
+        argv=argv,
+        command=argv,
+        cwd=os.getcwd(),
+        params=redacted(_pairs(options.get("param", ()))),
+        tags=redacted(_pairs(options.get("tag", ()))),
+        ins=[_location(path) for path in options.get("in", ())],
+        outs=[_location(path) for path in options.get("out", ())],
+        wrapper=True,
+        project_root=project.root,
+        entry=entry,
+    )
+    for path in options.get("in", ()):
+        journal.json("use", role="input", **_location(path))
+    return journal
+
+
+def _end(options: Mapping[str, Any], journal: Journal, command: Sequence[str], run: str, status: int) -> None:
+    for path in options.get("out", ()):
+        journal.json("save", name="", kind="", role="output", **_location(path))
+    reason = command_name.unobserved(
+        command, os.path.dirname(journal.path) or journal.directory, run, os.getpid()
+    )
+    if reason:
+        journal.json("note", level="warning", text=reason)
+    if os.WIFSIGNALED(status):
+        number = os.WTERMSIG(status)
+        journal.json("end", run=run, state="killed", exit_code=None, signal=number, error=None)
+    else:
+        code = os.WEXITSTATUS(status)
+        journal.json(
+            "end", run=run, state="failed" if code else "finished", exit_code=code, signal=None, error=None
+        )
+
+
+class _Deliverer:
+    """Delivers in a thread of the wrapper, so that a signal for the command never waits for a file being hashed."""
+
+    def __init__(
+        self, delivery: Callable[[Any], Delivery] | None, project: Any, run: str, command: Sequence[str]
+    ) -> None:
+        self._thread = None
+        if delivery is None or project is None:
+            return
+        import threading
+
+        self._ended = threading.Event()
+        self._ended_at = 0.0
+        self._shown = False
+        work = (delivery, project, run, list(command), dict(os.environ), os.getcwd())
+        self._thread = threading.Thread(target=self._work, args=work, daemon=True)
+        self._thread.start()
+
+    def finish(self) -> None:
+        """Wait until everything is delivered. Ctrl-C leaves the rest to the next `lineal` command."""
+        if self._thread is None:
+            return
+        self._ended_at = time.monotonic()
+        self._ended.set()
+        try:
+            self._thread.join()
+        except KeyboardInterrupt:
+            self._clear()
+            _warn("interrupted; the next `lineal` command delivers the rest")
+
+    def _work(
+        self,
+        delivery: Callable[[Any], Delivery],
+        project: Any,
+        run: str,
+        command: list[str],
+        environment: dict[str, str],
+        cwd: str,
+    ) -> None:
+        try:
+            at_work = delivery(project)
+            at_work.begin(run, command, environment, cwd)
+            while not self._ended.wait(_TICK_S):
+                at_work.tick()
+            at_work.finish(self._progress)
+        except BaseException as error:
+            self._clear()
+            _warn(
+                f"not delivered yet: {error}. The record is kept in {project.journal_dir}; `lineal sync` delivers it."
+            )
+        self._clear()
+
+    def _progress(self, text: str) -> None:
+        if time.monotonic() - self._ended_at < _SILENT_S:
+            return
+        tty = sys.stderr.isatty()
+        if tty or not self._shown:
+            sys.stderr.write(f"\r\033[Klineal: {text}" if tty else f"lineal: {text}\n")
+            sys.stderr.flush()
+        self._shown = True
+
+    def _clear(self) -> None:
+        if self._shown and sys.stderr.isatty():
+            sys.stderr.write("\r\033[K")
+            sys.stderr.flush()
