@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isnan
 from typing import Any
 
 import msgspec
@@ -22,11 +23,15 @@ def changes(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[list[Change], i
     same = 0
     for key in sorted({*a, *b}):
         left, right = a.get(key), b.get(key)
-        if left == right or (left != left and right != right):
+        if left == right or (_is_nan(left) and _is_nan(right)):
             same += 1
         else:
             found.append(Change(key=key, a=left, b=right))
     return found, same
+
+
+def _is_nan(value: Any) -> bool:
+    return isinstance(value, float) and isnan(value)
 
 
 def flatten(value: Any, prefix: str = "", *, most: int = 10_000) -> dict[str, Any]:

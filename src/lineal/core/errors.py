@@ -30,16 +30,24 @@ class LinealError(Exception):
 
 
 class NotFound(LinealError):
+    """Nothing is known under that name."""
+
     code = "not_found"
 
 
 class Conflict(LinealError):
+    """It is known, but it stands otherwise than the request assumes, or something living depends on it."""
+
     code = "conflict"
 
 
 class Invalid(LinealError):
+    """The request itself cannot be right."""
+
     code = "invalid"
 
 
 class Unavailable(LinealError):
+    """The store, the disk or the network did not answer, or what it holds is damaged."""
+
     code = "unavailable"

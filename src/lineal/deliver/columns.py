@@ -52,13 +52,13 @@ def _table(path: str) -> Any:
     extension = os.path.splitext(path)[1].lower()
     kind = _READERS[extension]
     if kind == "parquet":
-        import pyarrow.parquet as parquet
+        from pyarrow import parquet
 
         return parquet.ParquetFile(path).read()
     if kind == "feather":
-        import pyarrow.feather as feather
+        from pyarrow import feather
 
         return feather.read_table(path, memory_map=False)
-    import pyarrow.csv as csv
+    from pyarrow import csv
 
     return csv.read_csv(path, parse_options=csv.ParseOptions(delimiter="\t" if extension == ".tsv" else ","))

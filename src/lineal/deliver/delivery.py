@@ -17,7 +17,7 @@ from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import store_lock
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.spool import Spool, tell
-from lineal.deliver.story import Story, encode
+from lineal.deliver.story import Story, actor_of, encode
 from lineal.journal.read import read
 from lineal.resolve.project import Project
 from lineal.service.client import Client
@@ -78,7 +78,7 @@ class Drain:
         while more:
             batches = []
             for spool in self._wanted():
-                batch = spool.batch(self._actor(spool))
+                batch = spool.batch(actor_of(spool.opened))
                 if batch is not None:
                     batches.append((spool, batch))
             accesses = [access for spool, _ in batches for access in spool.accesses]
@@ -136,10 +136,6 @@ class Drain:
                 continue
             found.append(spool)
         return found
-
-    def _actor(self, spool: Spool) -> str:
-        opened = spool.opened or {}
-        return f"{opened.get('user', '')}@{opened.get('host', '')}".strip("@")
 
     # ---- facts about files, environment and code -----------------------------------------------------------------------
 
@@ -260,8 +256,10 @@ def _config_parameters(story: Story) -> list[ev.Event]:
     for path, digest in story.tracker.configs.items():
         if digest == "":
             continue
-        for key, value in configs.parameters(path).items():
-            found.append(ev.ParamSet(run=story.run, key=key, value=value, at=story.last_at, source="config"))
+        found.extend(
+            ev.ParamSet(run=story.run, key=key, value=value, at=story.last_at, source="config")
+            for key, value in configs.parameters(path).items()
+        )
         story.tracker.configs[path] = ""
     return found
 

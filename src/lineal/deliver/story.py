@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import os
+import pwd
 from typing import Any
 
 import msgspec
@@ -69,7 +71,6 @@ class Story:
         self.started = record
         self.owner = self.processes.get(journal)
         at = int(record["at"])
-        actor = self.owner or {}
         found: list[ev.Event] = [
             ev.RunStarted(
                 run=self.run,
@@ -80,7 +81,7 @@ class Story:
                 at=at,
                 parent=record.get("parent") or None,
                 group=text(record.get("group") or "") or None,
-                actor=f"{actor.get('user', '')}@{actor.get('host', '')}".strip("@"),
+                actor=actor_of(self.owner),
             )
         ]
         for key, value in pairs(record.get("params")):
@@ -307,6 +308,19 @@ def _error(found: Any) -> ev.ErrorInfo | None:
     )
 
 
+def actor_of(opened: dict[str, Any] | None) -> str:
+    """`user@host` of a process by its `open` record; a user known only by number is looked up on this machine."""
+    if not opened:
+        return ""
+    user = text(opened.get("user") or "")
+    if user.isdecimal():
+        try:
+            user = pwd.getpwuid(int(user)).pw_name
+        except (KeyError, OverflowError):
+            pass
+    return f"{user}@{text(opened.get('host') or '')}".strip("@")
+
+
 def encode(value: Any) -> bytes:
     """JSON bytes of any value that a journal record can hold; lone surrogates and non-finite numbers become text."""
     return msgspec.json.encode(_clean(value), order="sorted")
@@ -315,7 +329,7 @@ def encode(value: Any) -> bytes:
 def _clean(value: Any) -> Any:
     if isinstance(value, str):
         return text(value)
-    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+    if isinstance(value, float) and not math.isfinite(value):
         return json.dumps(value)
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
         return str(value)

@@ -26,19 +26,30 @@ class Project(NamedTuple):
     @property
     def name(self) -> str:
         """The namespace of the project's artifacts: as configured, else the git remote, else the folder's name."""
-        return _settings(self).get("project.name") or _remote_name(self.root) or os.path.basename(self.root) or "root"
+        return (
+            _settings(self).get("project.name")
+            or _remote_name(self.root)
+            or os.path.basename(self.root)
+            or "root"
+        )
 
     @property
     def store_url(self) -> str:
         """Where the record is: LINEAL_STORE, else as configured, else the SQLite file in `dir`."""
         return (
-            os.environ.get("LINEAL_STORE") or _settings(self).get("store.url") or os.path.join(self.dir, "lineal.db")
+            os.environ.get("LINEAL_STORE")
+            or _settings(self).get("store.url")
+            or os.path.join(self.dir, "lineal.db")
         )
 
     @property
     def blobs_url(self) -> str:
         """Where kept bytes are: LINEAL_BLOBS, else as configured, else the folder `blobs` in `dir`."""
-        return os.environ.get("LINEAL_BLOBS") or _settings(self).get("blobs.url") or os.path.join(self.dir, "blobs")
+        return (
+            os.environ.get("LINEAL_BLOBS")
+            or _settings(self).get("blobs.url")
+            or os.path.join(self.dir, "blobs")
+        )
 
 
 def find(start: Optional[str] = None) -> Optional[Project]:
@@ -108,7 +119,11 @@ def _is_hex(text: str) -> bool:
 
 
 def _root_of(folder: str) -> str:
-    return os.path.dirname(folder) if os.path.basename(folder) == FOLDER else os.environ.get("LINEAL_ROOT") or folder
+    return (
+        os.path.dirname(folder)
+        if os.path.basename(folder) == FOLDER
+        else os.environ.get("LINEAL_ROOT") or folder
+    )
 
 
 def _git_root(folder: str) -> Optional[str]:
@@ -141,8 +156,8 @@ def _read_settings(path: str) -> Dict[str, str]:
     section = ""
     try:
         with open(path, encoding="utf-8") as file:
-            for line in file:
-                line = line.strip()
+            for raw in file:
+                line = raw.strip()
                 if line.startswith("[") and line.endswith("]"):
                     section = line[1:-1].strip()
                 elif "=" in line and not line.startswith("#"):
@@ -167,8 +182,8 @@ def _origin(path: str) -> str:
     inside = False
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
-            for line in file:
-                line = line.strip()
+            for raw in file:
+                line = raw.strip()
                 if line.startswith("["):
                     inside = line.replace(" ", "") == '[remote"origin"]'
                 elif inside and line.partition("=")[0].strip() == "url":

@@ -7,7 +7,7 @@ import os
 import socket
 import time
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from lineal.resolve import project as projects
 from lineal.service import operations
@@ -87,11 +87,12 @@ class Client:
         )
 
     def close(self) -> None:
+        """Let go of the store."""
         if self._store is not None:
             self._store.close()
             self._store = None
 
-    def __enter__(self) -> Client:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(

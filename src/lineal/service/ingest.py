@@ -310,7 +310,7 @@ def relate_same_bytes(scope: Scope, digest: str, message: int) -> None:
     if len(versions) < 2:
         return
     links, _ = same_bytes(holders(scope, [version.node for version in versions]))
-    wanted = {link for link in links}
+    wanted = set(links)
     nodes = [version.node for version in versions]
     standing = {(edge.src, edge.dst) for edge in edges.get_in(tx, nodes) if edge.rule == SAME_BYTES}
     for src, dst in standing - wanted:
