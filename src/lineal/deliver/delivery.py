@@ -273,9 +273,9 @@ def journal_files(project: Project) -> list[str]:
     found: list[tuple[int, str]] = []
     try:
         with os.scandir(project.journal_dir) as entries:
-            for entry in entries:
-                if entry.name.endswith(".lj"):
-                    found.append((entry.stat().st_ctime_ns, entry.path))
+            found.extend(
+                (entry.stat().st_ctime_ns, entry.path) for entry in entries if entry.name.endswith(".lj")
+            )
     except OSError:
         return []
     return [path for _, path in sorted(found)]
