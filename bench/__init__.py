@@ -1,0 +1,1 @@
+"""Benchmarks with stated limits, each beside its peer in the same run."""
