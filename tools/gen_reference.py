@@ -28,10 +28,9 @@ def pages() -> dict[str, str]:
 
 def commands() -> Iterator[tuple[str, click.Command, click.Context]]:
     """Every command with its full name, in alphabetical order; groups before what is in them."""
-    from lineal.cli.main import main
+    from lineal.cli.commands import root
 
-    assert isinstance(main, click.Group)
-    yield from _below(main, click.Context(main, info_name="lineal"), "lineal")
+    yield from _below(root, click.Context(root, info_name="lineal"), "lineal")
 
 
 def _below(
@@ -49,7 +48,16 @@ def _below(
 
 def cli() -> str:
     """The page of all commands."""
-    lines = ["# Command line", ""]
+    from lineal.cli.commands import root
+
+    lines = [
+        "# Command line",
+        "",
+        plain(root.help or "").replace("\n  ", "\n\n    "),
+        "",
+        plain(root.epilog or ""),
+        "",
+    ]
     for name, command, context in commands():
         usage = " ".join([name, *command.collect_usage_pieces(context)])
         lines += [f"## {name}", "", "```text", usage, "```", "", plain(command.help or ""), ""]
