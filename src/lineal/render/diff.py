@@ -36,6 +36,27 @@ def render(reply: DiffReply, page: Page, *, most: int = LINES) -> Iterator[Text]
         yield styled(("upstream", "bold"), (f"  {count(reply.upstream_same, 'run')}, all equal", "dim"))
 
 
+def rows(reply: DiffReply) -> Iterator[dict[str, Any]]:
+    """The differences as plain rows: where (`-` for the two themselves, else the upstream job), what, key, a, b."""
+    for where, change in [("-", reply.change), *((up.job, up.change) for up in reply.upstream)]:
+        if change is None:
+            continue
+        for what in ("params", "metrics", "code", "environment"):
+            for item in getattr(change, what):
+                yield {"where": where, "what": what, "key": item.key, "a": item.a, "b": item.b}
+        for found in change.inputs:
+            yield {"where": where, "what": "input", "key": found.name, "a": found.a, "b": found.b}
+            for what, parts in (("column", found.columns), ("file", found.files)):
+                for part in parts:
+                    yield {
+                        "where": where,
+                        "what": what,
+                        "key": f"{found.name}:{part.key}",
+                        "a": part.a,
+                        "b": part.b,
+                    }
+
+
 def _side(side: Side) -> tuple[str, str]:
     told = f" ({clean(side.job)}, {run_ref(side.run.removeprefix('run:'))})" if side.run and side.job else ""
     return (f"{clean(side.label)}{told}", "bold")

@@ -13,6 +13,7 @@ from lineal.service.registry import AliasOut
 from lineal.service.runs import RunSummary
 
 METRICS = 4  # columns for metrics; the ones that most of the listed runs have
+_LEFT = frozenset({"RUN", "JOB", "STATE", "STARTED", "NAME"})
 
 
 def runs(
@@ -25,6 +26,17 @@ def runs(
     if not listed:
         yield Text("no runs")
         return
+    heads, rows = run_cells(listed, page, sort=sort)
+    yield from columns(heads, rows, page, right={head for head in heads if head not in _LEFT})
+    if cut:
+        yield Text("")
+        yield styled((f"the first {len(listed):,}; there are more: --limit N or --all", "dim"))
+
+
+def run_cells(
+    listed: Sequence[RunSummary], page: Page, *, sort: str = ""
+) -> tuple[list[str], list[list[Text]]]:
+    """(heads, rows) of the table of runs."""
     keys = key_metrics(listed, wanted=sort)
     heads = ["RUN", "JOB", "STATE", "STARTED", "TOOK", *(short(key, 24) for key in keys), "NAME"]
     rows = []
@@ -36,17 +48,14 @@ def runs(
             [
                 Text(run_ref(run.run_id), "dim"),
                 Text(clean(run.job), "cyan"),
-                Text(state, STATES.get(state, "")),
+                Text(clean(state), STATES.get(state, "")),
                 Text(page.ago(run.started_at)),
                 Text(took, "dim"),
                 *(Text(value(run.metrics[key]) if key in run.metrics else "") for key in keys),
                 Text(clean(run.name)),
             ]
         )
-    yield from columns(heads, rows, page, right={"TOOK", *(short(key, 24) for key in keys)})
-    if cut:
-        yield Text("")
-        yield styled((f"the first {len(listed):,}; there are more: --limit N or --all", "dim"))
+    return heads, rows
 
 
 def key_metrics(listed: Sequence[RunSummary], *, wanted: str = "") -> list[str]:

@@ -1,0 +1,135 @@
+"""How a question or a change reaches the record: which project, what is delivered first, under which lock.
+
+The command line and the SDK's queries share this. Nothing of it is imported before the first question.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from lineal.resolve import project as projects
+
+if TYPE_CHECKING:
+    from lineal.service.client import Client
+
+Tell = Callable[[str], None]
+_PATIENCE_S = 1.0  # how long a question waits for another process that is delivering
+
+
+def project_here(folder: str | None = None) -> projects.Project:
+    """The project of a folder (the working directory when None).
+
+    Raises NotFound: nothing was ever recorded there.
+    """
+    from lineal.core.errors import NotFound
+
+    found = projects.find(folder)
+    if found is None or not os.path.isdir(found.dir):
+        where = found.dir if found else os.path.abspath(folder or os.getcwd())
+        raise NotFound(
+            f"no Lineal project in {where}" + ("" if found else " or above it"),
+            hint="record something first: lineal run python SCRIPT.py (or try `lineal demo`)",
+        )
+    return found
+
+
+@contextlib.contextmanager
+def reading(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[Client]:
+    """A client for questions, after what ended programs left in the journal was delivered.
+
+    A failure of that delivery is told to `warn`, and the question is answered from what is there.
+    """
+    from lineal.service.client import Client
+
+    bring_up_to_date(project, warn=warn, progress=progress)
+    with Client(project) as client:
+        yield client
+
+
+@contextlib.contextmanager
+def writing(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[Client]:
+    """A client for changes, which holds the store's writer lock, after what was left in the journal was delivered.
+
+    Raises Unavailable: another process keeps the lock for more than two minutes.
+    """
+    from lineal.deliver.lock import store_lock
+    from lineal.service.client import Client
+
+    bring_up_to_date(project, warn=warn, progress=progress)
+    with store_lock(project, progress=progress), Client(project) as client:
+        yield client
+
+
+def bring_up_to_date(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> None:
+    """Deliver what crashed or ended programs left in the journal; what goes wrong there is told to `warn`."""
+    if not has_journals(project):
+        return
+    from lineal.core.errors import LinealError
+    from lineal.deliver.delivery import sync
+
+    try:
+        report = sync(project, progress=progress, wait=_PATIENCE_S)
+    except LinealError as error:
+        warn(f"not everything is delivered yet: {error.message}")
+        return
+    except OSError as error:
+        warn(f"not everything is delivered yet: {error}")
+        return
+    for problem in report.problems:
+        warn(problem)
+
+
+def has_journals(project: projects.Project) -> bool:
+    """Whether any journal waits for delivery."""
+    try:
+        with os.scandir(project.journal_dir) as entries:
+            return any(entry.name.endswith(".lj") for entry in entries)
+    except OSError:
+        return False
+
+
+def reference(client: Client, text: str) -> str:
+    """The reference as the record knows it: a path as typed here becomes the artifact's name.
+
+    A path is what exists, what starts with `./`, `../` or `/`, and, below the project's root, what is known only as a
+    path. Everything else is given back as it came.
+    """
+    if text.startswith(("run:", "sha256:")) or "://" in text or not text.strip():
+        return text
+    name, at, number = text.rpartition("@")
+    numbered = bool(at and name and number.isdecimal())
+    if os.path.lexists(text):
+        return _artifact(client.project, text)
+    if numbered and os.path.lexists(name):
+        return f"{_artifact(client.project, name)}@{number}"
+    path = f"{_artifact(client.project, name)}@{number}" if numbered else _artifact(client.project, text)
+    if text.startswith(("./", "../", "/")):
+        return path
+    if os.path.abspath(os.getcwd()) == client.project.root or path.startswith("/"):
+        return text
+    return text if _is_known(client, text) else path
+
+
+def _artifact(project: projects.Project, text: str) -> str:
+    path = os.path.abspath(text)
+    namespace, name = projects.artifact_name(project, os.fsencode(path))
+    if namespace == "file":
+        inside, real = projects.artifact_name(project, os.fsencode(os.path.realpath(path)))
+        return real if inside != "file" else name
+    return name
+
+
+def _is_known(client: Client, text: str) -> bool:
+    from lineal.core.errors import LinealError, NotFound
+    from lineal.service.show import ShowRequest
+
+    try:
+        client.call("show", ShowRequest(ref=text))
+    except NotFound:
+        return False
+    except LinealError:
+        return True
+    return True
