@@ -29,7 +29,8 @@ def until(condition: object, seconds: float = 20.0) -> None:
 def test_a_finished_run_says_so(workshop: Workshop) -> None:
     run = workshop.python("print('hello')")
     assert (run.state, run.exit_code, run.job) == ("finished", 0, "step.py")
-    assert run.ended_at is not None and run.ended_at > run.started_at
+    assert run.ended_at is not None
+    assert run.ended_at > run.started_at
 
 
 def test_a_failed_run_keeps_the_exception_its_message_and_traceback(workshop: Workshop) -> None:
