@@ -29,7 +29,7 @@ def parameters(path: bytes) -> dict[str, str]:
         return {}
     if not isinstance(values, dict):
         return {}
-    clean, _ = redact.mapping(values)
+    clean = redact.mapping(values)
     stem = os.path.splitext(os.path.basename(os.fsdecode(path)))[0]
     stem = stem.encode("utf-8", "backslashreplace").decode()
     return {f"{stem}.{key}": _text(value) for key, value in flatten(clean, most=MOST).items() if key}
