@@ -81,9 +81,11 @@ def test_no_planted_secret_is_in_the_store_the_kept_bytes_or_the_journal(worksho
         """,
     )
     words = [text for text, _ in TOKENS]
-    planted = {f"CUDA_TOKEN_{n}": text for n, text in enumerate(words)} | {
-        "AWS_SECRET_ACCESS_KEY": TOKENS[2][1]
-    }
+    planted = (
+        {"OMP_NUM_THREADS": "2"}
+        | {f"CUDA_TOKEN_{n}": text for n, text in enumerate(words)}
+        | {"AWS_SECRET_ACCESS_KEY": TOKENS[2][1]}
+    )
     parameters = [
         part for n, text in enumerate(words) for part in ("--param", f"p{n}={text}", "--tag", f"t{n}={text}")
     ]
@@ -107,6 +109,9 @@ def test_no_planted_secret_is_in_the_store_the_kept_bytes_or_the_journal(worksho
     assert any("[REDACTED:" in param.value for param in run.params if param.source == "cli")
     assert any("[REDACTED:" in param.value for param in run.params if param.source == "config")
     assert "[REDACTED:" in run.code["remote"]
+    assert run.code["remote"].endswith("git.example.org/team/repo.git")
+    assert run.environment["variables"]["OMP_NUM_THREADS"] == "2"
+    assert any("[REDACTED:" in value for value in run.environment["variables"].values())
     assert b"[REDACTED:" in kept
 
 

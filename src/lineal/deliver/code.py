@@ -56,7 +56,7 @@ def collect(root: str, script: str | None, keep: Keep) -> dict[str, Any]:
     facts["commit"] = commit.decode().strip() if commit else None
     facts["branch"] = _line(_git(checkout, "symbolic-ref", "-q", "--short", "HEAD"))
     if remote := _line(_git(checkout, "config", "--get", "remote.origin.url")):
-        facts["remote"] = redact.uri(remote)[0]
+        facts["remote"] = redact.uri(remote)
     facts.update(_dirt(checkout, bool(commit), keep))
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 

@@ -53,9 +53,7 @@ def collect(opened: Mapping[str, Any] | None, variables: Mapping[str, str], root
         "gpu": _gpu(),
         "container": _container(variables),
         "variables": {
-            name: redact.env(name, value)[0]
-            for name, value in sorted(variables.items())
-            if _ALLOWED.match(name)
+            name: redact.env(name, value) for name, value in sorted(variables.items()) if _ALLOWED.match(name)
         },
     }
     facts["variables"].pop("PYTHONPATH", None)  # ours is in front of it while a run is recorded
