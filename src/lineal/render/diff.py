@@ -11,6 +11,13 @@ from lineal.core.diff import Change
 from lineal.render.page import Page, clean, count, digest, run_ref, short, styled, value
 from lineal.service.compare import DiffReply, InputChange, MetricChange, RunChange, Side, UpstreamChange
 
+_ONE = {
+    "parameters": "parameter",
+    "metrics": "metric",
+    "code": "code fact",
+    "environment": "environment fact",
+    "inputs": "input",
+}
 LINES = 25  # of one list; `--all` prints every one
 
 

@@ -22,7 +22,7 @@ class Row:
     """One line of the tree.
 
     kind: node, again (drawn above), far (goes on in another tree, `number`), also (another producer), unknown (no origin),
-    candidate (equal bytes elsewhere), more (`hidden` alike neighbours). guides: for every level above the row whether its
+    candidate (equal bytes elsewhere), further (the answer was cut here), more (`hidden` alike neighbours). guides: for every level above the row whether its
     branch goes on below; last: whether the row ends its own branch.
     """
 
@@ -142,6 +142,8 @@ class Folding:
             if len(shown) < len(edges):
                 rows.append(self._fold(edges[len(shown) :]))
         rows += [Row("also", node=self._nodes.get(edge.src), edge=edge) for edge in self._also[node.id]]
+        if node.further:
+            rows.append(Row("further", node=node))
         if node.origin_unknown:
             rows.append(Row("unknown", node=node))
             rows += [Row("candidate", text=text) for text in node.candidates]

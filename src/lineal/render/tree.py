@@ -58,6 +58,8 @@ def _lines(row: Row, page: Page, aliases: Aliases, *, up: bool) -> list[Text]:
 def _body(row: Row, page: Page, aliases: Aliases) -> Text:
     if row.kind == "unknown":
         return styled(("? origin unknown", "bold yellow"))
+    if row.kind == "further":
+        return styled((f"{page.signs.more} cut here, there is more", "bold yellow"))
     if row.kind == "candidate":
         return styled(("? perhaps a copy of ", "yellow"), clean(row.text))
     if row.kind == "more":
@@ -174,7 +176,7 @@ def _closing(reply: TraceReply, folding: Folding, page: Page) -> Iterator[Text]:
         yield from page.hang("", "  ", styled((f"left out: {_loops(reply)}", "yellow")))
     if reply.cut:
         yield from page.hang(
-            "", "  ", styled((f"cut: {clean(reply.cut_reason) or 'more lies behind'}", "bold yellow"))
+            "", "  ", styled((f"cut: {clean(reply.cut_reason) or 'there is more'}", "bold yellow"))
         )
     if reply.as_of is not None:
         yield from page.hang("", "  ", styled((f"as recorded by {page.time(reply.as_of)}", "dim")))

@@ -31,7 +31,10 @@ class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A vertex of an answer. id: within this answer. ref: how to name it. state: a run's. at: its start or recording."""
+    """A vertex of an answer. id: within this answer. ref: how to name it. state: a run's. at: its start or recording.
+
+    further: more lies behind it that is not in this answer (then nothing is said of its origin).
+    """
 
     id: int
     type: str
@@ -48,6 +51,7 @@ class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
     names: list[str] = []
     origin_unknown: bool = False
     candidates: list[str] = []
+    further: bool = False
 
 
 class GraphEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,12 +107,13 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
     edges, cut = walk(tx, root, depth=request.depth, budget=request.budget, as_of=request.as_of)
     if not request.governing:
         edges = [edge for edge in edges if not (edge.kind == EdgeKind.USED and edge.role in _GOVERNS)]
+    beyond = _beyond(scope, root, edges, request)
     also: list[Edge] = []
     loops: list[Edge] = []
     if request.direction == "up":
         answer = ancestry(root, edges)
         edges, also, loops = answer.edges, answer.also, answer.loops
-    reply_nodes = graph_nodes(scope, root, edges, also, explain=request.direction == "up")
+    reply_nodes = graph_nodes(scope, root, edges, also, explain=request.direction == "up", beyond=beyond)
     return TraceReply(
         root=root,
         direction=request.direction,
@@ -116,10 +121,31 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
         edges=[graph_edge(edge) for edge in edges],
         also=[graph_edge(edge) for edge in also],
         loops=[graph_edge(edge) for edge in loops],
-        cut=cut,
-        cut_reason=f"stopped at {request.depth} hops or {request.budget} vertices" if cut else "",
+        cut=cut or bool(beyond),
+        cut_reason=_cut_reason(request, cut=cut, beyond=len(beyond)),
         as_of=request.as_of,
     )
+
+
+def _beyond(scope: Scope, root: int, edges: list[Edge], request: TraceRequest) -> set[int]:
+    """The outermost vertices of a walk from which it could have gone on."""
+    up = request.direction == "up"
+    passed = {edge.dst if up else edge.src for edge in edges}
+    outermost = {root, *(end for edge in edges for end in (edge.src, edge.dst))} - passed
+    ask = scope.store.edges.get_in if up else scope.store.edges.get_out
+    return {
+        edge.dst if up else edge.src
+        for edge in ask(scope.tx, sorted(outermost), as_of=request.as_of)
+        if request.governing or not (edge.kind == EdgeKind.USED and edge.role in _GOVERNS)
+    }
+
+
+def _cut_reason(request: TraceRequest, *, cut: bool, beyond: int) -> str:
+    if cut:
+        return f"stopped at {request.budget} vertices; there are more"
+    if beyond:
+        return f"stopped at {request.depth} hops; {beyond} of the outermost vertices lead further"
+    return ""
 
 
 def graph_edge(edge: Edge) -> GraphEdge:
@@ -139,9 +165,18 @@ def graph_edge(edge: Edge) -> GraphEdge:
 
 
 def graph_nodes(
-    scope: Scope, root: int, edges: list[Edge], also: list[Edge], *, explain: bool
+    scope: Scope,
+    root: int,
+    edges: list[Edge],
+    also: list[Edge],
+    *,
+    explain: bool,
+    beyond: frozenset[int] | set[int] = frozenset(),
 ) -> list[GraphNode]:
-    """The vertices of an answer, described; with `explain`, versions without a producer are marked as of unknown origin."""
+    """The vertices of an answer, described; with `explain`, versions without a producer are marked as of unknown origin.
+
+    beyond: those from which the walk could have gone on.
+    """
     from lineal.service.show import candidates
 
     ids = sorted({root, *(end for edge in [*edges, *also] for end in (edge.src, edge.dst))})
@@ -152,21 +187,22 @@ def graph_nodes(
         names.setdefault(named.node, []).append(f"{named.name}@{named.number}")
     reached = {root, *(end for edge in edges for end in (edge.src, edge.dst))}
     made = {edge.dst for edge in edges if edge.kind != EdgeKind.USED}
-    nodes = [_run_node(run) for run in runs.values()]
+    nodes = [_run_node(run, further=run.node in beyond) for run in runs.values()]
     for node, version in versions.items():
-        unknown = explain and node in reached and node not in made
+        unknown = explain and node in reached and node not in made and node not in beyond
         nodes.append(
             _version_node(
                 version,
                 names.get(node, []),
                 unknown=unknown,
                 candidates=candidates(scope, version) if unknown else [],
+                further=node in beyond,
             )
         )
     return sorted(nodes, key=lambda node: node.id)
 
 
-def _run_node(run: RunRecord) -> GraphNode:
+def _run_node(run: RunRecord, *, further: bool) -> GraphNode:
     return GraphNode(
         id=run.node,
         type="run",
@@ -176,11 +212,12 @@ def _run_node(run: RunRecord) -> GraphNode:
         at=run.started_at,
         state=str(run.state),
         namespace=run.namespace,
+        further=further,
     )
 
 
 def _version_node(
-    version: VersionRecord, names: list[str], *, unknown: bool, candidates: list[str]
+    version: VersionRecord, names: list[str], *, unknown: bool, candidates: list[str], further: bool
 ) -> GraphNode:
     known = version.level in (Level.CONTENT, Level.NATIVE)
     return GraphNode(
@@ -198,4 +235,5 @@ def _version_node(
         names=names,
         origin_unknown=unknown,
         candidates=candidates,
+        further=further,
     )

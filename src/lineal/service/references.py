@@ -83,7 +83,7 @@ def versions_of(scope: Scope, text: str) -> list[VersionRecord]:
                 f"{name!r} stands in {len(spaces)} namespaces: {', '.join(spaces)}",
                 hint="name a version by its digest: sha256:PREFIX",
             )
-    return found
+    return found[::-1]
 
 
 def _by_digest(scope: Scope, prefix: str) -> Found:
