@@ -78,7 +78,7 @@ def _open(args: tuple[Any, ...]) -> None:
     if "-packages/" in path or "/__pycache__/" in path:
         return
     if flags & _CHANGES:
-        _slow(_change, path, flags)
+        aside(_change, path, flags)
         return
     try:
         found = _stat(path)
@@ -92,7 +92,7 @@ def _open(args: tuple[Any, ...]) -> None:
     state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
     if _reads.get(path) == state:
         return
-    if path[-3:] == ".py" and (path in _code or (not flags and mode is not None)):
+    if path[-3:] == ".py" and (path in _code or (not flags and mode is not None) or _by_importer()):
         return  # imported or run; that is told by the execution
     if not permission & 4 and not os.access(path, os.R_OK):
         return
@@ -101,14 +101,23 @@ def _open(args: tuple[Any, ...]) -> None:
     _journal.file(READ, AUDIT, path, state)
 
 
-def _slow(act: Callable[..., None], *args: Any) -> None:
-    """Call `act` with this thread's own file operations ignored."""
+def _by_importer() -> bool:
+    """Whether it is the interpreter itself that opens a file, to import or run it."""
+    try:
+        caller = sys._getframe(3).f_code.co_filename
+    except ValueError:
+        return True
+    return caller.startswith("<frozen ") or caller.endswith(("/runpy.py", "/zipimport.py"))
+
+
+def aside(act: Callable[..., Any], *args: Any) -> Any:
+    """`act(*args)`, with this thread's own file operations ignored meanwhile; None when they already are."""
     ident = get_ident()
     if ident in _busy:
-        return
+        return None
     _busy.add(ident)
     try:
-        act(*args)
+        return act(*args)
     finally:
         _busy.discard(ident)
 
@@ -126,7 +135,7 @@ def _change(path: str, flags: int) -> None:
     if found.st_mode & _TYPE != _REGULAR or flags & _NEW == _NEW:
         return
     if not flags & (os.O_WRONLY | os.O_RDWR | os.O_TRUNC):
-        _read(path, found)
+        read(path, found, AUDIT, "")
         return
     if not os.access(path, os.W_OK) or (path[-5:] == ".lock" and not found.st_size):
         return
@@ -137,12 +146,24 @@ def _change(path: str, flags: int) -> None:
         modify(path, found, MODIFY, AUDIT, "")
 
 
-def _read(path: str, found: os.stat_result) -> None:
+def read(path: str, found: os.stat_result, layer: int, lib: str) -> None:
+    """Report that `path` is read in the state `found`, unless that was the last said of it."""
     state = overwrite.stat_of(found)
     if _reads.get(path) != state:
         _reads[path] = state
         _own.discard(path)
-        _journal.file(READ, AUDIT, path, state)
+        _journal.file(READ, layer, path, state, lib)
+
+
+def note_read(path: str, state: Stat) -> None:
+    """Somebody else reports this read."""
+    _reads[path] = state
+    _own.discard(path)
+
+
+def note_written(path: str) -> None:
+    """Somebody else reports this write."""
+    _own.add(path)
 
 
 def _wrote(path: str, earlier: Optional[Stat]) -> None:
@@ -259,7 +280,7 @@ def _execute(args: tuple[Any, ...]) -> None:
 
 def _import(args: tuple[Any, ...]) -> None:
     if args[1] is not None:  # an extension module
-        _slow(report_code, args[1])
+        aside(report_code, args[1])
 
 
 def report_code(name: str) -> None:
@@ -283,7 +304,7 @@ def _later(file: str, function: str) -> Callable[[tuple[Any, ...]], None]:
 
 def guarded(act: Callable[[tuple[Any, ...]], None]) -> Callable[[tuple[Any, ...]], None]:
     """`act` as a handler whose own file operations are ignored."""
-    return lambda args: _slow(act, args)
+    return lambda args: aside(act, args)
 
 
 def text(path: Any) -> str:

@@ -51,7 +51,7 @@ def register(table: Mapping[str, str], package: str) -> None:
 
 def install() -> None:
     """Put the finder in front of the others."""
-    sys.meta_path.insert(0, _Finder())  # type: ignore[arg-type]
+    sys.meta_path.insert(0, _Finder())
 
 
 class _Finder:

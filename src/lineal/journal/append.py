@@ -209,7 +209,7 @@ class Journal:
             "cwd": _cwd(),
             "prefix": sys.prefix,
             "base_prefix": sys.base_prefix,
-            "sys_path": [p for p in sys.path if isinstance(p, str)],
+            "sys_path": list(sys.path),
             "forked": self._forked,
             "main": self._main and not self._forked,
         }

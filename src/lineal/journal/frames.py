@@ -13,11 +13,10 @@ This module is imported at the start of every recorded program, so it needs noth
 
 from __future__ import annotations
 
+from _json import encode_basestring_ascii as _quote
 from os import fsdecode
 from struct import Struct
 from zlib import crc32
-
-from _json import encode_basestring_ascii as _quote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -1,5 +1,6 @@
 # The only file of the folder that `lineal run` puts on PYTHONPATH. Any Python may find it, version 2 included, so it is
 # written in what all of them can parse, and starts recording only in CPython 3.9 and later. Nothing may escape from it.
+# mypy: disallow-untyped-defs=False, disallow-untyped-calls=False
 import sys
 
 

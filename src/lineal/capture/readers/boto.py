@@ -1,0 +1,35 @@
+"""Amazon S3 through boto3: objects that are read or written, with their version when the bucket keeps versions."""
+
+from __future__ import annotations
+
+from ..calls import argument, around
+from ..remote import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
+
+_OPERATIONS = {
+    "GetObject": "read",
+    "SelectObjectContent": "read",
+    "PutObject": "write",
+    "CompleteMultipartUpload": "write",
+    "CopyObject": "write",
+}
+
+
+def patch(module: Any) -> None:
+    """Record the calls of every client."""
+    around(module.BaseClient, "_make_api_call", lambda args, kwargs: None, _called)
+
+
+def _called(token: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, failed: bool) -> None:
+    op = _OPERATIONS.get(argument(args, kwargs, 1, "operation_name"))
+    asked = argument(args, kwargs, 2, "api_params")
+    if failed or op is None or not isinstance(asked, dict) or "Bucket" not in asked or "Key" not in asked:
+        return
+    known = (
+        {"version": result.get("VersionId"), "etag": result.get("ETag")} if isinstance(result, dict) else {}
+    )
+    more = {name: value.strip('"') for name, value in known.items() if isinstance(value, str)}
+    report(f"s3://{asked['Bucket']}/{asked['Key']}", op, "boto3." + str(args[1]), **more)
