@@ -1,143 +1,251 @@
-"""Bytes kept by their digest: whole objects `sha256/ab/<rest>`, in a folder or an object store, verified when read."""
+"""Bytes kept whole under the SHA-256 of their content: `sha256/ab/<the other 62 digits>`, in a folder or a bucket.
+
+An object is written once and never changed; it is hashed while it is written and again while it is read.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import os
 from collections.abc import Iterator
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
-from lineal.core.errors import Invalid, NotFound, Unavailable
+from lineal.core.errors import Invalid, LinealError, NotFound, Unavailable
 from lineal.core.ids import is_hex
 
-CHUNK = 1 << 20
+if TYPE_CHECKING:
+    from obstore.store import ObjectStore
+
+_PREFIX = "sha256/"
+_PIECE = 8 << 20  # bytes read or sent at a time
+_SCHEMES = ("s3", "gs", "gcs", "az", "azure", "abfs", "abfss", "memory")
+
+
+class _ChangedError(Exception):
+    """The file is no longer what was hashed."""
 
 
 class Blobs:
-    """Kept bytes at a folder or an object store's URL (`s3://`, `gs://`, `az://`, `memory://`). Opened at first use."""
+    """Kept bytes at a folder, `s3://`, `gs://`, `az://` or `memory:`. Nothing is opened before the first use."""
 
-    def __init__(self, url: str) -> None:
-        self.url = url
-        self._opened: Any = None
+    def __init__(self, place: str) -> None:
+        """Raises Invalid: the address is of no known kind."""
+        scheme = place.partition(":")[0] if ":" in place and not os.path.isabs(place) else ""
+        if scheme == "file":
+            place, scheme = place.removeprefix("file://"), ""
+        if scheme and scheme not in _SCHEMES:
+            raise Invalid(
+                f"{scheme}: is no place for bytes",
+                hint="give a folder, s3://BUCKET, gs://BUCKET or az://CONTAINER",
+            )
+        self.place = place if scheme else os.path.abspath(place)
+        self._local = not scheme
+        self._opened: ObjectStore | None = None
 
-    @property
-    def _store(self) -> Any:
-        if self._opened is None:
-            from obstore.store import LocalStore, MemoryStore, from_url
+    def put(self, content: bytes) -> str:
+        """Keep bytes; their digest, `sha256:` and 64 hex digits. Bytes that are kept already are left as they are."""
+        digest = "sha256:" + hashlib.sha256(content).hexdigest()
+        with self._errors():
+            import obstore
 
             try:
-                if "://" not in self.url:
-                    self._opened = LocalStore(os.path.abspath(self.url), mkdir=True)
-                elif self.url.startswith("memory://"):
-                    self._opened = MemoryStore()
-                else:
-                    self._opened = from_url(self.url)
-            except Exception as error:  # the library raises one class per backend and cause
-                raise _unavailable(self.url, error) from error
-        return self._opened
+                obstore.put(self._store, _key(digest), content, mode="create", use_multipart=False)
+            except obstore.exceptions.AlreadyExistsError:
+                return digest
+            self._sync(digest)
+        return digest
 
-    def put(self, data: bytes) -> str:
-        """Keep the bytes; gives back `sha256:...`. Kept already: nothing is written. Raises Unavailable."""
-        import obstore
-        from obstore.exceptions import AlreadyExistsError
+    def put_file(self, path: str) -> str:
+        """Keep a file's bytes, read piece by piece; their digest as `put`.
 
-        digest = hashlib.sha256(data).hexdigest()
-        try:
-            obstore.put(self._store, _path(digest), data, mode="create")
-        except AlreadyExistsError:
-            pass
-        except Exception as error:
-            raise _unavailable(self.url, error) from error
-        return f"sha256:{digest}"
+        Raises Unavailable: the file cannot be read, or it was changed between the two times it is read.
+        """
+        digest = _digest_of(path)
+        if self.has(digest):
+            return digest
+        with self._errors():
+            import obstore
+
+            try:
+                obstore.put(
+                    self._store, _key(digest), _pieces(path, digest), use_multipart=True, chunk_size=_PIECE
+                )
+            except _ChangedError:
+                raise Unavailable(
+                    f"{path} was changed while it was read; nothing was kept",
+                    hint="repeat when nothing writes it",
+                ) from None
+            self._sync(digest)
+        return digest
 
     def has(self, digest: str) -> bool:
-        """Whether the bytes of `sha256:...` are kept."""
-        import obstore
+        """Whether these bytes are kept. Raises Invalid: that is no digest."""
+        with self._errors():
+            import obstore
 
-        try:
-            obstore.head(self._store, _path(_hex(digest)))
-        except FileNotFoundError:
-            return False
-        except Exception as error:
-            raise _unavailable(self.url, error) from error
-        return True
+            try:
+                obstore.head(self._store, _key(digest))
+            except FileNotFoundError:
+                return False
+            return True
 
     def get(self, digest: str) -> bytes:
-        """The bytes of `sha256:...`, verified. Raises NotFound (not kept), Unavailable (damaged, or no answer)."""
+        """The bytes with this digest, verified. Raises as `stream`."""
         return b"".join(self.stream(digest))
 
     def stream(self, digest: str) -> Iterator[bytes]:
-        """The bytes in pieces; raises Unavailable after the last piece when they were not the ones asked for."""
-        import obstore
+        """The bytes with this digest, piece by piece, hashed as they pass.
 
-        wanted = _hex(digest)
-        try:
-            found = obstore.get(self._store, _path(wanted))
-        except FileNotFoundError as error:
-            raise NotFound(
-                f"the bytes of {digest} are not kept", hint="they may have been deleted"
-            ) from error
-        except Exception as error:
-            raise _unavailable(self.url, error) from error
+        Raises:
+            NotFound: they are not kept.
+            Unavailable: what is kept has another digest (after the last piece), or cannot be read.
+            Invalid: that is no digest.
+        """
+        key = _key(digest)
         seen = hashlib.sha256()
-        for piece in found.stream(min_chunk_size=CHUNK):
-            part = bytes(piece)
-            seen.update(part)
-            yield part
-        if seen.hexdigest() != wanted:
+        with self._errors():
+            import obstore
+
+            try:
+                found = obstore.get(self._store, key)
+            except FileNotFoundError:
+                raise NotFound(
+                    f"no bytes with digest {digest} are kept", hint="they may have been deleted"
+                ) from None
+            for piece in found.stream(min_chunk_size=_PIECE):
+                content = bytes(piece)
+                seen.update(content)
+                yield content
+        if "sha256:" + seen.hexdigest() != digest:
             raise Unavailable(
-                f"the kept bytes of {digest} are damaged: they have the digest sha256:{seen.hexdigest()}",
-                hint="restore them from a copy; `lineal fsck` lists all damaged objects",
+                f"the bytes kept as {digest} are damaged: they have digest sha256:{seen.hexdigest()}",
+                hint="`lineal fsck` lists what is damaged; restore a copy",
             )
 
     def delete(self, digest: str) -> None:
-        """Remove the bytes; nothing happens when they are not kept."""
-        import obstore
+        """Forget these bytes; nothing happens when they are not kept."""
+        with self._errors():
+            import obstore
 
-        try:
-            obstore.delete(self._store, _path(_hex(digest)))
-        except FileNotFoundError:
-            return
-        except Exception as error:
-            raise _unavailable(self.url, error) from error
-
-    def list_digests(self) -> Iterator[str]:
-        """Every kept object's `sha256:...`."""
-        import obstore
-
-        for page in obstore.list(self._store, prefix="sha256"):
-            for entry in page:
-                found = "".join(str(entry["path"]).split("/")[1:])
-                if len(found) == 64 and is_hex(found):
-                    yield f"sha256:{found}"
+            try:
+                obstore.delete(self._store, _key(digest))
+            except FileNotFoundError:
+                return
 
     def check(self) -> tuple[list[str], int]:
-        """(what is damaged, one sentence each; how many objects were read)."""
+        """Read everything kept again: one sentence per object that is damaged or does not belong here, and how many
+        objects there are."""
         problems: list[str] = []
         count = 0
-        for digest in self.list_digests():
+        for key, _ in self._objects():
             count += 1
+            digest = _digest_named(key)
+            if digest is None:
+                problems.append(f"{key} is not named by a digest: it does not belong here")
+                continue
             try:
                 for _ in self.stream(digest):
                     pass
-            except (NotFound, Unavailable) as error:
+            except LinealError as error:
                 problems.append(error.message)
         return problems, count
 
+    @property
+    def _store(self) -> ObjectStore:
+        if self._opened is None:
+            from obstore.store import LocalStore, MemoryStore, from_url
 
-def _path(digest: str) -> str:
-    return f"sha256/{digest[:2]}/{digest[2:]}"
+            if self._local:
+                self._opened = LocalStore(self.place, mkdir=True)
+            elif self.place.startswith("memory:"):
+                self._opened = MemoryStore()
+            else:
+                self._opened = from_url(self.place)
+        return self._opened
+
+    def _objects(self) -> Iterator[tuple[str, int]]:
+        if self._local and not os.path.isdir(self.place):
+            return
+        with self._errors():
+            import obstore
+
+            for page in obstore.list(self._store, _PREFIX):
+                for item in page:
+                    yield item["path"], item["size"]
+
+    def _sync(self, digest: str) -> None:
+        """Bring a local object and its name to the disk; a bucket has answered only after that."""
+        if not self._local:
+            return
+        path = os.path.join(self.place, _key(digest))
+        for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
+            handle = os.open(name, flags)
+            try:
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except (LinealError, GeneratorExit):
+            raise
+        except Exception as error:
+            if not isinstance(error, OSError) and not _is_obstore(error):
+                raise
+            found = str(error).split("\n", 1)[0]
+            raise Unavailable(
+                f"the bytes at {self.place} cannot be reached: {found}",
+                hint="check the address, the permissions and the space left",
+            ) from error
+
+    def list(self) -> Iterator[tuple[str, int]]:
+        """Digest and size in bytes of everything kept."""
+        for key, size in self._objects():
+            if (digest := _digest_named(key)) is not None:
+                yield digest, size
 
 
-def _hex(digest: str) -> str:
-    found = digest.removeprefix("sha256:")
-    if len(found) != 64 or not is_hex(found):
-        raise Invalid(f"{digest!r} is not a digest", hint="write sha256: and 64 hex digits")
-    return found
+def _is_obstore(error: Exception) -> bool:
+    from obstore.exceptions import BaseError
+
+    return isinstance(error, BaseError)
 
 
-def _unavailable(url: str, error: Exception) -> Unavailable:
-    return Unavailable(
-        f"the kept bytes at {url} cannot be reached: {error}",
-        hint="check the folder's or bucket's rights and space",
-    )
+def _key(digest: str) -> str:
+    hexes = digest.removeprefix("sha256:")
+    if not digest.startswith("sha256:") or len(hexes) != 64 or not is_hex(hexes):
+        raise Invalid(
+            f"{digest[:100]!r} is no digest of bytes", hint="give `sha256:` and 64 lower-case hex digits"
+        )
+    return f"{_PREFIX}{hexes[:2]}/{hexes[2:]}"
+
+
+def _digest_named(key: str) -> str | None:
+    parts = key.split("/")
+    hexes = "".join(parts[1:])
+    named = len(parts) == 3 and len(parts[1]) == 2 and len(hexes) == 64 and is_hex(hexes)
+    return "sha256:" + hexes if named else None
+
+
+def _digest_of(path: str) -> str:
+    try:
+        with open(path, "rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise Unavailable(
+            f"{path} cannot be read: {error.strerror}", hint="check that it exists and may be read"
+        ) from error
+
+
+def _pieces(path: str, digest: str) -> Iterator[Any]:
+    """A file's bytes; raises instead of ending when they are not what was hashed, which aborts the upload."""
+    seen = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(_PIECE):
+            seen.update(piece)
+            yield piece
+    if "sha256:" + seen.hexdigest() != digest:
+        raise _ChangedError
