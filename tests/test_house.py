@@ -127,7 +127,8 @@ def test_what_runs_in_a_foreign_interpreter_imports_relatively(room: str) -> Non
         assert "lineal" not in imported(path), (
             f"{path}: the package has another name there; use `from . import`"
         )
-        if path.read_text().strip():
+        # What stands in site/ is found by any Python at all, version 2 included, and says there that it is too old.
+        if path.read_text().strip() and "site" not in path.relative_to(SRC).parts:
             assert "from __future__ import annotations" in path.read_text(), path
 
 
