@@ -9,20 +9,14 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from lineal.capture import launch
-from lineal.journal.read import Record, read
+from tests.capture.recorded import RUN, one, records, run
 
-RUN = [
-    sys.executable,
-    "-c",
-    "import sys; from lineal.capture.launch import main; sys.exit(main(sys.argv[1:]))",
-]
 COUNT_SIGNALS = """
 import signal, sys, time
 seen = []
@@ -35,40 +29,6 @@ while not seen and time.monotonic() < end:
 time.sleep(0.3)
 print(*seen, flush=True)
 """
-
-
-@pytest.fixture
-def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty project, which is also the working directory."""
-    (tmp_path / ".git").mkdir()
-    monkeypatch.chdir(tmp_path)
-    for name in [name for name in os.environ if name.startswith("LINEAL_")]:
-        monkeypatch.delenv(name)
-    return tmp_path
-
-
-def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*RUN, *words], capture_output=True, text=True, timeout=60, **more)
-
-
-def records(project: Path) -> Iterator[dict[str, Any]]:
-    """Every JSON record in the project's journals, by time."""
-    found: list[dict[str, Any]] = []
-    for path in (project / ".lineal" / "journal").glob("*.lj"):
-        opened: dict[str, Any] = {}
-        frames, _, damage = read(str(path), 0)
-        assert damage is None
-        for item in frames:
-            if isinstance(item, Record):
-                opened = opened or item.fields
-                found.append({"run": opened["run"], **item.fields})
-    return iter(sorted(found, key=lambda record: record["at"]))
-
-
-def one(project: Path, type: str) -> dict[str, Any]:
-    found = [record for record in records(project) if record["t"] == type]
-    assert len(found) == 1, found
-    return found[0]
 
 
 def started(command: str, **more: Any) -> subprocess.Popen[str]:
@@ -282,7 +242,7 @@ def test_the_run_is_recorded_with_its_command_and_options(project: Path) -> None
     assert begun["params"] == {"lr": "0.1", "db_password": "[REDACTED:password]"}
     assert begun["tags"] == {"team": "a"}
     assert begun["cwd"] == begun["project_root"] == str(project)
-    assert [r["run"] for r in records(project)] == [begun["run"]] * len(list(records(project)))
+    assert [r["run"] for r in records(project)] == [begun["run"]] * len(records(project))
     assert [r.get("path") or r["uri"] for r in records(project) if r["t"] == "use"] == [
         str(project / "raw.csv"),
         "s3://u:[REDACTED:password]@b/k",

@@ -318,6 +318,11 @@ def env(name: str, value: str) -> str:
     return _by_key(name, value)
 
 
+def value(key: str, found: Any) -> Any:
+    """A parameter's value (anything JSON holds) as it may be recorded under `key`."""
+    return _value(key, found)
+
+
 def _by_key(name: str, value: str) -> str:
     kind = secret_kind(name)
     if kind and value.strip().lower() not in _LITERALS and not value.startswith("[REDACTED:"):

@@ -6,4 +6,31 @@ dot is a file of `capture` itself.
 
 from __future__ import annotations
 
-MODULES: dict[str, str] = {}
+MODULES: dict[str, str] = {
+    "argparse": ".params:argparse",
+    "click.core": ".params:click",
+    "typer._click.core": ".params:click",
+    "random": ".seeds:standard",
+    "numpy.random": ".seeds:numpy",
+    "sklearn.base": "sklearn:base",
+    "sklearn.metrics": "sklearn:metrics",
+    "sklearn.model_selection": "sklearn:model_selection",
+    "xgboost": "xgboost:hook",
+    "lightgbm": "lightgbm:hook",
+    "torch": "torch:hook",
+    "torch.jit": "torch:jit",
+    "joblib": "joblib:hook",
+    "pickle": "pickle:hook",
+    "cloudpickle": "pickle:hook",
+    "dill": "pickle:hook",
+    "skops.io": "pickle:hook",
+    "keras": "saving:keras",
+    "keras.utils": ".seeds:keras",
+    "tensorflow": ".seeds:tensorflow",
+    "onnx": "saving:onnx",
+    "catboost": "saving:catboost",
+    "transformers.modeling_utils": "saving:transformers",
+    "safetensors.torch": "saving:safetensors",
+    "safetensors.numpy": "saving:safetensors",
+    "safetensors.flax": "saving:safetensors",
+}

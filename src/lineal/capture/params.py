@@ -1,0 +1,68 @@
+"""Parameters that a program takes from its command line, when it parses them."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+from . import report, wrapping
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from types import ModuleType
+    from typing import Any
+
+_parsing = wrapping.Depth()
+_first_command: list[int] = []
+
+
+def argparse(module: ModuleType) -> None:
+    """After `argparse`: the namespace that the outermost parsing gives."""
+    for name in ("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"):
+        wrapping.in_class(module.ArgumentParser, name, _parsed, depth=_parsing)
+
+
+def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    words = args[1] if len(args) > 1 else kwargs.get("args")
+    # A library that parses a line of its own (a notebook kernel, a configuration file) says nothing about this program.
+    if (
+        words is not None
+        and not set(words) & set(sys.argv[1:])
+        and "-packages" in sys._getframe(3).f_code.co_filename
+    ):
+        return
+    namespace = result[0] if isinstance(result, tuple) else result
+    values = {key: value for key, value in vars(namespace).items() if not _is_code(value)}
+    report.params(values, "argparse")
+
+
+def _is_code(value: Any) -> bool:
+    """Whether a value is a function, as `set_defaults(func=...)` leaves it in a namespace."""
+    return callable(value) and not isinstance(value, (type, os.PathLike))
+
+
+def click(module: ModuleType) -> None:
+    """After `click.core` (or a copy of it): the values of each command on the way to the one that runs."""
+
+    def invoked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        context = args[1] if len(args) > 1 else kwargs["ctx"]
+        root = context.find_root()
+        if not _first_command:
+            _first_command.append(id(root))
+        if _first_command[0] != id(root) or type(root.command).__module__.startswith("lineal."):
+            return
+        names: list[str] = []
+        here = context
+        while here is not root:
+            names.insert(0, str(here.info_name))
+            here = here.parent
+        prefix = "".join(name + "." for name in names)
+        hidden = {p.name for p in context.command.params if getattr(p, "hide_input", False)}
+        values = {
+            key: "[REDACTED:password]" if key in hidden and value else value
+            for key, value in context.params.items()
+            if not _is_code(value)
+        }
+        report.params(values, "click", prefix)
+
+    wrapping.in_class(module.Command, "invoke", None, asked=invoked)
