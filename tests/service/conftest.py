@@ -22,7 +22,7 @@ class Desk:
         self.at = 1_000_000_000_000
         self.table = operations.table()
 
-    def call(self, name: str, **fields: Any) -> Any:
+    def call(self, name: str, /, **fields: Any) -> Any:
         found = self.table[name]
         return self.ask(name, found.request(**fields))
 

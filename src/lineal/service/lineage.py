@@ -144,7 +144,7 @@ def _cut_reason(request: TraceRequest, *, cut: bool, beyond: int) -> str:
     if cut:
         return f"stopped at {request.budget} vertices; there are more"
     if beyond:
-        return f"stopped at {request.depth} hops; {beyond} of the outermost vertices lead further"
+        return f"stopped at depth {request.depth}; more lies behind {beyond} of what was reached"
     return ""
 
 
@@ -189,7 +189,13 @@ def graph_nodes(
     made = {edge.dst for edge in edges if edge.kind != EdgeKind.USED}
     nodes = [_run_node(run, further=run.node in beyond) for run in runs.values()]
     for node, version in versions.items():
-        unknown = explain and node in reached and node not in made and node not in beyond
+        unknown = (
+            explain
+            and node in reached
+            and node not in made
+            and node not in beyond
+            and version.kind not in _GOVERNS
+        )
         nodes.append(
             _version_node(
                 version,

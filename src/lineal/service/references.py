@@ -6,7 +6,7 @@ import msgspec
 
 from lineal.core import refs
 from lineal.core.errors import Conflict, Invalid, NotFound
-from lineal.core.model import VersionRecord
+from lineal.core.model import EdgeKind, VersionRecord
 from lineal.service.operations import Scope
 
 _CANDIDATES = 10
@@ -107,12 +107,22 @@ def _by_name(scope: Scope, ref: refs.Named) -> Found:
     if node is not None:
         return Found(node, scope.store.artifacts.get_versions(scope.tx, [node])[node])
     if versions := versions_of(scope, ref.whole):
-        return Found(versions[-1].node, versions[-1])
+        newest = _newest(scope, versions)
+        return Found(newest.node, newest)
     if ref.selector:
         for version in versions_of(scope, ref.name):
             if str(version.number) == ref.selector:
                 return Found(version.node, version)
     raise _unknown(scope, ref)
+
+
+def _newest(scope: Scope, versions: list[VersionRecord]) -> VersionRecord:
+    """The version written last, which after a return to earlier bytes is not the one with the highest number."""
+    written: dict[int, int] = {}
+    for edge in scope.store.edges.get_in(scope.tx, [version.node for version in versions]):
+        if edge.kind == EdgeKind.GENERATED:
+            written[edge.dst] = max(edge.at, written.get(edge.dst, edge.at))
+    return max(versions, key=lambda version: (written.get(version.node, -1), version.number))
 
 
 def _registered(scope: Scope, ref: refs.Named) -> int | None:

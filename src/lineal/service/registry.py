@@ -103,7 +103,7 @@ class UndeployRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Deployed(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment: a run of kind `deployment` that uses the version until it ends."""
+    """A deployment: a run of kind `deployment` that uses the version until it ends. new: False when it was live before."""
 
     run_id: str
     target: str
@@ -111,6 +111,7 @@ class Deployed(msgspec.Struct, frozen=True, kw_only=True):
     started_at: int
     ended_at: int | None
     replaced: list[str]
+    new: bool = True
 
 
 @operation(
@@ -260,7 +261,10 @@ def tag(scope: Scope, request: TagRequest) -> Tagged:
     "deploy", permission="deploy:write", path="/deploy", summary="Record that a version goes live", write=True
 )
 def deploy(scope: Scope, request: DeployRequest) -> Deployed:
-    """The deployment. What was live at the target of the same registered name or artifact until now ends with it."""
+    """The deployment; the standing one when the version is live there already.
+
+    What was live at the target of the same registered name or artifact until now ends with it.
+    """
     if not request.target.strip():
         raise Invalid("a deployment without a target", hint="name where it goes live, for example prod")
     version = references.find_version(scope, request.ref)
@@ -270,8 +274,17 @@ def deploy(scope: Scope, request: DeployRequest) -> Deployed:
     replaced = []
     for node, used in live(scope, request.target):
         same = used.artifact == version.artifact or _share_name(scope, used.node, version.node)
-        if same and used.node == version.node:
-            raise Conflict(f"{request.ref} is already live at {request.target!r}", hint="nothing to do")
+        if used.node == version.node:
+            run = store.runs.get_runs(tx, [node])[node]
+            return Deployed(
+                run_id=run.run_id,
+                target=request.target,
+                version=references.version_ref(scope, version),
+                started_at=run.started_at,
+                ended_at=None,
+                replaced=[],
+                new=False,
+            )
         if same:
             store.runs.set_state(tx, node, ev.State.FINISHED, at=scope.at, recorded_at=scope.at)
             replaced.append(references.version_ref(scope, used))
