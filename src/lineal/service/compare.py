@@ -244,8 +244,10 @@ def _governed(scope: Scope, run: int | None) -> dict[str, dict[str, Any]]:
 def _code_facts(governed: dict[str, dict[str, Any]]) -> dict[str, Any]:
     code = dict(governed.get("code", {}))
     sources = code.pop("sources", None) or {}
+    untracked = code.pop("untracked", None) or []
     flat = flatten(code)
-    flat.update({f"file {path}": digest for path, digest in sources.items()})
+    flat.update({f"untracked {file['path']}": file["sha256"] for file in untracked})
+    flat.update({f"ran {path}": digest for path, digest in sources.items()})
     return flat
 
 
