@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import Any
 
@@ -11,6 +12,7 @@ from lineal.core.diff import Change
 from lineal.render.page import Page, clean, count, digest, run_ref, short, styled, value
 from lineal.service.compare import DiffReply, InputChange, MetricChange, RunChange, Side, UpstreamChange
 
+_COMMIT = re.compile(r"[0-9a-f]{40}")
 _ONE = {
     "parameters": "parameter",
     "metrics": "metric",
@@ -102,7 +104,7 @@ def _run_change(change: RunChange, page: Page, indent: str, most: int) -> Iterat
                 (f"{indent}  {page.signs.more} and {len(entries) - len(shown):,} more (--all)", "dim")
             )
     equal = [
-        f"{change.same[key]:,} {title}"
+        count(change.same[key], _ONE[title])
         for title, key, entries in parts
         if not entries and change.same.get(key)
     ]
@@ -130,6 +132,8 @@ def _from_to(a: Any, b: Any, page: Page) -> Text:
 def _plain(item: Any) -> str:
     if isinstance(item, str) and item.startswith("sha256:"):
         return digest(item)
+    if isinstance(item, str) and _COMMIT.fullmatch(item):
+        return item[:12]
     return value(item, 100)
 
 
@@ -141,7 +145,7 @@ def _metric(change: MetricChange, page: Page) -> Text:
 
 
 def _input(change: InputChange, page: Page, most: int) -> Iterator[Text]:
-    head = styled((clean(change.name), "bold"))
+    head = styled((clean((change.b or change.a or "").rpartition("@")[0] or change.name), "bold"))
     if change.status in ("added", "removed"):
         which = "second" if change.status == "added" else "first"
         head.append(f"  only in the {which}: ", "green" if change.status == "added" else "red")

@@ -101,7 +101,7 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
         )
     if request.depth < 1 or request.budget < 1:
         raise Invalid(f"depth {request.depth}, budget {request.budget}", hint="both count from 1")
-    root = references.find(scope, request.ref).node
+    root = references.find(scope, request.ref, as_of=request.as_of).node
     store, tx = scope.store, scope.tx
     walk = store.edges.upstream if request.direction == "up" else store.edges.downstream
     edges, cut = walk(tx, root, depth=request.depth, budget=request.budget, as_of=request.as_of)

@@ -19,17 +19,24 @@ class Found(msgspec.Struct, frozen=True):
     version: VersionRecord | None
 
 
-def find(scope: Scope, text: str) -> Found:
-    """The one run or version that `text` names.
+def find(scope: Scope, text: str, *, as_of: int | None = None) -> Found:
+    """The one run or version that `text` names; with `as_of`, by the names, aliases and versions recorded by then.
 
     Raises NotFound (with near names), Conflict (with the candidates), Invalid (not a reference).
     """
     ref = refs.parse(text)
     if isinstance(ref, refs.RunPrefix):
         return Found(find_run(scope, ref.prefix), None)
-    if isinstance(ref, refs.DigestPrefix):
-        return _by_digest(scope, ref.prefix)
-    return _by_name(scope, ref)
+    found = (
+        _by_digest(scope, ref.prefix) if isinstance(ref, refs.DigestPrefix) else _by_name(scope, ref, as_of)
+    )
+    if found.version and as_of is not None and found.version.recorded_at > as_of:
+        raise NotFound(
+            f"{text!r} was not recorded yet at that time",
+            hint="ask for a later time, or leave the time out",
+            name=text,
+        )
+    return found
 
 
 def find_version(scope: Scope, text: str) -> VersionRecord:
@@ -102,12 +109,13 @@ def _by_digest(scope: Scope, prefix: str) -> Found:
     return Found(versions[0].node, versions[0])
 
 
-def _by_name(scope: Scope, ref: refs.Named) -> Found:
-    node = _registered(scope, ref)
+def _by_name(scope: Scope, ref: refs.Named, as_of: int | None) -> Found:
+    node = _registered(scope, ref, as_of)
     if node is not None:
         return Found(node, scope.store.artifacts.get_versions(scope.tx, [node])[node])
     if versions := versions_of(scope, ref.whole):
-        newest = _newest(scope, versions)
+        then = [version for version in versions if as_of is None or version.recorded_at <= as_of]
+        newest = _newest(scope, then or versions, as_of)
         return Found(newest.node, newest)
     if ref.selector:
         for version in versions_of(scope, ref.name):
@@ -116,18 +124,21 @@ def _by_name(scope: Scope, ref: refs.Named) -> Found:
     raise _unknown(scope, ref)
 
 
-def _newest(scope: Scope, versions: list[VersionRecord]) -> VersionRecord:
+def _newest(scope: Scope, versions: list[VersionRecord], as_of: int | None) -> VersionRecord:
     """The version written last, which after a return to earlier bytes is not the one with the highest number."""
     written: dict[int, int] = {}
-    for edge in scope.store.edges.get_in(scope.tx, [version.node for version in versions]):
+    nodes = [version.node for version in versions]
+    for edge in scope.store.edges.get_in(scope.tx, nodes, as_of=as_of):
         if edge.kind == EdgeKind.GENERATED:
             written[edge.dst] = max(edge.at, written.get(edge.dst, edge.at))
     return max(versions, key=lambda version: (written.get(version.node, -1), version.number))
 
 
-def _registered(scope: Scope, ref: refs.Named) -> int | None:
+def _registered(scope: Scope, ref: refs.Named, as_of: int | None) -> int | None:
     registry = scope.store.registry
     named = registry.list_named(scope.tx, ref.whole)
+    if as_of is not None:
+        named = [entry for entry in named if entry.recorded_at <= as_of] or named
     if named:
         return named[-1].node
     if not ref.selector:
@@ -137,7 +148,7 @@ def _registered(scope: Scope, ref: refs.Named) -> int | None:
             if version.number == int(ref.selector):
                 return version.node
         return None
-    alias = registry.get_alias(scope.tx, ref.name, ref.selector)
+    alias = registry.get_alias(scope.tx, ref.name, ref.selector, as_of=as_of)
     return alias.node if alias else None
 
 
