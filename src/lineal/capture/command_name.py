@@ -90,8 +90,9 @@ def unobserved(command: Sequence[str], directory: str, run: str, wrapper: int) -
 
 
 def _opened(directory: str, run: str) -> Iterator[dict[str, Any]]:
-    """The `open` records of the journals that belong to `run`."""
-    wanted = run.encode("ascii")
+    """The first records of the journals that belong to `run`."""
+    from ..journal.read import Record, read
+
     try:
         names = os.listdir(directory)
     except OSError:
@@ -100,23 +101,8 @@ def _opened(directory: str, run: str) -> Iterator[dict[str, Any]]:
         if not name.endswith(".lj"):
             continue
         try:
-            with open(os.path.join(directory, name), "rb") as file:
-                head = file.read(65536)
+            frames, _, _ = read(os.path.join(directory, name), 0, 4096)
         except OSError:
             continue
-        if wanted not in head:
-            continue
-        found = _first(head)
-        if found is not None and found.get("run") == run:
-            yield found
-
-
-def _first(head: bytes) -> dict[str, Any] | None:
-    import json
-
-    length = int.from_bytes(head[8:12], "little")
-    try:
-        found = json.loads(head[17 : 16 + length])
-    except ValueError:
-        return None
-    return found if isinstance(found, dict) else None
+        if frames and isinstance(frames[0], Record) and frames[0].fields.get("run") == run:
+            yield frames[0].fields

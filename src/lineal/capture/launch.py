@@ -10,6 +10,7 @@ import os
 import sys
 import time
 
+from ..journal.ids import new_run_id, run_id
 from . import child, command_name
 from .redact import argv as redacted_argv
 from .redact import mapping as redacted
@@ -92,25 +93,6 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
     return options, command
 
 
-def new_run_id() -> str:
-    """A UUIDv7 as 32 hex digits, without the import of `uuid`."""
-    millis = time.time_ns() // 1_000_000
-    tail = int.from_bytes(os.urandom(10), "big")
-    return "%032x" % (
-        (millis & (1 << 48) - 1) << 80 | 7 << 76 | (tail >> 64 & 0xFFF) << 64 | 2 << 62 | tail & (1 << 62) - 1
-    )
-
-
-def run_id(text: str) -> str:
-    """The 32 hex digits of a run written as `run:ID`, with or without dashes. Raises UsageError: it is not a whole id."""
-    digits = text.rpartition(":")[2].strip().replace("-", "").lower()
-    if len(digits) != 32 or digits.strip("0123456789abcdef"):
-        raise UsageError(
-            f"{text!r} is not a run's id: that has 32 hex digits, as `lineal runs --json` prints them"
-        )
-    return digits
-
-
 def launch(
     options: Mapping[str, Any], command: Sequence[str], delivery: Callable[[Any], Delivery] | None = None
 ) -> int:
@@ -124,7 +106,12 @@ def launch(
             it the journal is written and left for later.
     Raises UsageError: `--parent` is not a run's id.
     """
-    parent = run_id(options["parent"]) if "parent" in options else os.environ.get("LINEAL_RUN") or None
+    parent = os.environ.get("LINEAL_RUN") or None
+    if "parent" in options:
+        try:
+            parent = run_id(options["parent"])
+        except ValueError as error:
+            raise UsageError(str(error)) from None
     project = _project()
     run = new_run_id()
     environment = dict(os.environ)
