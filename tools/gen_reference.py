@@ -70,7 +70,7 @@ def cli() -> str:
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None:
+        if record is not None and parameter.param_type_name == "option" and parameter.name != "help":
             yield f"`{cell(record[0])}`", cell(record[1])
 
 
@@ -199,7 +199,14 @@ def link(kind: Any) -> str:
         return ", ".join(f"`{value}`" for value in arguments)
     if isinstance(kind, type) and issubclass(kind, msgspec.Struct):
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
-    name = {"str": "text", "int": "integer", "float": "number", "bool": "yes or no", "bytes": "bytes"}
+    name = {
+        "str": "text",
+        "int": "integer",
+        "float": "number",
+        "bool": "yes or no",
+        "bytes": "bytes",
+        "Any": "anything",
+    }
     return name.get(getattr(kind, "__name__", ""), f"`{getattr(kind, '__name__', kind)}`")
 
 
@@ -214,8 +221,12 @@ def collect(kind: Any, found: dict[str, type]) -> None:
 
 
 def plain(text: str) -> str:
-    """A docstring as Markdown: its indentation taken away, click's marks removed, lists of arguments kept apart."""
-    return inspect.cleandoc(text).replace("\b\n", "").replace("\f", "").strip()
+    """A docstring as Markdown. What click is told not to wrap (a paragraph after its mark) becomes a block of code."""
+    paragraphs = []
+    for paragraph in inspect.cleandoc(text).replace("\f", "").split("\n\n"):
+        words, mark, block = paragraph.partition("\b\n")
+        paragraphs.append(f"{words}```text\n{inspect.cleandoc(block)}\n```" if mark else paragraph)
+    return "\n\n".join(paragraphs).strip()
 
 
 def cell(text: str) -> str:
