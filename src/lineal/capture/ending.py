@@ -33,6 +33,10 @@ def report(journal: Journal, failure: Optional[BaseException], code: Any) -> Non
 def modules() -> list[str]:
     """Top-level names of the imported modules that belong neither to the interpreter nor to us, sorted."""
     standard = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
+    try:
+        own = (os.path.join(os.environ.get("LINEAL_ROOT") or os.getcwd(), ""), os.path.join(os.getcwd(), ""))
+    except OSError:
+        own = ()
     found = []
     for name, module in list(sys.modules.items()):
         if (
@@ -45,7 +49,7 @@ def modules() -> list[str]:
             module, "__file__", None
         )
         paths = [origin] if isinstance(origin, str) and os.sep in origin else _folders(module)
-        if any("-packages" in p or not os.path.realpath(p).startswith(standard) for p in paths):
+        if any("-packages" in p or not os.path.realpath(p).startswith((standard, *own)) for p in paths):
             found.append(name)
     return sorted(found)
 
@@ -58,6 +62,8 @@ def _folders(module: Any) -> list[str]:
 
 
 def _told(failure: BaseException) -> dict[str, str]:
+    if type(failure) is KeyboardInterrupt:
+        return {"type": "KeyboardInterrupt", "message": "", "traceback": _places(failure)}
     import traceback
 
     kind = type(failure)
@@ -72,6 +78,21 @@ def _told(failure: BaseException) -> dict[str, str]:
     except Exception:
         message = ""
     return {"type": name, "message": _clean(message), "traceback": _clean("".join(lines))[-_LONGEST:]}
+
+
+def _places(failure: BaseException) -> str:
+    """A traceback without its source lines.
+
+    After an interruption nothing may be imported that makes named tuples: the interpreter would forget that it was to
+    die of SIGINT, and end with code 1 instead.
+    """
+    lines = ["Traceback (most recent call last):"]
+    trace = failure.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        lines.append(f'  File "{code.co_filename}", line {trace.tb_lineno}, in {code.co_name}')
+        trace = trace.tb_next
+    return "\n".join([*lines, "KeyboardInterrupt", ""])
 
 
 def _clean(text: str) -> str:

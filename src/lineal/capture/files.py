@@ -38,6 +38,7 @@ _own: set[str] = (
 )  # written by this process and not read back since: appending more loses nothing of others
 _code: set[str] = set()
 _files: set[str] = set()
+_trials: set[str] = set()
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
 
 
@@ -110,6 +111,14 @@ def _by_importer() -> bool:
     return caller.startswith("<frozen ") or caller.endswith(("/runpy.py", "/zipimport.py"))
 
 
+def _by_tempfile() -> bool:
+    """Whether `tempfile` tries out a folder with a file that it removes at once."""
+    try:
+        return sys._getframe(5).f_code.co_name == "_get_default_tempdir"
+    except ValueError:
+        return False
+
+
 def aside(act: Callable[..., Any], *args: Any) -> Any:
     """`act(*args)`, with this thread's own file operations ignored meanwhile; None when they already are."""
     ident = get_ident()
@@ -129,7 +138,11 @@ def _change(path: str, flags: int) -> None:
     try:
         found = _stat(path)
     except OSError:
-        if flags & os.O_CREAT and os.access(os.path.dirname(path), os.W_OK) and path[-5:] != ".lock":
+        if not flags & os.O_CREAT or not os.access(os.path.dirname(path), os.W_OK) or path[-5:] == ".lock":
+            return
+        if flags & _NEW == _NEW and _by_tempfile():
+            _trials.add(path)
+        else:
             _wrote(path, None)
         return
     if found.st_mode & _TYPE != _REGULAR or flags & _NEW == _NEW:
@@ -235,7 +248,8 @@ def _remove(args: tuple[Any, ...]) -> None:
 
 def removed(path: str) -> None:
     """Report that `path` is about to be removed, and its digest if nobody has it yet."""
-    if ignored(path):
+    if ignored(path) or path in _trials:
+        _trials.discard(path)
         return
     try:
         found = os.lstat(path)

@@ -23,7 +23,7 @@ def _start():
 
 def _wanted(os):
     """Whether this process is to be recorded; Lineal's own processes are not."""
-    if "LINEAL_RUN" not in os.environ or sys.version_info < (3, 9) or "_lineal" in sys.modules:
+    if not os.environ.get("LINEAL_RUN") or sys.version_info < (3, 9) or "_lineal" in sys.modules:
         return False
     if sys.implementation.name != "cpython":
         return False
@@ -31,11 +31,14 @@ def _wanted(os):
     if argv is None:
         with open("/proc/self/cmdline", "rb") as file:
             argv = [os.fsdecode(part) for part in file.read().split(b"\0")]
-    for at, part in enumerate(argv[1:3], 1):
-        if part == "-m" and argv[at + 1 : at + 2] and argv[at + 1].split(".")[0] == "lineal":
-            return False
-        if part[:1] != "-" and os.path.basename(part) == "lineal":
-            return False
+    rest = iter(argv[1:])
+    for part in rest:
+        if part in ("-X", "-W", "--check-hash-based-pycs"):
+            next(rest, "")
+        elif part == "-m":
+            return next(rest, "").split(".")[0] != "lineal"
+        elif part[:1] != "-" or part in ("-", "-c"):
+            return os.path.basename(part) != "lineal"
     return True
 
 
