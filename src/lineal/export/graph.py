@@ -83,7 +83,7 @@ def evidence(edge: Edge) -> str:
     """What to write on an edge that was not simply observed: `declared`, `inferred: same-bytes`; else nothing."""
     if edge.evidence == "observed":
         return ""
-    return f"{edge.evidence}: {edge.rule}" if edge.rule else edge.evidence
+    return printable(f"{edge.evidence}: {edge.rule}" if edge.rule else edge.evidence)
 
 
 def printable(text: str) -> str:

@@ -132,7 +132,7 @@ class Page:
 def duration(seconds: float, *, coarse: bool = False) -> str:
     """A length of time in its largest units: `0.4 s`, `12 s`, `3 min 5 s`, `2 h 4 min`; coarse: the largest only."""
     if seconds < 10 and not coarse:
-        return f"{max(seconds, 0):.1f} s"
+        return f"{abs(max(seconds, 0.0)):.1f} s"
     left = int(max(seconds, 0))
     words: list[str] = []
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
@@ -199,13 +199,13 @@ def value(item: object, most: int = 80) -> str:
 
 
 def styled(*pieces: str | tuple[str, str]) -> Text:
-    """Pieces of text, each plain or with its style, joined."""
+    """Pieces of text, each plain or with its style, joined; cleaned, so that it is one line."""
     text = Text(no_wrap=False)
     for piece in pieces:
         if isinstance(piece, str):
-            text.append(piece)
+            text.append(clean(piece))
         else:
-            text.append(piece[0], piece[1])
+            text.append(clean(piece[0]), piece[1])
     return text
 
 

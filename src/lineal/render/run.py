@@ -30,7 +30,7 @@ def _run(run: RunDetail, page: Page, most: int) -> Iterator[Text]:
     title = styled((clean(run.job or "run"), "bold cyan"))
     if summary.name and summary.name != run.job:
         title.append(f"  {clean(summary.name)}", "bold")
-    yield styled().append_text(title).append("  ").append(state, STATES.get(state, ""))
+    yield styled().append_text(title).append("  ").append(clean(state), STATES.get(state, ""))
     if run.deleted_at is not None:
         yield styled((f"  deleted {page.time(run.deleted_at)}: what follows is its tombstone", "bold red"))
     yield from _facts(
@@ -107,7 +107,7 @@ def environment_line(environment: dict[str, Any] | None) -> str:
     python = environment.get("python")
     if isinstance(python, dict):
         python = python.get("version")
-    if python:
+    if python and str(python).strip():
         words.append(f"Python {short(str(python).split()[0], 20)}")
     packages = environment.get("packages")
     if isinstance(packages, dict):
@@ -171,7 +171,7 @@ def run_line(run: RunSummary, page: Page) -> Text:
     return styled(
         (clean(run.job or run.name), "cyan"),
         "  ",
-        (state, STATES.get(state, "")),
+        (clean(state), STATES.get(state, "")),
         (f"  {page.ago(run.started_at)}  {run_ref(run.run_id)}", "dim"),
     )
 

@@ -27,13 +27,14 @@ def render(
         aliases: drawn beside the registered names they point to.
         siblings: neighbours of one kind that are drawn one by one; 0 draws all.
     """
-    # A branch is drawn while its prefix leaves half of the page to what it says.
-    deepest = 12 if page.width is None else max(4, min(12, page.width // 8))
+    # A branch is indented further while that leaves about 50 columns to what it says.
+    deepest = 40 if page.width is None else max(6, min(40, (page.width - 50) // 4))
     folding = Folding(reply, siblings=siblings, deepest=deepest)
     known = aliases or {}
     for number, rows in folding.trees():
         if number:
-            yield styled("", (f"[{number}]", "bold"))
+            yield Text("")
+            yield styled((f"[{number}]", "bold"))
         for row in rows:
             yield from _lines(row, page, known, up=reply.direction == "up")
     yield from _closing(reply, folding, page)
@@ -90,10 +91,10 @@ def _run(node: GraphNode, page: Page) -> Text:
         words = [("deployed at ", ""), (clean(node.label), "bold cyan"), "  "]
     else:
         state = node.state
-        words = [(clean(node.label), "bold cyan"), "  "]
+        words = [(clean(node.label), "bold cyan"), *(f"  {name}" for name in node.names), "  "]
     return styled(
         *words,
-        (state, STATES.get(state, "")),
+        (clean(state), STATES.get(state, "")),
         (f"  {page.ago(node.at)}", "dim"),
         (f"  {run_ref(node.ref.removeprefix('run:'))}", "dim"),
     )
@@ -137,7 +138,7 @@ def _more(row: Row, page: Page) -> Text:
     hidden = row.hidden
     if hidden[0].type == "run":
         states = Counter(node.state for node in hidden)
-        told = ", ".join(f"{number:,} {state}" for state, number in states.most_common())
+        told = ", ".join(f"{number:,} {clean(state)}" for state, number in states.most_common())
         return styled(
             (f"{page.signs.more} and {count(len(hidden), 'more run')} of {clean(hidden[0].label)}", "dim"),
             (f" ({told})", "dim"),

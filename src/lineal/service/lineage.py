@@ -10,6 +10,7 @@ from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
 from lineal.service.operations import Scope, operation
+from lineal.service.registry import DEPLOYMENT
 
 BUDGET = 20_000  # vertices; a recursive walk of so many stays below about 0.1 s in SQLite
 DEPTH = 1000
@@ -32,6 +33,8 @@ class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
     """A vertex of an answer. id: within this answer. ref: how to name it. state: a run's. at: its start or recording.
+
+    label: a version's path or URL, a run's job (a deployment's target). names: registered ones, or what a run was called.
 
     further: more lies behind it that is not in this answer (then nothing is said of its origin).
     """
@@ -209,11 +212,13 @@ def graph_nodes(
 
 
 def _run_node(run: RunRecord, *, further: bool) -> GraphNode:
+    label = run.name or run.job if run.kind == DEPLOYMENT else run.job or run.name
     return GraphNode(
         id=run.node,
         type="run",
         ref=f"run:{run.run_id}",
-        label=run.name or run.job or run.run_id[:12],
+        label=label or run.run_id[:12],
+        names=[run.name] if run.name not in {"", label} else [],
         kind=run.kind,
         at=run.started_at,
         state=str(run.state),
