@@ -18,7 +18,7 @@ def add_run(store: Store, tx: Tx, number: int = 1, **said: object) -> int:
         "kind": "run",
         "parent": None,
         "actor": "ada",
-        "started_at": 100 + number,
+        "started_at": 100 + number % 1_000_000,
         "recorded_at": 1000,
     }
     return store.runs.add_run(tx, f"{number:032x}", **(values | said))  # type: ignore[arg-type]
@@ -46,9 +46,7 @@ def generated(run: int, version: int, at: int = 1) -> Edge:
     return Edge(src=run, dst=version, kind=EdgeKind.GENERATED, at=at, role="output")
 
 
-def add_points(
-    store: Store, tx: Tx, node: int, key: str, points: list[tuple[int, int, float]]
-) -> None:
+def add_points(store: Store, tx: Tx, node: int, key: str, points: list[tuple[int, int, float]]) -> None:
     """points: step, at, value."""
     count = len(points)
     store.metrics.add_points(

@@ -7,6 +7,7 @@ import functools
 import glob
 import itertools
 import os
+import pathlib
 import pwd
 import re
 import shutil
@@ -49,7 +50,12 @@ class Server:
         }
         with open(f"{self.directory}/log", "wb") as log:
             self._process = subprocess.Popen(
-                [f"{binaries}/postgres", "-D", data, *(f"--{name}={value}" for name, value in settings.items())],
+                [
+                    f"{binaries}/postgres",
+                    "-D",
+                    data,
+                    *(f"--{name}={value}" for name, value in settings.items()),
+                ],
                 stdout=log,
                 stderr=log,
                 **self._as,
@@ -62,7 +68,7 @@ class Server:
                 return
             except psycopg.OperationalError:
                 if self._process.poll() is not None or time.monotonic() > deadline:
-                    raise RuntimeError(open(f"{self.directory}/log").read()[-2000:]) from None
+                    raise RuntimeError(pathlib.Path(self.directory, "log").read_text()[-2000:]) from None
                 time.sleep(0.05)
 
     def url(self, schema: str = "public") -> str:
@@ -122,7 +128,9 @@ def absent() -> str:
 
 def _binaries() -> str:
     """The folder with the newest initdb and postgres."""
-    found = glob.glob("/usr/lib/postgresql/*/bin/initdb") + glob.glob("/opt/homebrew/opt/postgresql*/bin/initdb")
+    found = glob.glob("/usr/lib/postgresql/*/bin/initdb") + glob.glob(
+        "/opt/homebrew/opt/postgresql*/bin/initdb"
+    )
     on_path = shutil.which("initdb")
     usable = [os.path.dirname(path) for path in [*found, *([on_path] if on_path else [])]]
     usable = [folder for folder in usable if os.access(f"{folder}/postgres", os.X_OK)]

@@ -9,9 +9,10 @@ from lineal.core.errors import Invalid
 from lineal.core.events import Level, Member, Reference
 from lineal.core.model import NodeKind, VersionRecord
 from lineal.store.base import Row, Tx
+from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
-from lineal.store.runs import add_node
+from lineal.store.nodes import add_node, hold_node
 from lineal.store.text import give, keep
 from lineal.store.words import add_words, find_word, get_words
 
@@ -135,6 +136,7 @@ class Artifacts:
         """Names by which the version's data can be found; one that stands already with its level is left as it is."""
         if not references:
             return
+        hold_node(tx, node)
         word = add_words(tx, {text for item in references for text in (item.scheme, item.value)})
         for item in references:
             key = {"node": node, "scheme": word[item.scheme], "value": word[item.value]}
@@ -186,8 +188,10 @@ class Artifacts:
     def add_members(self, tx: Tx, node: int, members: Sequence[Member]) -> None:
         """The files of a directory's manifest. A path that is known stays as it is: a version never changes."""
         word = add_words(tx, {member.path for member in members}) if members else {}
-        tx.many(
-            "INSERT INTO member (node, path, digest, size) VALUES (:node, :path, :digest, :size) ON CONFLICT DO NOTHING",
+        insert(
+            tx,
+            "member",
+            (("node", "bigint"), ("path", "bigint"), ("digest", "text"), ("size", "bigint")),
             [{"node": node, "path": word[m.path], "digest": keep(m.digest), "size": m.size} for m in members],
         )
 

@@ -8,14 +8,23 @@ import msgspec
 
 from lineal.core.model import Attribute, FacetRecord
 from lineal.store.base import Tx
+from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
+from lineal.store.nodes import hold_node
 from lineal.store.text import number_of
 from lineal.store.words import Scope, add_fields, add_words, get_words
 
-_ADD = (
-    "INSERT INTO attribute (node, field, revision, text, number, source, actor, recorded_at, retracted_at) "
-    "VALUES (:node, :field, :revision, :text, :number, :source, :actor, :at, :retracted_at)"
+_COLUMNS = (
+    ("node", "bigint"),
+    ("field", "bigint"),
+    ("revision", "integer"),
+    ("text", "bigint"),
+    ("number", "double precision"),
+    ("source", "bigint"),
+    ("actor", "bigint"),
+    ("recorded_at", "bigint"),
+    ("retracted_at", "bigint"),
 )
 _RETRACT = f"UPDATE attribute SET retracted_at = :at WHERE node = :node AND field = :field AND {STANDS}"
 
@@ -49,6 +58,7 @@ class Attributes:
     def add_facet(self, tx: Tx, node: int, name: str, body: bytes, *, at: int, batch: int = 0) -> None:
         """Attach a JSON document under a name; an earlier one of that name remains as history."""
         word = add_words(tx, (name,))[name]
+        hold_node(tx, node)
         now = tx.row(
             "SELECT revision, body, retracted_at FROM facet WHERE node = :node AND name = :name "
             "ORDER BY revision DESC LIMIT 1",
@@ -97,6 +107,7 @@ def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, a
         return
     fields = add_fields(tx, scope, {item.key for item in given})
     word = add_words(tx, {actor, *(text for item in given for text in (item.value, item.source))})
+    hold_node(tx, node)
     newest = _newest(tx, node, list(set(fields.values())))
     added: dict[tuple[int, int], dict[str, object]] = {}
     retracted: list[dict[str, object]] = []
@@ -118,11 +129,11 @@ def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, a
             "number": number_of(item.value),
             "source": word[item.source],
             "actor": word[actor],
-            "at": at,
+            "recorded_at": at,
             "retracted_at": None,
         }
     tx.many(_RETRACT, retracted)
-    tx.many(_ADD, list(added.values()))
+    insert(tx, "attribute", _COLUMNS, list(added.values()), conflict="")
 
 
 def _newest(tx: Tx, node: int, fields: list[int]) -> dict[int, tuple[int, tuple[int, int] | None]]:

@@ -8,35 +8,40 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Literal
 
 from lineal.core.errors import Invalid
 from lineal.core.events import Evidence
 from lineal.core.model import Edge, EdgeKind, NodeKind
 from lineal.store.base import Row, Tx
+from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.words import add_words, find_word, get_words
 
-_COLUMNS = "src, dst, type, given_src, given_dst, revision, recorded_at, at, evidence, via, again, batch"
-_SAME = "k.dst = :dst AND k.src = :src AND k.type = :type AND k.given_src = :given_src AND k.given_dst = :given_dst"
-_ADD = {
-    "sqlite": f"INSERT INTO edge ({_COLUMNS}) VALUES (:src, :dst, :type, :given_src, :given_dst, 1, :recorded_at, :at, "
-    ":evidence, :via, :again, :batch) ON CONFLICT DO NOTHING",
-    "postgres": f"INSERT INTO edge ({_COLUMNS}) SELECT src, dst, type, given_src, given_dst, 1, recorded_at, at, evidence, "
-    "via, again, batch FROM unnest(CAST(:src AS bigint[]), CAST(:dst AS bigint[]), CAST(:type AS bigint[]), "
-    "CAST(:given_src AS bigint[]), CAST(:given_dst AS bigint[]), CAST(:recorded_at AS bigint[]), CAST(:at AS bigint[]), "
-    "CAST(:evidence AS text[]), CAST(:via AS bigint[]), CAST(:again AS smallint[]), CAST(:batch AS bigint[])) AS "
-    "given (src, dst, type, given_src, given_dst, recorded_at, at, evidence, via, again, batch) "
-    "ON CONFLICT DO NOTHING RETURNING src",
-}
-# For an edge of which a row exists: only if none of them stands, a further revision.
-_ADD_AGAIN = (
-    f"INSERT INTO edge ({_COLUMNS}) "
-    "SELECT :src, :dst, :type, :given_src, :given_dst, max(k.revision) + 1, :recorded_at, :at, :evidence, :via, :again, "
-    f":batch FROM edge k WHERE {_SAME} "
-    "HAVING count(*) > 0 AND count(*) = count(k.retracted_at) ON CONFLICT DO NOTHING"
+_COLUMNS = (
+    ("src", "bigint"),
+    ("dst", "bigint"),
+    ("type", "bigint"),
+    ("given_src", "bigint"),
+    ("given_dst", "bigint"),
+    ("revision", "integer"),
+    ("recorded_at", "bigint"),
+    ("at", "bigint"),
+    ("evidence", "text"),
+    ("via", "bigint"),
+    ("again", "smallint"),
+    ("batch", "bigint"),
 )
+# For an edge of which a row exists: only if none of them stands, a further revision.
+_ADD_AGAIN = f"""
+INSERT INTO edge ({", ".join(name for name, _ in _COLUMNS)})
+SELECT :src, :dst, :type, :given_src, :given_dst, max(k.revision) + 1, :recorded_at, :at, :evidence, :via, :again, :batch
+FROM edge k
+WHERE k.dst = :dst AND k.src = :src AND k.type = :type AND k.given_src = :given_src AND k.given_dst = :given_dst
+HAVING count(*) > 0 AND count(*) = count(k.retracted_at)
+ON CONFLICT DO NOTHING
+"""
 
 _Ahead = Literal["src", "dst"]
 
@@ -62,6 +67,7 @@ class Edges:
                 "type": types[int(e.kind), word[e.role], word[e.rule]],
                 "given_src": e.src,
                 "given_dst": e.dst,
+                "revision": 1,
                 "recorded_at": recorded_at,
                 "at": e.at,
                 "evidence": str(e.evidence),
@@ -71,7 +77,7 @@ class Edges:
             }
             for e in edges
         ]
-        added = _add(tx, rows)
+        added = insert(tx, "edge", _COLUMNS, rows)
         return added if added == len(rows) else added + tx.many(_ADD_AGAIN, rows)
 
     def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None:
@@ -122,12 +128,6 @@ class Edges:
             return {}
         rows = tx.rows(f"SELECT id, kind FROM node WHERE id IN ({each(tx, 'nodes')})", nodes=list(nodes))
         return {id: NodeKind(kind) for id, kind in rows}
-
-
-def _add(tx: Tx, rows: list[dict[str, Any]]) -> int:
-    if tx.engine == "sqlite":
-        return tx.many(_ADD["sqlite"], rows)
-    return len(tx.rows(_ADD["postgres"], **{name: [row[name] for row in rows] for name in rows[0]}))
 
 
 def _add_types(tx: Tx, wanted: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:

@@ -49,7 +49,7 @@ class Groups:
             tx.run(
                 "INSERT INTO collection_member (collection, node, revision, recorded_at) "
                 "SELECT CAST(:collection AS bigint), CAST(:node AS bigint), count(*) + 1, CAST(:at AS bigint) "
-                "FROM collection_member WHERE collection = :collection AND node = :node",
+                "FROM collection_member WHERE collection = :collection AND node = :node ON CONFLICT DO NOTHING",
                 at=at,
                 **key,
             )

@@ -16,7 +16,9 @@ import msgspec
 from lineal.core.errors import Invalid
 from lineal.core.model import MetricSummary
 from lineal.store.base import Row, Tx
+from lineal.store.bulk import insert
 from lineal.store.lists import each
+from lineal.store.nodes import hold_node
 from lineal.store.words import add_fields, find_field, get_words
 
 if TYPE_CHECKING:
@@ -29,6 +31,17 @@ CHUNK = 32_768  # most points of one chunk
 TAIL_POINTS = 32_768  # a run's blocks are sealed when they hold more points than this (count),
 TAIL_BLOCKS = 256  # or when there are more of them
 WORTH_SEALING = 256  # fewer points than this at a run's end stay the block they are
+
+_SUMMARY = (
+    ("node", "bigint"),
+    ("field", "bigint"),
+    ("count", "bigint"),
+    ("last", "double precision"),
+    ("last_step", "bigint"),
+    ("last_at", "bigint"),
+    ("minimum", "double precision"),
+    ("maximum", "double precision"),
+)
 
 
 class Block(msgspec.Struct, frozen=True, array_like=True):
@@ -67,6 +80,7 @@ class Metrics:
         if not columns[0]:
             return
         ids = add_fields(tx, "metrics", keys)
+        hold_node(tx, node)
         fields = [ids[name] for name in keys]
         block = Block(fields, key, step, at, value)
         tx.run(
@@ -83,6 +97,7 @@ class Metrics:
 
     def seal(self, tx: Tx, node: int) -> None:
         """Turn what arrived since the last time into compressed chunks, one series per key."""
+        hold_node(tx, node)
         if _tail_size(tx, node)[1] >= WORTH_SEALING:
             _seal(tx, node)
 
@@ -197,16 +212,17 @@ def _merge(tx: Tx, node: int, folds: dict[int, _Fold]) -> None:
         fields=list(folds),
     )
     known = {row[0]: _Fold(*row[1:]) for row in rows}
-    tx.many(
-        "INSERT INTO metric (node, field, count, last, last_step, last_at, minimum, maximum) "
-        "VALUES (:node, :field, :count, :last, :last_step, :last_at, :minimum, :maximum) "
-        "ON CONFLICT (node, field) DO UPDATE SET count = excluded.count, last = excluded.last, "
-        "last_step = excluded.last_step, last_at = excluded.last_at, minimum = excluded.minimum, "
-        "maximum = excluded.maximum",
+    insert(
+        tx,
+        "metric",
+        _SUMMARY,
         [
             {"node": node, "field": field, **msgspec.structs.asdict(_both(known.get(field), folds[field]))}
             for field in sorted(folds)
         ],
+        "ON CONFLICT (node, field) DO UPDATE SET count = excluded.count, last = excluded.last, "
+        "last_step = excluded.last_step, last_at = excluded.last_at, minimum = excluded.minimum, "
+        "maximum = excluded.maximum",
     )
 
 

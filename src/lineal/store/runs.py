@@ -14,6 +14,7 @@ from lineal.core.model import NodeKind, RunRecord
 from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS, recorded_by
 from lineal.store.lists import each
+from lineal.store.nodes import add_node, hold_node
 from lineal.store.text import keep
 from lineal.store.words import add_words, get_words
 
@@ -129,6 +130,7 @@ class Runs:
     ) -> bool:
         """Record how a run stands since `at`; what was recorded before remains as history. False when nothing changed."""
         body = None if error is None else msgspec.json.encode(error)
+        hold_node(tx, node)
         now = tx.row(
             "SELECT revision, state, at, exit_code, signal, error FROM run_state WHERE node = :node "
             "ORDER BY revision DESC LIMIT 1",
@@ -177,6 +179,7 @@ class Runs:
         """Put a tombstone on a run or version. One that has it already keeps its first. Raises NotFound: no such vertex."""
         if tx.value("SELECT id FROM node WHERE id = :node", node=node) is None:
             raise NotFound(f"there is no vertex {node}", hint="look it up again")
+        hold_node(tx, node)
         if tx.value(f"SELECT revision FROM deletion WHERE node = :node AND {STANDS}", node=node) is not None:
             return
         tx.run(
@@ -187,11 +190,6 @@ class Runs:
             reason=keep(reason),
             at=at,
         )
-
-
-def add_node(tx: Tx, kind: NodeKind) -> int:
-    """A new vertex."""
-    return int(tx.value("INSERT INTO node (kind) VALUES (:kind) RETURNING id", kind=int(kind)))
 
 
 def _known(tx: Tx, run_id: str) -> Row | None:

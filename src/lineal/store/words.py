@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Literal
 
 from lineal.store.base import Tx
+from lineal.store.bulk import insert
 from lineal.store.lists import each
 from lineal.store.text import give, keep, name_of
 
@@ -30,8 +31,10 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
     known = _find(tx, list(names))
     missing = [name for name in names if name not in known]
     if missing:
-        tx.many(
-            "INSERT INTO word (name, body) VALUES (:name, :body) ON CONFLICT DO NOTHING",
+        insert(
+            tx,
+            "word",
+            (("name", "text"), ("body", "text")),
             # In one order, so that two writers never wait for each other in a ring.
             [
                 {"name": name, "body": None if names[name] == name else names[name]}
@@ -66,8 +69,10 @@ def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
     known = _find_fields(tx, scope, list(words.values()))
     missing = sorted(word for word in words.values() if word not in known)
     if missing:
-        tx.many(
-            "INSERT INTO field (scope, name) VALUES (:scope, :name) ON CONFLICT DO NOTHING",
+        insert(
+            tx,
+            "field",
+            (("scope", "text"), ("name", "bigint")),
             [{"scope": scope, "name": word} for word in missing],
         )
         known |= _find_fields(tx, scope, missing)

@@ -222,6 +222,8 @@ def _errors(url: str) -> Iterator[None]:
         raise Unavailable(
             f"{url} is damaged: {_said(error)}", hint="restore a copy of the database"
         ) from error
+    except (psycopg.errors.NumericValueOutOfRange, OverflowError) as error:
+        raise Invalid("a whole number does not fit into 64 bits", hint="send a smaller one") from error
     except psycopg.errors.ProgramLimitExceeded as error:
         raise Invalid(
             f"a value is larger than the store can hold: {_said(error)}", hint="save it as a file"

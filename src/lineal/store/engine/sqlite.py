@@ -239,6 +239,8 @@ def errors(path: str) -> Iterator[None]:
             f"the store {path} may not be written ({error})",
             hint="check the permissions of the file and its folder",
         ) from error
+    except OverflowError as error:
+        raise Invalid("a whole number does not fit into 64 bits", hint="send a smaller one") from error
     except apsw.TooBigError as error:
         raise Invalid(
             "a value is larger than the store can hold (1,000,000,000 bytes)",

@@ -1,0 +1,45 @@
+"""Many rows in one go: SQLite is fastest with one prepared statement per row, PostgreSQL with one statement over arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from lineal.store.base import Tx
+
+Columns = tuple[tuple[str, str], ...]  # name and SQL type of each
+
+
+def insert(
+    tx: Tx,
+    table: str,
+    columns: Columns,
+    rows: Sequence[Mapping[str, Any]],
+    conflict: str = "ON CONFLICT DO NOTHING",
+) -> int:
+    """Insert rows, each with a value for every column; how many were inserted or updated.
+
+    Args:
+        conflict: what happens to a row whose key exists, as an ON CONFLICT clause.
+    """
+    if not rows:
+        return 0
+    if tx.engine == "sqlite":
+        return tx.many(_one_by_one(table, columns, conflict), rows)
+    arrays = {name: [row[name] for row in rows] for name, _ in columns}
+    return len(tx.rows(_at_once(table, columns, conflict), **arrays))
+
+
+@lru_cache(maxsize=64)
+def _one_by_one(table: str, columns: Columns, conflict: str) -> str:
+    names = ", ".join(name for name, _ in columns)
+    values = ", ".join(f":{name}" for name, _ in columns)
+    return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"
+
+
+@lru_cache(maxsize=64)
+def _at_once(table: str, columns: Columns, conflict: str) -> str:
+    names = ", ".join(name for name, _ in columns)
+    arrays = ", ".join(f"CAST(:{name} AS {type}[])" for name, type in columns)
+    return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict} RETURNING 1"
