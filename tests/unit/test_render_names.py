@@ -23,8 +23,8 @@ from tests.unit.graphs import NOW, Graph
 
 names = st.text(min_size=1, max_size=40) | st.sampled_from(
     [
-        "a\nb", "a\r\nb", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07link", "‮gnp.exe", "a\u2028b", "a\x85b", "\ud800",
-        '"];x -> y;"', '"]]-->|x|', "<script>alert(1)</script>", "[bold]x[/bold]", ":smile:", "a\tb", "\x00", "​",
+        "a\nb", "a\r\nb", "\x1b[31mred\x1b[0m", "\x1b]8;;http://x\x07link", "\u202egnp.exe", "a\u2028b", "a\x85b", "\ud800",
+        '"];x -> y;"', '"]]-->|x|', "<script>alert(1)</script>", "[bold]x[/bold]", ":smile:", "a\tb", "\x00", "\u200b",
         "end", "%%", "click n1 x", "\\", '\\"', "日本語" * 8, "é" * 30,
     ]
 )  # fmt: skip
