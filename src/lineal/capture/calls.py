@@ -52,44 +52,55 @@ def around(
     made: Any = _recorded(inner, before, after, as_caller and not isinstance(inner, FunctionType))
     if isinstance(kept, (classmethod, staticmethod)):
         made = type(kept)(made)
-    try:
-        setattr(owner, name, made)
-    except (AttributeError, TypeError):
-        return False  # a type of C that cannot be changed
-    if not isinstance(owner, type):
-        _rebind(owner, name, inner, made)
-    return True
+    for home in _homes(owner, name):
+        try:
+            setattr(home, name, made)
+        except (AttributeError, TypeError):
+            continue  # a type of C that cannot be changed
+        if not isinstance(owner, type):
+            _rebind(owner, name, inner, made)
+        return True
+    return False
 
 
 def stand_in(owner: ModuleType, name: str, before: Before) -> None:
     """Record the making of objects of a class of C that cannot be changed: its name then stands for a class that makes
-    the very same objects, and that `isinstance` takes for the first one."""
-    kind = getattr(owner, name, None)
+    the very same objects, and that `isinstance` and `issubclass` take for the first one."""
+    kind: Any = getattr(owner, name, None)
     if not isinstance(kind, type) or _MARK in kind.__dict__:
         return
-    aside, made_by = files.aside, kind
+    about = {"__doc__": kind.__doc__, "__module__": owner.__name__, "__qualname__": name, _MARK: True}
+    maker = _maker(kind, before)
+    try:
+        made = maker(name, (kind,), {**about, "__wrapped__": kind})
+    except TypeError:  # not to be inherited from
+        made = maker(name, (), {**about, "__wrapped__": kind})
+    setattr(owner, name, made)
+    _rebind(owner, name, kind, made)
 
-    class Maker(type):
+
+def _maker(kind: Any, before: Before) -> Any:
+    """The class of the class that stands in for `kind`."""
+    aside, standing = files.aside, "__wrapped__"
+
+    class Maker(type(kind)):  # type: ignore[misc]
         def __call__(cls, *args: Any, **kwargs: Any) -> Any:
             try:
                 aside(before, args, kwargs)
             except Exception as error:
                 swallow(error)
-            return made_by(*args, **kwargs)
+            return kind(*args, **kwargs) if standing in cls.__dict__ else super().__call__(*args, **kwargs)
 
         def __instancecheck__(cls, item: Any) -> bool:
-            return isinstance(item, made_by)
+            return isinstance(item, kind) if standing in cls.__dict__ else super().__instancecheck__(item)
 
         def __subclasscheck__(cls, item: Any) -> bool:
-            return issubclass(item, made_by)
+            return issubclass(item, kind) if standing in cls.__dict__ else super().__subclasscheck__(item)
 
         def __getattr__(cls, attribute: str) -> Any:
-            return getattr(made_by, attribute)
+            return getattr(kind, attribute)
 
-    about = {"__doc__": kind.__doc__, "__module__": owner.__name__, "__qualname__": name, _MARK: True}
-    made = Maker(name, (), {**about, "__wrapped__": kind})
-    setattr(owner, name, made)
-    _rebind(owner, name, kind, made)
+    return Maker
 
 
 def reads(owner: Owner, names: Iterable[str], lib: str, at: int = 0, key: str = "") -> None:
@@ -115,13 +126,21 @@ def writes(
 
 
 def _writes_one(owner: Owner, name: str, lib: str, at: int, key: str, keeps: Any) -> None:
+    inherited = isinstance(owner, type) and name not in owner.__dict__
+
+    def called(args: tuple[Any, ...]) -> str:
+        """What the function is called: one that is inherited by several classes, by the class of the object."""
+        if not inherited or not args:
+            return lib
+        return lib.rsplit(".", 2)[0] + "." + type(args[0]).__name__ + "." + name
+
     def before(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         stays = keeps is not None and bool(keeps(args, kwargs))
-        return places.before_write(argument(args, kwargs, at, key), lib, keeps=stays)
+        return places.before_write(argument(args, kwargs, at, key), called(args), keeps=stays)
 
     def after(earlier: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, failed: bool) -> None:
         if earlier:
-            places.written(earlier, lib, failed=failed)
+            places.written(earlier, called(args), failed=failed)
 
     around(owner, name, before, after)
 
@@ -140,6 +159,16 @@ def given(at: int, key: str, lib: str) -> Before:
         places.read(argument(args, kwargs, at, key), lib)
 
     return before
+
+
+def _homes(owner: Owner, name: str) -> list[Owner]:
+    """Where the function is replaced: in the class that defines it, since pickle looks there, if that is the library's."""
+    if isinstance(owner, type) and not name.startswith("__"):
+        for kind in owner.__mro__:
+            if name in kind.__dict__:
+                same = kind.__module__.partition(".")[0] == owner.__module__.partition(".")[0]
+                return [kind, owner] if same else [owner]
+    return [owner]
 
 
 def _raw(owner: Owner, name: str) -> Any:

@@ -34,7 +34,10 @@ def modules() -> list[str]:
     """Top-level names of the imported modules that belong neither to the interpreter nor to us, sorted."""
     standard = os.path.dirname(os.path.realpath(os.__file__)) + os.sep
     try:
-        own = (os.path.join(os.environ.get("LINEAL_ROOT") or os.getcwd(), ""), os.path.join(os.getcwd(), ""))
+        own: tuple[str, ...] = (
+            os.path.join(os.environ.get("LINEAL_ROOT") or os.getcwd(), ""),
+            os.path.join(os.getcwd(), ""),
+        )
     except OSError:
         own = ()
     found = []

@@ -41,7 +41,7 @@ def scheme(text: str) -> str:
 
 
 def clean(url: str) -> str:
-    """`url` without user and password, and with what signs it replaced by REDACTED."""
+    """`url` without user and password, and with what signs it replaced by `[REDACTED:signature]`."""
     head, separator, rest = url.partition("://")
     if not separator:
         return url
@@ -65,7 +65,7 @@ def _masked(part: str) -> str:
     name, equals, value = part.partition("=")
     lowered = name.lower()
     if equals and value and (lowered in _SIGNING or lowered.startswith(("x-amz-", "x-goog-"))):
-        return name + "=REDACTED"
+        return name + "=[REDACTED:signature]"
     return part
 
 
