@@ -70,7 +70,7 @@ def cli() -> str:
 def _options(command: click.Command, context: click.Context) -> Iterator[tuple[str, str]]:
     for parameter in command.get_params(context):
         record = parameter.get_help_record(context)
-        if record is not None and parameter.param_type_name == "option" and parameter.name != "help":
+        if record is not None and parameter.param_type_name == "option" and "--help" not in parameter.opts:
             yield f"`{cell(record[0])}`", cell(record[1])
 
 
