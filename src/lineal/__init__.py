@@ -1,0 +1,106 @@
+"""Lineal records what a model is and where it came from.
+
+    with lineal.run("train", params={"lr": 0.1}) as run:
+        run.log(step=1, loss=0.3)
+
+    lineal.trace("churn@champion")
+
+Every name below is loaded when it is first used, so that `import lineal` costs a training program nothing.
+"""
+
+from __future__ import annotations
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from lineal.core.errors import Conflict, Invalid, LinealError, NotFound, Unavailable
+    from lineal.sdk.query import (
+        alias,
+        aliases,
+        delete,
+        deploy,
+        diff,
+        fsck,
+        health,
+        metric,
+        register,
+        runs,
+        show,
+        sync,
+        trace,
+        undeploy,
+    )
+    from lineal.sdk.run import NoRun, Run, current, log, param, run, save, tag, use
+    from lineal.sdk.step import step
+
+_WHERE = {
+    "lineal.core.errors": ("Conflict", "Invalid", "LinealError", "NotFound", "Unavailable"),
+    "lineal.sdk.query": (
+        *(
+            "alias",
+            "aliases",
+            "delete",
+            "deploy",
+            "diff",
+            "fsck",
+            "health",
+            "metric",
+            "register",
+            "runs",
+            "show",
+        ),
+        *("sync", "trace", "undeploy"),
+    ),
+    "lineal.sdk.run": ("NoRun", "Run", "current", "log", "param", "run", "save", "tag", "use"),
+    "lineal.sdk.step": ("step",),
+}
+
+__all__ = [
+    "Conflict",
+    "Invalid",
+    "LinealError",
+    "NoRun",
+    "NotFound",
+    "Run",
+    "Unavailable",
+    "alias",
+    "aliases",
+    "current",
+    "delete",
+    "deploy",
+    "diff",
+    "fsck",
+    "health",
+    "log",
+    "metric",
+    "param",
+    "register",
+    "run",
+    "runs",
+    "save",
+    "show",
+    "step",
+    "sync",
+    "tag",
+    "trace",
+    "undeploy",
+    "use",
+]
+
+
+def __getattr__(name: str) -> object:
+    for module, names in _WHERE.items():
+        if name in names:
+            from importlib import import_module
+
+            found: object = getattr(import_module(module), name)
+            globals()[name] = found
+            return found
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("lineal")
+    raise AttributeError(f"module 'lineal' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*__all__, "__version__", *(name for name in globals() if name.startswith("__"))})
