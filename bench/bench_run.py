@@ -20,7 +20,7 @@ HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k 
 LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 
 EMPTY = "import time; print(time.time_ns())\n"
-LOOP = "import time\nt = time.perf_counter()\nx = 0\nfor i in range(12_000_000):\n    x += i * i\nprint(time.perf_counter() - t)\n"
+LOOP = "import time\nt = time.perf_counter()\nx = 0\nfor i in range(30_000_000):\n    x += i * i\nprint(time.perf_counter() - t)\n"
 OPENS = """
 import os, time
 t = time.perf_counter()
@@ -44,8 +44,8 @@ import numpy as np
 from sklearn.ensemble import RandomForestClassifier
 t = time.perf_counter()
 r = np.random.default_rng(0)
-x = r.normal(size=(4000, 20))
-RandomForestClassifier(n_estimators=60, random_state=0).fit(x, x[:, 0] > 0)
+x = r.normal(size=(8000, 20))
+RandomForestClassifier(n_estimators=100, random_state=0).fit(x, x[:, 0] > 0)
 print(time.perf_counter() - t)
 """
 
