@@ -188,7 +188,10 @@ def test_nothing_is_left_for_later_in_the_text() -> None:
 
 
 def test_no_path_of_a_particular_machine_is_committed() -> None:
-    assert offences(r"(?<![\w.])/(?:(work|root)/\w|opt/(?!homebrew))|/home/(?!me\b|you\b|user\b|ana\b)\w+/") == []
+    assert (
+        offences(r"(?<![\w.])/(?:(work|root)/\w|opt/(?!homebrew))|/home/(?!me\b|you\b|user\b|ana\b)\w+/")
+        == []
+    )
 
 
 def test_no_registry_is_named() -> None:

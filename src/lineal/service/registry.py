@@ -288,6 +288,19 @@ def deploy(scope: Scope, request: DeployRequest) -> Deployed:
         if same:
             store.runs.set_state(tx, node, ev.State.FINISHED, at=scope.at, recorded_at=scope.at)
             replaced.append(references.version_ref(scope, used))
+    return Deployed(
+        run_id=_begin(scope, request, version),
+        target=request.target,
+        version=references.version_ref(scope, version),
+        started_at=scope.at,
+        ended_at=None,
+        replaced=replaced,
+    )
+
+
+def _begin(scope: Scope, request: DeployRequest, version: VersionRecord) -> str:
+    """Adds the run that stands for the deployment, with its edge and tags; its id."""
+    store, tx = scope.store, scope.tx
     run_id = uuid7(scope.at, os.urandom(10))
     node = store.runs.add_run(
         tx,
@@ -319,14 +332,7 @@ def deploy(scope: Scope, request: DeployRequest) -> Deployed:
     if request.url:
         tags.append(Attribute(key="lineal.url", value=request.url))
     store.attributes.set_tags(tx, node, tags, at=scope.at, actor=scope.actor)
-    return Deployed(
-        run_id=run_id,
-        target=request.target,
-        version=references.version_ref(scope, version),
-        started_at=scope.at,
-        ended_at=None,
-        replaced=replaced,
-    )
+    return run_id
 
 
 @operation(
