@@ -11,7 +11,6 @@ import re
 import tempfile
 from collections.abc import Iterable
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 import msgspec
 
@@ -22,6 +21,7 @@ from lineal.deliver.fingerprint import Fingerprint, Fingerprints
 from lineal.deliver.schemas import Schemas
 from lineal.journal import frames
 from lineal.resolve.content import Stat, stat_of
+from lineal.resolve.location import file_uri, url_name
 from lineal.resolve.project import Project, artifact_name
 
 _LAYERS = {frames.AUDIT: "audit", frames.FUNCTION: "hook", frames.SDK: "sdk", frames.ARGV: "argv"}
@@ -300,7 +300,7 @@ class Tracker:
             level=content.level,
             reason=content.reason,
             size=content.size,
-            location="file:" + quote(path),
+            location=file_uri(path),
             references=references,
             members=content.members,
             facets=facets,
@@ -316,11 +316,10 @@ class Tracker:
             if kind != op or (uri, kind) in self._told_remote:
                 continue
             self._told_remote.add((uri, kind))
-            parts = urlsplit(uri)
-            path = parts.path.lstrip("/") + (f"?{parts.query}" if parts.query else "")
+            namespace, name = url_name(uri)
             state = ev.VersionState(
-                namespace=f"{parts.scheme}://{parts.netloc}",
-                name=path,
+                namespace=namespace,
+                name=name,
                 digest=_stand_in(uri.encode("utf-8", "surrogateescape"), None, self._run),
                 level=ev.Level.NONE,
                 reason="remote: its version is not known",

@@ -92,7 +92,7 @@ def artifact_name(project: Project, path: bytes) -> Tuple[str, str]:
     Bytes that are no UTF-8, control characters, and a `%` before two hex digits are percent-encoded, so that every path
     has a name of its own.
     """
-    path = os.path.normpath(path)
+    path = os.path.normpath(b"/" + path.lstrip(b"/"))
     root = os.fsencode(project.root.rstrip("/")) + b"/"
     if path.startswith(root):
         return project.name, _name(path[len(root) :])
@@ -162,10 +162,17 @@ def _read_settings(path: str) -> Dict[str, str]:
                     section = line[1:-1].strip()
                 elif "=" in line and not line.startswith("#"):
                     key, _, value = line.partition("=")
-                    found[f"{section}.{key.strip()}"] = value.strip().strip("\"'")
+                    found[f"{section}.{key.strip()}"] = _value(value.strip())
     except (OSError, UnicodeDecodeError):
         return {}
     return found
+
+
+def _value(text: str) -> str:
+    """What stands between the quotes, or before a comment."""
+    if text[:1] in {'"', "'"}:
+        return text[1:].partition(text[0])[0]
+    return text.partition("#")[0].strip()
 
 
 _remotes: Dict[str, str] = {}
