@@ -61,6 +61,7 @@ def test_many_alike_are_one_line_that_says_how_many_and_how_large() -> None:
     text = drawn(graph.reply())
     assert "… and 215 more files in parts/ (25.4 MB, origin unknown)" in text
     assert "folded: 215 alike in 1 line (--all draws them)" in text
+    assert "223 versions, 2 runs, 221 sources of unknown origin" in text
     assert len(text.splitlines()) < 25
     everything = drawn(graph.reply(), siblings=0)
     assert "parts/219.csv@1" in everything

@@ -176,8 +176,8 @@ def fsck_command(quick: bool, as_json: bool) -> int:
     reply = msgspec.structs.replace(found, problems=[*found.problems, *broken])
 
     def lines(page: Page) -> Iterator[Text]:
-        checked = ", ".join(f"{number:,} {clean(kind)}" for kind, number in reply.checked.items())
-        yield styled((f"checked {checked}", "dim"))
+        checked = ", ".join(f"{clean(kind)} {number:,}" for kind, number in reply.checked.items())
+        yield styled((f"checked: {checked}", "dim"))
         for problem in reply.problems:
             yield from page.hang("", "  ", styled(("! ", "bold red"), clean(problem)))
         if reply.problems:

@@ -38,7 +38,7 @@ class Row:
 
 @dataclass
 class Tally:
-    """What the rows left out or repeated."""
+    """How much the answer holds, and what the rows left out or repeated of it."""
 
     runs: int = 0
     versions: int = 0
@@ -71,6 +71,12 @@ class Folding:
             self._next[edge.dst if self._up else edge.src].append(edge)
         for edge in self.reply.also:
             self._also[edge.dst].append(edge)
+        reached = {self.reply.root, *(end for edge in self.reply.edges for end in (edge.src, edge.dst))}
+        there = [node for node in self.reply.nodes if node.id in reached]
+        self.tally.runs = sum(node.type == "run" for node in there)
+        self.tally.versions = len(there) - self.tally.runs
+        self.tally.unknown = sum(node.origin_unknown for node in there)
+        self.tally.guessed = sum(edge.evidence == "inferred" for edge in self.reply.edges)
         self._drawn: set[int] = set()
         self._far: dict[int, int] = {}
         self._waiting: deque[int] = deque()
@@ -80,14 +86,14 @@ class Folding:
         yield 0, self._rows(Row("node", node=self._nodes[self.reply.root]))
         while self._waiting:
             start = self._waiting.popleft()
-            yield self._far[start], self._rows(Row("node", node=self._nodes[start]), far=True)
+            yield self._far[start], self._rows(Row("node", node=self._nodes[start]))
 
-    def _rows(self, root: Row, *, far: bool = False) -> Iterator[Row]:
+    def _rows(self, root: Row) -> Iterator[Row]:
         stack = [root]
         first = True
         while stack:
             row = stack.pop()
-            below = self._open(row, first=first, far=far)
+            below = self._open(row, first=first)
             first = False
             if below is None:
                 yield row
@@ -96,14 +102,12 @@ class Folding:
             yield shown
             stack.extend(reversed(rows))
 
-    def _open(self, row: Row, *, first: bool, far: bool) -> tuple[Row, list[Row]] | None:
+    def _open(self, row: Row, *, first: bool) -> tuple[Row, list[Row]] | None:
         """The row as it is drawn and the rows directly below it; None where nothing can be below."""
         node = row.node
         if row.kind != "node" or node is None:
             return None
         if first:
-            if not far:
-                self._count(node, None)
             self._drawn.add(node.id)
             return row, self._below(node, ())
         again = node.id in self._drawn or node.id in self._far
@@ -113,7 +117,6 @@ class Folding:
             return _as(row, "again", number=number), []
         guides = (*row.guides, not row.last)
         if not again:
-            self._count(node, row.edge)
             if len(guides) >= self.deepest and self._has_below(node):
                 number = self._far[node.id] = len(self._far) + 1
                 self._waiting.append(node.id)
@@ -121,15 +124,6 @@ class Folding:
                 return _as(row, "far", number=number), []
         self._drawn.add(node.id)
         return row, self._below(node, guides)
-
-    def _count(self, node: GraphNode, edge: GraphEdge | None) -> None:
-        if node.type == "run":
-            self.tally.runs += 1
-        else:
-            self.tally.versions += 1
-            self.tally.unknown += node.origin_unknown
-        if edge is not None and edge.evidence == "inferred":
-            self.tally.guessed += 1
 
     def _has_below(self, node: GraphNode) -> bool:
         return bool(self._next[node.id] or self._also[node.id] or node.candidates)

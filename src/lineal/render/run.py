@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator
 from typing import Any
 
@@ -41,6 +42,7 @@ def _run(run: RunDetail, page: Page, most: int) -> Iterator[Text]:
             ("ended", _ended(run, page)),
             ("exit", _exit(run)),
             ("by", clean(summary.actor)),
+            ("command", command_line(run.facets)),
             ("kind", "" if summary.kind == "run" else clean(summary.kind)),
             ("parent", run_ref(summary.parent) if summary.parent else ""),
             ("groups", ", ".join(clean(group) for group in summary.groups)),
@@ -77,6 +79,13 @@ def _exit(run: RunDetail) -> str:
     if run.signal:
         return f"killed by signal {run.signal}"
     return f"status {run.exit_code}" if run.exit_code else ""
+
+
+def command_line(facets: dict[str, Any]) -> str:
+    """The command that was run, as one would type it; empty where it is not known."""
+    launch = facets.get("lineal.launch/1")
+    words = (launch.get("command") or launch.get("argv")) if isinstance(launch, dict) else None
+    return short(shlex.join(str(word) for word in words), 400) if isinstance(words, list) else ""
 
 
 def code_line(code: dict[str, Any] | None) -> str:
