@@ -7,7 +7,7 @@ the parts' digests. Null rows count as zero or empty. By type:
 - booleans: one byte; decimals: 32 bytes of two's complement;
 - texts and bytes: all lengths as 64 bits, then all bytes; large, small and view forms are one type;
 - lists and maps: all lengths, then the values of all rows as a column; structs: each field as a column;
-- dictionaries (categories): the values they stand for, then whether and how categories are ordered, and those that no row has;
+- dictionaries (categories): the values they stand for, then whether and how categories are ordered, and in pandas those that no row has;
 - Python objects that are not all texts: each with its kind, so that 1, 1.0, True and "1" all differ.
 """
 
@@ -27,8 +27,12 @@ if TYPE_CHECKING:
 _DEEPEST = 50
 
 
-def arrow(column: Any, *, unused: bool = True) -> tuple[str, str]:
-    """(canonical type, 64 hex digits) of a pyarrow array. unused: categories that no row has count too."""
+def arrow(column: Any, *, unused: bool = False) -> tuple[str, str]:
+    """(canonical type, 64 hex digits) of a pyarrow array.
+
+    unused: categories that no row has count too. In arrow they are a matter of storage, which a copy may drop; in pandas
+    they belong to the type.
+    """
     import pyarrow as pa
 
     chunks = column.chunks if isinstance(column, pa.ChunkedArray) else [column]
@@ -105,20 +109,21 @@ def _lists(chunks: list[Any], inner: Any, parts: _Parts, unused: bool) -> tuple[
 
 def _dictionary(chunks: list[Any], kind: Any, unused: bool) -> tuple[str, str]:
     import pyarrow as pa
+    import pyarrow.compute as pc
 
     decoded = [chunk.dictionary_decode() for chunk in chunks]
     name, digest = _arrow(decoded, kind.value_type, unused)
     name = f"dictionary[{name}{',ordered' if kind.ordered else ''}]"
     extra = ""
     if kind.ordered or unused:
-        all_of = (
-            pa.chunked_array([chunk.dictionary for chunk in chunks], kind.value_type).unique().drop_null()
-        )
+        found = pa.chunked_array([chunk.dictionary for chunk in chunks], kind.value_type).unique().drop_null()
         used = pa.chunked_array(decoded, kind.value_type).unique().drop_null()
-        if kind.ordered or len(all_of) != len(used):
-            extra = _arrow(
-                [all_of if kind.ordered else all_of.take(_sorted(all_of))], kind.value_type, unused
-            )[1]
+        if not unused:
+            found = found.filter(pc.is_in(found, value_set=used))
+        if kind.ordered:
+            extra = _arrow([found], kind.value_type, unused)[1]
+        elif len(found) != len(used):
+            extra = _arrow([found.take(_sorted(found))], kind.value_type, unused)[1]
     return name, hashlib.sha256(f"{name}\0{digest}\0{extra}".encode()).hexdigest()
 
 
@@ -312,11 +317,11 @@ def _bytes(values: Any) -> memoryview:
 
 
 def polars(series: Any) -> tuple[str, str]:
-    """As `arrow`, of a polars series. Its categories are shared by all frames, so those that no row has do not count."""
+    """As `arrow`, of a polars series."""
     name = str(series.dtype)
     if name == "Object":
         return _objects(series.to_list())
-    return arrow(series.to_arrow(), unused=not name.startswith("Categorical"))
+    return arrow(series.to_arrow(), unused=name.startswith("Enum"))
 
 
 def pandas(series: Any) -> tuple[str, str]:
@@ -336,7 +341,7 @@ def pandas(series: Any) -> tuple[str, str]:
         "DatetimeTZDtype",
         "StringDtype",
     ):
-        return arrow(pa.array(series, from_pandas=True))
+        return arrow(pa.array(series, from_pandas=True), unused=type(dtype).__name__ == "CategoricalDtype")
     raise CannotDigest(f"values of dtype {dtype} have no canonical form here")
 
 
@@ -384,8 +389,10 @@ def _plain(values: Any, mask: Any) -> tuple[str, str]:
     elif kind == "f" and values.dtype.itemsize <= 8:
         name = values.dtype.name
         values = _one_nan(values)
-    elif kind == "c":
+    elif kind == "c" and values.dtype.itemsize <= 16:
         name = values.dtype.name
+        null = np.repeat(null, 2)
+        values = _one_nan(values.view(f"{values.dtype.byteorder}f{values.dtype.itemsize // 2}"))
     else:
         raise CannotDigest(f"values of dtype {values.dtype} have no canonical form here")
     if null.any():
