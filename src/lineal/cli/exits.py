@@ -16,7 +16,13 @@ INTERNAL = 5  # a fault in Lineal
 INTERRUPTED = 130
 CLOSED = 141  # who read our output stopped reading
 
-_BY_CODE = {"conflict": REFUSED, "invalid": USAGE, "not_found": NOT_FOUND, "unavailable": UNAVAILABLE}
+_BY_CODE = {
+    "conflict": REFUSED,
+    "denied": REFUSED,
+    "invalid": USAGE,
+    "not_found": NOT_FOUND,
+    "unavailable": UNAVAILABLE,
+}
 _REPORT = "please report it with the output of the same command under LINEAL_DEBUG=1"
 
 
