@@ -159,12 +159,12 @@ class Drain:
         """The run's environment and code, once its program is seen to run (or when it has ended without being seen)."""
         if story.run in self._governed or story.started is None:
             return []
-        if story.main is None and not story.end:
+        if story.program() is None and not story.end:
             return []
         self._governed.add(story.run)
         at = int(story.started["at"])
         variables = self._variables if self._variables is not None else os.environ
-        facts = environment.collect(story.main, variables, self.project.root)
+        facts = environment.collect(story.program(), variables, self.project.root)
         if lock := facts.get("lock"):
             lock["sha256"] = self._keep_file(os.path.join(self.project.root, lock["path"]))
         script = story.started.get("entry")

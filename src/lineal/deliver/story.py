@@ -85,7 +85,8 @@ class Story:
             )
         ]
         for key, value in pairs(record.get("params")):
-            found.append(ev.ParamSet(run=self.run, key=key, value=value, at=at, source="cli"))
+            source = "cli" if record.get("wrapper") else "sdk"
+            found.append(ev.ParamSet(run=self.run, key=key, value=value, at=at, source=source))
         for key, value in pairs(record.get("tags")):
             found.append(ev.TagSet(run=self.run, key=key, value=value, at=at))
         launch = {key: record[key] for key in ("argv", "command", "cwd", "entry") if record.get(key)}
@@ -228,6 +229,12 @@ class Story:
         if self.main is not None:
             return [self.main]
         return [opened for opened in self.processes.values() if not opened.get("forked")]
+
+    def program(self) -> dict[str, Any] | None:
+        """The `open` record of the Python process that the run is about; None when there is none, or none is known yet."""
+        if self.main is not None or (self.started or {}).get("wrapper"):
+            return self.main
+        return self.owner
 
     def owned_elsewhere(self) -> bool:
         """Whether another living process will deliver this run and write its end."""

@@ -236,6 +236,9 @@ def _governed(scope: Scope, run: int | None) -> dict[str, dict[str, Any]]:
     for edge in scope.store.edges.get_in(scope.tx, [run]):
         if edge.kind == EdgeKind.USED and edge.role in _GOVERNS:
             facts[edge.role] = facet_of(scope, edge.src, f"lineal.{edge.role}/1") or {}
+    if launch := facet_of(scope, run, "lineal.launch/1"):
+        command = " ".join(str(word) for word in launch.get("argv") or launch.get("command") or [])
+        facts["code"] = {**facts.get("code", {}), "command": command}
     if sources := facet_of(scope, run, "lineal.sources/1"):
         facts["code"] = {**facts.get("code", {}), "sources": sources.get("files")}
     return facts
