@@ -14,7 +14,7 @@ from lineal.core.errors import LinealError, Unavailable
 from lineal.core.ids import sha256
 from lineal.deliver import code, configs, environment, processes
 from lineal.deliver.fingerprint import Fingerprints
-from lineal.deliver.lock import store_lock
+from lineal.deliver.lock import only_one, store_lock
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.spool import Spool, tell
 from lineal.deliver.story import Story, actor_of, encode
@@ -72,6 +72,7 @@ class Drain:
 
     def step(self, *, final: bool = False) -> bool:
         """Deliver what is there; gives back whether anything was new. final: also end and clear away what has ended."""
+        self._agree()
         self._discover()
         moved = False
         more = True
@@ -103,6 +104,22 @@ class Drain:
         self.client.close()
 
     # ---- journals ----------------------------------------------------------------------------------------------------
+
+    def _agree(self) -> None:
+        """Begin the stories again when another process delivered from the same journals meanwhile."""
+        sources = [spool.source for spool in self._spools.values()]
+        known = (
+            self.client.call("positions", PositionsRequest(door="journal", sources=sources)).positions
+            if sources
+            else {}
+        )
+        apart = any(
+            not os.path.exists(path) or not spool.position == spool.read_to == known[spool.source]
+            for path, spool in self._spools.items()
+        )
+        if apart:
+            self._spools.clear()
+            self._stories.clear()
 
     def _discover(self) -> None:
         """Take in journal files not met before, and replay what the store already has of them."""
@@ -232,6 +249,10 @@ class Drain:
             self._announced = time.monotonic()
             self._progress(f"fingerprinting files: {self._bytes / 1e6:,.0f} MB read")
 
+    def living(self) -> bool:
+        """Whether a process still writes to one of the journals."""
+        return any(processes.alive(spool.opened) for spool in self._spools.values() if spool.opened)
+
     @property
     def closed(self) -> int:
         """How many runs were ended."""
@@ -338,7 +359,11 @@ def sync(project: Project, *, progress: Progress | None = None, wait: float | No
     """
     if not journal_files(project):
         return SyncReport(events=0, runs=0, problems=[])
-    with store_lock(project, wait=wait, progress=progress):
+    with store_lock(project, wait=wait, progress=progress) as got:
+        if not got:
+            return SyncReport(
+                events=0, runs=0, problems=["another process writes to the store: nothing was delivered"]
+            )
         drain = Drain(project, progress=progress)
         try:
             drain.step(final=True)
@@ -352,23 +377,23 @@ def serve(project: Project, *, idle_s: float = 3.0) -> None:
 
     At most one such process works on a project; another one leaves at once.
     """
-    with store_lock(project, wait=None):
-        pass  # the store can be written at all
-    drain = Drain(project)
-    last = time.monotonic()
-    try:
-        while journal_files(project) and time.monotonic() - last < idle_s:
-            try:
-                with store_lock(project, wait=10):
-                    moved = drain.step(final=True)
-            except LinealError:
-                moved = False
-            living = any(processes.alive(spool.opened) for spool in drain._spools.values() if spool.opened)
-            if moved or living:
-                last = time.monotonic()
-            time.sleep(0.5)
-    finally:
-        drain.close()
+    with only_one(os.path.join(project.dir, "deliver.lock")) as alone:
+        if not alone:
+            return
+        drain = Drain(project)
+        last = time.monotonic()
+        try:
+            while journal_files(project) and time.monotonic() - last < idle_s:
+                try:
+                    with store_lock(project, wait=10):
+                        moved = drain.step(final=True)
+                except LinealError:
+                    moved = False
+                if moved or drain.living():
+                    last = time.monotonic()
+                time.sleep(0.5)
+        finally:
+            drain.close()
 
 
 def check_journal(project: Project) -> list[str]:
