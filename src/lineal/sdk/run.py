@@ -235,14 +235,14 @@ def current() -> Run:
         return found
     if _open:
         return _open[-1]
-    around = os.environ.get("LINEAL_RUN", "")
-    if not around:
-        _refuse()
-    if not _surrounding or _surrounding[-1].id != around:
+    if not _surrounding:
+        around = os.environ.get("LINEAL_RUN", "")
+        if not around:
+            _refuse()
         project = _project()
         directory = os.environ.get("LINEAL_JOURNAL") or (project.journal_dir if project is not None else "")
         _surrounding.append(Run("", around, project, directory))
-    return _surrounding[-1]
+    return _surrounding[0]
 
 
 def _refuse() -> NoReturn:
@@ -254,7 +254,8 @@ def _refuse() -> NoReturn:
 
 def log(values: Mapping[str, Any] | None = None, /, *, step: Any = None, **metrics: Any) -> None:
     """`Run.log` of the run that is open here (see `current`)."""
-    current().log(values, step=step, **metrics)
+    here = _innermost.get() or (_surrounding[0] if _surrounding and not _open else current())
+    here.log(values, step=step, **metrics)
 
 
 def param(key: str | Mapping[str, Any] | None = None, value: Any = _MISSING, /, **more: Any) -> None:
