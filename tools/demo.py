@@ -144,16 +144,16 @@ def publish() -> tuple[str, str]:
     ask("lineal", "alias", NAME, "champion", version.partition("@")[2])
     deployment = ask("lineal", "deploy", f"{NAME}@champion", TARGET, "--url", "https://delay.example/predict")
     console.print(f"  {version} is the champion and live at {TARGET}")
-    return version, f"run:{deployment['run_id']}"
+    return version, f"run:{str(deployment['run_id'])[:16]}"
 
 
 def change_a_rule() -> None:
-    """Make the cleaning stricter, as a colleague would: by editing one line of the YAML file."""
+    """Say otherwise what counts as late, as a colleague would: by editing one line of the YAML file."""
     path = ROOT / RULES
     text = path.read_text()
-    changed = re.sub(r"(?m)^max_arrival_delay_minutes: 600", "max_arrival_delay_minutes: 240", text)
+    changed = re.sub(r"(?m)^late_after_minutes: 15", "late_after_minutes: 30", text)
     if changed == text:
-        raise Failed(f"{RULES} has no line `max_arrival_delay_minutes: 600` to change.")
+        raise Failed(f"{RULES} has no line `late_after_minutes: 15` to change.")
     path.write_text(changed)
 
 
@@ -166,7 +166,7 @@ def demo() -> None:
 
     change_a_rule()
     console.print(f"\n[bold]Tuesday: one cleaning rule and one training parameter change[/]\n  {RULES}")
-    console.print("  [red]- max_arrival_delay_minutes: 600[/]\n  [green]+ max_arrival_delay_minutes: 240[/]")
+    console.print("  [red]- late_after_minutes: 15[/]\n  [green]+ late_after_minutes: 30[/]")
     pipeline("The same pipeline again", "--learning-rate", "0.2")
     second, deployment = publish()
 

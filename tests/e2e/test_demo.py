@@ -45,8 +45,9 @@ def test_the_demo_works_twice_and_its_next_commands_too(checkout: Path) -> None:
 
     for raw in ["nycflights13", "flights.parquet", "weather", "planes.csv", "airports.csv", "airlines.csv"]:
         assert raw in done.stdout, f"the lineage of the deployment does not reach {raw}\n{done.stdout}"
-    assert "learning" in done.stdout
-    assert "max_arrival_delay_minutes" in done.stdout
+    difference = done.stdout.partition("lineal diff")[2]
+    for named in ["learning_rate", "late_after_minutes", "column late"]:
+        assert named in difference, f"the difference does not name {named}\n{done.stdout}"
 
     named = re.findall(r"^  \.venv/bin/(lineal .+)$", done.stdout, re.MULTILINE)
     assert len(named) == 3
