@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
-from typing import Any, Literal
+from typing import Any, Literal, LiteralString
 from urllib.parse import urlsplit, urlunsplit
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
@@ -42,34 +42,43 @@ class PostgresTx:
 
     engine: Literal["sqlite", "postgres"] = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Row]) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], url: str) -> None:
         self._connection = connection
+        self._url = url
 
     def run(self, sql: str, **values: Any) -> None:
         """Execute one statement."""
-        self._connection.execute(_formatted(sql), values)
+        self._execute(sql, values)
 
     def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Execute one statement for every row; how many rows it changed in all."""
         if not rows:
             return 0
-        with self._connection.cursor() as cursor:
-            cursor.executemany(_formatted(sql), rows)
-            return max(0, cursor.rowcount)
+        try:
+            with self._connection.cursor() as cursor:
+                cursor.executemany(_formatted(sql), rows)
+                return max(0, cursor.rowcount)
+        except _FOREIGN as error:
+            raise _translated(error, self._url) from error
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """All rows of one statement."""
-        cursor = self._connection.execute(_formatted(sql), values)
-        return cursor.fetchall() if cursor.description else []
+        return self._execute(sql, values).fetchall()
 
     def row(self, sql: str, **values: Any) -> Row | None:
         """The first row, or None."""
-        return self._connection.execute(_formatted(sql), values).fetchone()
+        return self._execute(sql, values).fetchone()
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first column of the first row, or None."""
         row = self.row(sql, **values)
         return None if row is None else row[0]
+
+    def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor[Row]:
+        try:
+            return self._connection.execute(_formatted(sql), values)
+        except _FOREIGN as error:
+            raise _translated(error, self._url) from error
 
 
 class PostgresEngine:
@@ -85,46 +94,38 @@ class PostgresEngine:
         self._reader: psycopg.Connection[Row] | None = None
         with _errors(self.url):
             self._reader = self._open()
-            self._reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            self._reader.read_only = True
 
     @contextmanager
     def read(self) -> Iterator[PostgresTx]:
         """A transaction that sees one state of the store, undisturbed by writers."""
         self._leave_inherited()
         with _errors(self.url):
-            if self._reader is None or self._reader.closed:
-                self._reader = self._open()
-                self._reader.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-                self._reader.read_only = True
-            connection = self._reader
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
-                yield PostgresTx(connection)  # a read within a read sees the same state
+            if self._reader is not None and _busy(self._reader):
+                yield PostgresTx(self._reader, self.url)  # a read within a read sees the same state
                 return
+            self._reader = self._begun(self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
-                yield PostgresTx(connection)
+                yield PostgresTx(self._reader, self.url)
             finally:
-                if not connection.closed:
-                    connection.rollback()
+                if not self._reader.closed:
+                    self._reader.rollback()
 
     @contextmanager
     def write(self) -> Iterator[PostgresTx]:
         """A transaction that may change the store. On the server's disk when the block has ended."""
         self._leave_inherited()
         with _errors(self.url):
-            if self._writer is None or self._writer.closed:
-                self._writer = self._open()
-            connection = self._writer
-            if connection.info.transaction_status != psycopg.pq.TransactionStatus.IDLE:
+            if self._writer is not None and _busy(self._writer):
                 raise Unavailable(
                     "this very store is being written already", hint="end the outer write first"
                 )
+            self._writer = self._begun(self._writer, "BEGIN")
             try:
-                yield PostgresTx(connection)
-                connection.commit()
+                yield PostgresTx(self._writer, self.url)
+                self._writer.commit()
             except BaseException:
-                if not connection.closed:
-                    connection.rollback()
+                if not self._writer.closed:
+                    self._writer.rollback()
                 raise
 
     def check(self) -> list[str]:
@@ -153,19 +154,37 @@ class PostgresEngine:
                     connection.close()
         self._reader = self._writer = None
 
+    def _begun(
+        self, connection: psycopg.Connection[Row] | None, begin: LiteralString
+    ) -> psycopg.Connection[Row]:
+        """A connection in a new transaction; one that died while nobody used it is replaced."""
+        if connection is not None and not connection.closed:
+            try:
+                connection.execute(begin)
+                return connection
+            except psycopg.OperationalError:
+                connection.close()
+        connection = self._open()
+        connection.execute(begin)
+        return connection
+
     def _open(self) -> psycopg.Connection[Row]:
-        connection = psycopg.connect(self._conninfo, connect_timeout=max(2, int(self._timeout_s)))
+        connection = psycopg.connect(
+            self._conninfo, autocommit=True, connect_timeout=max(2, int(self._timeout_s))
+        )
         if connection.info.server_version < OLDEST:
             raise Unavailable(
                 f"PostgreSQL {connection.info.server_version // 10000} was found, {OLDEST // 10000} or newer is wanted",
                 hint="upgrade the server",
             )
+        if connection.info.server_version >= 140000:
+            # A client that was killed gives its locks back within a second, however long its statement is.
+            connection.execute("SET client_connection_check_interval = 1000")
         connection.execute(
             f"SET lock_timeout = {int(self._timeout_s * 1000)}; SET client_min_messages = warning; "
             # Our questions are short; compiling one costs more than answering it.
             "SET jit = off; SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'"
         )
-        connection.commit()
         return connection
 
     def _leave_inherited(self) -> None:
@@ -173,6 +192,11 @@ class PostgresEngine:
             _inherited.extend((self._reader, self._writer))
             self._reader = self._writer = None
             self._pid = os.getpid()
+
+
+def _busy(connection: psycopg.Connection[Row]) -> bool:
+    idle = psycopg.pq.TransactionStatus.IDLE
+    return not connection.closed and connection.info.transaction_status != idle
 
 
 @lru_cache(maxsize=2048)
@@ -197,48 +221,74 @@ def _without_password(url: str) -> str:
 
 @contextmanager
 def _errors(url: str) -> Iterator[None]:
-    """Turn what psycopg raises into Unavailable, Invalid or Conflict with what was found and what to do."""
+    """Let none of the library's exceptions out."""
     try:
         yield
-    except LinealError:
-        raise
-    except (psycopg.errors.DeadlockDetected, psycopg.errors.SerializationFailure) as error:
-        raise Unavailable(
-            f"another writer of {url} was in the way; nothing was written", hint="repeat it"
-        ) from error
-    except (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled) as error:
-        raise Unavailable(
-            f"{url} is locked: another writer has been busy for too long", hint="wait for it, then repeat"
-        ) from error
-    except psycopg.errors.DiskFull as error:
-        raise Unavailable(
-            f"the server of {url} has no space left", hint="free some space, then repeat"
-        ) from error
-    except (psycopg.errors.InsufficientPrivilege, psycopg.errors.ReadOnlySqlTransaction) as error:
-        raise Unavailable(
-            f"{url} may not be written: {_said(error)}", hint="check the user's rights"
-        ) from error
-    except psycopg.errors.DataCorrupted as error:
-        raise Unavailable(
-            f"{url} is damaged: {_said(error)}", hint="restore a copy of the database"
-        ) from error
-    except (psycopg.errors.NumericValueOutOfRange, OverflowError) as error:
-        raise Invalid("a whole number does not fit into 64 bits", hint="send a smaller one") from error
-    except psycopg.errors.ProgramLimitExceeded as error:
-        raise Invalid(
-            f"a value is larger than the store can hold: {_said(error)}", hint="save it as a file"
-        ) from error
-    except psycopg.IntegrityError as error:
-        raise Conflict(f"the store refused a contradiction: {_said(error)}") from error
-    except psycopg.OperationalError as error:
-        raise Unavailable(
-            f"cannot talk to {url}: {_said(error)}", hint="check that the server runs and lets this user in"
-        ) from error
-    except psycopg.Error as error:
-        raise Unavailable(
-            f"{url} failed ({type(error).__name__}: {_said(error)})", hint="see the server's log"
-        ) from error
+    except _FOREIGN as error:
+        raise _translated(error, url) from error
 
 
-def _said(error: Exception) -> str:
-    return str(error).strip().split("\n", 1)[0]
+_FOREIGN = (psycopg.Error, OverflowError)
+_E = psycopg.errors
+
+# What the library raises -> our error, what was found ({0} the address, {1} the server's words), what to do.
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LinealError], str, str], ...] = (
+    (
+        (_E.DeadlockDetected, _E.SerializationFailure),
+        Unavailable,
+        "another writer of {0} was in the way; nothing was written",
+        "repeat it",
+    ),
+    (
+        (_E.LockNotAvailable, _E.QueryCanceled),
+        Unavailable,
+        "{0} is locked: another writer has been busy for too long",
+        "wait for it, then repeat",
+    ),
+    ((_E.DiskFull,), Unavailable, "the server of {0} has no space left", "free some space, then repeat"),
+    (
+        (_E.InsufficientPrivilege, _E.ReadOnlySqlTransaction),
+        Unavailable,
+        "{0} may not be written: {1}",
+        "check the user's rights",
+    ),
+    (
+        (_E.DataCorrupted, _E.IndexCorrupted),
+        Unavailable,
+        "{0} is damaged: {1}",
+        "restore a copy of the database",
+    ),
+    (
+        (_E.NumericValueOutOfRange, OverflowError),
+        Invalid,
+        "a whole number does not fit into 64 bits",
+        "send a smaller one",
+    ),
+    (
+        (_E.ProgramLimitExceeded,),
+        Invalid,
+        "a value is larger than the store can hold: {1}",
+        "save it as a file",
+    ),
+    (
+        (psycopg.IntegrityError,),
+        Conflict,
+        "the store refused a contradiction: {1}",
+        "look the subject up again",
+    ),
+    (
+        (psycopg.OperationalError,),
+        Unavailable,
+        "cannot talk to {0}: {1}",
+        "check that the server runs and lets this user in",
+    ),
+)
+
+
+def _translated(error: Exception, url: str) -> LinealError:
+    """What a failure of the library or the server means to the user."""
+    said = str(error).strip().split("\n", 1)[0]
+    for kinds, ours, found, hint in _MEANINGS:
+        if isinstance(error, kinds):
+            return ours(found.format(url, said), hint=hint)
+    return Unavailable(f"{url} failed ({type(error).__name__}: {said})", hint="see the server's log")

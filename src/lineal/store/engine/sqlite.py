@@ -38,30 +38,43 @@ class SqliteTx:
 
     engine: Literal["sqlite", "postgres"] = "sqlite"
 
-    def __init__(self, connection: apsw.Connection) -> None:
+    def __init__(self, connection: apsw.Connection, path: str) -> None:
         self._connection = connection
+        self._path = path
 
     def run(self, sql: str, **values: Any) -> None:
         """Execute one statement."""
-        self._connection.execute(sql, _bound(values))
+        try:
+            self._connection.execute(sql, _bound(values))
+        except _FOREIGN as error:
+            raise _translated(error, self._path) from error
 
     def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
         """Execute one statement for every row; how many rows it changed in all."""
         before = self._connection.total_changes()
-        self._connection.executemany(sql, rows)
+        try:
+            self._connection.executemany(sql, rows)
+        except _FOREIGN as error:
+            raise _translated(error, self._path) from error
         return self._connection.total_changes() - before
 
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """All rows of one statement."""
-        return self._connection.execute(sql, _bound(values)).fetchall()
+        try:
+            return self._connection.execute(sql, _bound(values)).fetchall()
+        except _FOREIGN as error:
+            raise _translated(error, self._path) from error
 
     def row(self, sql: str, **values: Any) -> Row | None:
         """The first row, or None."""
-        return self._connection.execute(sql, _bound(values)).fetchone()
+        try:
+            return self._connection.execute(sql, _bound(values)).fetchone()
+        except _FOREIGN as error:
+            raise _translated(error, self._path) from error
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first column of the first row, or None."""
-        row = self._connection.execute(sql, _bound(values)).fetchone()
+        row = self.row(sql, **values)
         return None if row is None else row[0]
 
 
@@ -84,23 +97,23 @@ class SqliteEngine:
         self._pid = os.getpid()
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
-        with errors(self.path):
+        with _errors(self.path):
             self._reader = self._open()
 
     @contextmanager
     def read(self) -> Iterator[SqliteTx]:
         """A transaction that sees one state of the store, undisturbed by writers."""
         self._leave_inherited()
-        with errors(self.path):
+        with _errors(self.path):
             if self._reader is None:
                 self._reader = self._open()
             connection = self._reader
             if not connection.get_autocommit():  # a read within a read sees the same state
-                yield SqliteTx(connection)
+                yield SqliteTx(connection, self.path)
                 return
             connection.execute("BEGIN")
             try:
-                yield SqliteTx(connection)
+                yield SqliteTx(connection, self.path)
             finally:
                 if not connection.get_autocommit():
                     connection.execute("ROLLBACK")
@@ -109,13 +122,13 @@ class SqliteEngine:
     def write(self) -> Iterator[SqliteTx]:
         """A transaction that may change the store; the only one at a time. On disk when the block has ended."""
         self._leave_inherited()
-        with errors(self.path):
+        with _errors(self.path):
             if self._writer is None:
                 self._writer = self._open()
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield SqliteTx(connection)
+                yield SqliteTx(connection, self.path)
                 connection.execute("COMMIT")
             except BaseException:
                 if not connection.get_autocommit():  # a full disk has rolled back by itself
@@ -141,7 +154,7 @@ class SqliteEngine:
     def close(self) -> None:
         """Give the file back. A closed engine opens it again when it is used."""
         if self._pid == os.getpid():
-            with errors(self.path):
+            with _errors(self.path):
                 for connection in (self._reader, self._writer):
                     if connection is not None:
                         connection.close()
@@ -199,56 +212,81 @@ def _list(value: list[Any]) -> Any:
 
 
 @contextmanager
-def errors(path: str) -> Iterator[None]:
-    """Turn what apsw raises into Unavailable, Invalid or Conflict with what was found and what to do."""
+def _errors(path: str) -> Iterator[None]:
+    """Let none of the library's exceptions out."""
     try:
         yield
-    except LinealError:
-        raise
-    except apsw.BusyError as error:
-        raise Unavailable(
-            f"the store {path} is locked: another process has been writing for too long ({error})",
-            hint="wait for it to end, or see who holds it: fuser " + path,
-        ) from error
-    except apsw.LockedError as error:
-        raise Unavailable(
-            f"the store {path} is locked by this very process ({error})", hint="end the reading first"
-        ) from error
-    except apsw.FullError as error:
-        raise Unavailable(
-            f"no space is left for the store {path}; nothing was written",
-            hint="free some disk space, then repeat",
-        ) from error
-    except apsw.NotADBError as error:
-        raise Unavailable(
-            f"{path} is not a Lineal store: its content is not a SQLite database",
-            hint="name another file, or move this one away and restore a copy",
-        ) from error
-    except apsw.CorruptError as error:
-        raise Unavailable(
-            f"the store {path} is damaged ({error})",
-            hint="`lineal fsck` names the damaged parts; restore a copy, journals that were kept can be delivered again",
-        ) from error
-    except (apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError) as error:
-        raise Unavailable(
-            f"the store {path} cannot be opened ({error})",
-            hint="check that the folder exists and may be written",
-        ) from error
-    except apsw.ReadOnlyError as error:
-        raise Unavailable(
-            f"the store {path} may not be written ({error})",
-            hint="check the permissions of the file and its folder",
-        ) from error
-    except OverflowError as error:
-        raise Invalid("a whole number does not fit into 64 bits", hint="send a smaller one") from error
-    except apsw.TooBigError as error:
-        raise Invalid(
-            "a value is larger than the store can hold (1,000,000,000 bytes)",
-            hint="save it as a file of the run",
-        ) from error
-    except apsw.ConstraintError as error:
-        raise Conflict(f"the store refused a contradiction: {error}") from error
-    except apsw.Error as error:
-        raise Unavailable(
-            f"the store {path} failed ({type(error).__name__}: {error})", hint="`lineal fsck` checks it"
-        ) from error
+    except _FOREIGN as error:
+        raise _translated(error, path) from error
+
+
+_FOREIGN = (apsw.Error, OverflowError)
+
+# What the library raises -> our error, what was found ({0} the path, {1} the library's words), what to do.
+_MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LinealError], str, str], ...] = (
+    (
+        (apsw.BusyError,),
+        Unavailable,
+        "the store {0} is locked: another process has been writing for too long",
+        "wait for it to end, or see who holds it: fuser {0}",
+    ),
+    (
+        (apsw.LockedError,),
+        Unavailable,
+        "the store {0} is locked by this very process ({1})",
+        "end the reading first",
+    ),
+    (
+        (apsw.FullError,),
+        Unavailable,
+        "no space is left for the store {0}; nothing was written",
+        "free some disk space, then repeat",
+    ),
+    (
+        (apsw.NotADBError,),
+        Unavailable,
+        "{0} is not a Lineal store: its content is not a SQLite database",
+        "name another file, or move this one away and restore a copy",
+    ),
+    (
+        (apsw.CorruptError,),
+        Unavailable,
+        "the store {0} is damaged ({1})",
+        "`lineal fsck` names the damaged parts; restore a copy, journals that were kept can be delivered again",
+    ),
+    (
+        (apsw.CantOpenError, apsw.PermissionsError, apsw.AuthError),
+        Unavailable,
+        "the store {0} cannot be opened ({1})",
+        "check that the folder exists and may be written",
+    ),
+    (
+        (apsw.ReadOnlyError,),
+        Unavailable,
+        "the store {0} may not be written ({1})",
+        "check the permissions of the file and its folder",
+    ),
+    ((OverflowError,), Invalid, "a whole number does not fit into 64 bits", "send a smaller one"),
+    (
+        (apsw.TooBigError,),
+        Invalid,
+        "a value is larger than the store can hold (1,000,000,000 bytes)",
+        "save it as a file of the run",
+    ),
+    (
+        (apsw.ConstraintError,),
+        Conflict,
+        "the store refused a contradiction: {1}",
+        "look the subject up again",
+    ),
+)
+
+
+def _translated(error: Exception, path: str) -> LinealError:
+    """What a failure of the library means to the user."""
+    for kinds, ours, found, hint in _MEANINGS:
+        if isinstance(error, kinds):
+            return ours(found.format(path, error), hint=hint.format(path))
+    return Unavailable(
+        f"the store {path} failed ({type(error).__name__}: {error})", hint="`lineal fsck` checks it"
+    )

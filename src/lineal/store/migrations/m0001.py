@@ -2,7 +2,8 @@
 
 Conventions: `recorded_at` is when the store learnt a row, `retracted_at` when it ceased to stand (NULL: it stands);
 `revision` counts the rows of one subject from 1. Columns named after a text (`kind`, `role`, `actor`, `name` ...) hold its
-number in `word`, unless their type is text.
+number in `word`, unless their type is text. Where very many rows arrive at once (attributes, edges) the database is spared
+the look-up of every reference; `check` looks them up.
 """
 
 from __future__ import annotations
@@ -69,10 +70,10 @@ STATEMENTS: tuple[str, ...] = (
         node bigint NOT NULL REFERENCES node (id),
         field bigint NOT NULL REFERENCES field (id),
         revision integer NOT NULL,
-        text bigint NOT NULL REFERENCES word (id),
+        text bigint NOT NULL,
         number double precision,
-        source bigint NOT NULL REFERENCES word (id),
-        actor bigint NOT NULL REFERENCES word (id),
+        source bigint NOT NULL,
+        actor bigint NOT NULL,
         recorded_at bigint NOT NULL,
         retracted_at bigint,
         PRIMARY KEY (node, field, revision)) {clustered}""",
