@@ -97,6 +97,16 @@ def test_another_producer_is_named_beside_the_one_followed() -> None:
     assert "← also produced by again.py  finished  1 h ago" in drawn(graph.reply())
 
 
+def test_several_other_runs_of_one_job_are_one_line_unless_all_are_asked_for() -> None:
+    graph = Graph()
+    version = graph.version("clean.csv")
+    graph.made(graph.run("clean.py"), version)
+    for _ in range(5):
+        graph.also.append(graph.edge(graph.run("clean.py"), version, "generated", again=True))
+    assert "also produced by 5 other runs of clean.py" in drawn(graph.reply())
+    assert drawn(graph.reply(), siblings=0).count("also produced by clean.py") == 5
+
+
 def test_a_cut_answer_says_so_where_it_was_cut_and_at_the_end() -> None:
     graph = Graph()
     graph.made(graph.run("train.py", further=True) if graph.version("model.pkl") else 0, 1)

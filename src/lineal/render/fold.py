@@ -135,13 +135,28 @@ class Folding:
             rows += [Row("node", node=self._nodes[self._end(edge)], edge=edge) for edge in shown]
             if len(shown) < len(edges):
                 rows.append(self._fold(edges[len(shown) :]))
-        rows += [Row("also", node=self._nodes.get(edge.src), edge=edge) for edge in self._also[node.id]]
+        rows += self._others(node)
         if node.further:
             rows.append(Row("further", node=node))
         if node.origin_unknown:
             rows.append(Row("unknown", node=node))
             rows += [Row("candidate", text=text) for text in node.candidates]
         return [_as(row, row.kind, guides=guides, last=row is rows[-1]) for row in rows]
+
+    def _others(self, node: GraphNode) -> list[Row]:
+        """The producers that were not followed; several runs of one job are one row."""
+        jobs: dict[str, list[GraphEdge]] = {}
+        for edge in self._also[node.id]:
+            jobs.setdefault(self._nodes[edge.src].label, []).append(edge)
+        rows = []
+        for edges in jobs.values():
+            if len(edges) > 1 and self.siblings:
+                self.tally.folds += 1
+                self.tally.folded += len(edges)
+                rows.append(Row("also", edge=edges[0], hidden=tuple(self._nodes[edge.src] for edge in edges)))
+            else:
+                rows += [Row("also", node=self._nodes[edge.src], edge=edge) for edge in edges]
+        return rows
 
     def _fold(self, edges: list[GraphEdge]) -> Row:
         hidden = tuple(self._nodes[self._end(edge)] for edge in edges)

@@ -65,6 +65,9 @@ def _body(row: Row, page: Page, aliases: Aliases) -> Text:
         return styled(("? perhaps a copy of ", "yellow"), clean(row.text))
     if row.kind == "more":
         return _more(row, page)
+    if row.kind == "also" and row.hidden:
+        runs = count(len(row.hidden), "other run")
+        return styled(("also produced by ", "yellow"), (f"{runs} of {clean(row.hidden[0].label)}", ""))
     node = row.node
     if node is None:
         return styled(("not in this answer", "dim"))
