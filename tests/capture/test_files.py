@@ -301,8 +301,8 @@ def test_a_time_out_of_the_program_that_strikes_inside_a_hook_still_reaches_the_
     code = (
         "import signal\nhits = 0\n"
         "def late(number, frame): raise TimeoutError('late')\nsignal.signal(signal.SIGALRM, late)\n"
-        "for _ in range(300):\n    signal.setitimer(signal.ITIMER_REAL, 0.0005)\n"
-        "    try:\n        while True: open('a').close()\n    except TimeoutError: hits += 1\nprint(hits)"
+        "for _ in range(300):\n"
+        "    try:\n        signal.setitimer(signal.ITIMER_REAL, 0.0005)\n        while True: open('a').close(); open('b', 'w').close()\n    except TimeoutError: hits += 1\nprint(hits)"
     )
     assert run(tmp_path, code).stdout == "300\n"
 

@@ -63,6 +63,13 @@ def test_starting_imports_nothing_that_costs(tmp_path: Path) -> None:
     assert len(got.journals) == 1
 
 
+def test_a_program_that_wants_no_compiled_files_gets_none(tmp_path: Path) -> None:
+    (tmp_path / "mod.py").write_text("X = 1")
+    got = run(tmp_path, "import mod, sys; print(sys.dont_write_bytecode)", PYTHONDONTWRITEBYTECODE="1")
+    assert got.stdout == "True\n"
+    assert not (tmp_path / "__pycache__").exists()
+
+
 def test_nothing_of_ours_comes_onto_the_path_of_the_program(tmp_path: Path) -> None:
     (tmp_path / "main.py").write_text("import sys; print(sys.path)")
     bare = run(tmp_path, argv=[sys.executable, "main.py"], recorded=False)

@@ -11,6 +11,7 @@ import os
 import sys
 from _thread import get_ident
 
+from ..journal.foreign import raise_again
 from . import noise, overwrite
 from .guard import swallow
 
@@ -28,10 +29,13 @@ _NEW = os.O_CREAT | os.O_EXCL
 _TYPE, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
 AUDIT = 1
+_MOST = 1_000_000  # paths remembered
 
 _journal: Journal
 _noise: tuple[str, ...] = ()
-_reads: dict[str, Stat] = {}  # by path: the state last reported as read
+_reads: dict[
+    int, int
+] = {}  # by hash of the path: hash of the state last reported as read; a training may read millions
 _writes: dict[str, Optional[Stat]] = {}  # by path: its state before the opening last reported
 _own: set[str] = (
     set()
@@ -84,21 +88,19 @@ def _open(args: tuple[Any, ...]) -> None:
     try:
         found = _stat(path)
     except OSError as error:
-        if error.__traceback__.tb_next is not None:  # type: ignore[union-attr]
-            raise  # of a signal handler
+        raise_again(error)
         return
     permission = found.st_mode
     if permission & _TYPE != _REGULAR or flags & _ODD:
         return
     state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-    if _reads.get(path) == state:
+    if _reads.get(hash(path)) == hash(state):
         return
     if path[-3:] == ".py" and (path in _code or (not flags and mode is not None) or _by_importer()):
         return  # imported or run; that is told by the execution
     if not permission & 4 and not os.access(path, os.R_OK):
         return
-    _reads[path] = state
-    _own.discard(path)
+    note_read(path, state)
     _journal.file(READ, AUDIT, path, state)
 
 
@@ -137,7 +139,8 @@ def _change(path: str, flags: int) -> None:
         return
     try:
         found = _stat(path)
-    except OSError:
+    except OSError as error:
+        raise_again(error)
         if not flags & os.O_CREAT or not os.access(os.path.dirname(path), os.W_OK) or path[-5:] == ".lock":
             return
         if flags & _NEW == _NEW and _by_tempfile():
@@ -162,15 +165,16 @@ def _change(path: str, flags: int) -> None:
 def read(path: str, found: os.stat_result, layer: int, lib: str) -> None:
     """Report that `path` is read in the state `found`, unless that was the last said of it."""
     state = overwrite.stat_of(found)
-    if _reads.get(path) != state:
-        _reads[path] = state
-        _own.discard(path)
+    if _reads.get(hash(path)) != hash(state):
+        note_read(path, state)
         _journal.file(READ, layer, path, state, lib)
 
 
 def note_read(path: str, state: Stat) -> None:
-    """Somebody else reports this read."""
-    _reads[path] = state
+    """Remember that this read has been reported."""
+    if len(_reads) > _MOST:
+        _reads.clear()
+    _reads[hash(path)] = hash(state)
     _own.discard(path)
 
 
@@ -207,7 +211,8 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
         return
     try:
         moved = os.lstat(source)
-    except OSError:
+    except OSError as error:
+        raise_again(error)
         return
     try:
         lost = os.lstat(target)
@@ -215,8 +220,8 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
             return  # linking never replaces
         if (lost.st_ino, lost.st_dev) != (moved.st_ino, moved.st_dev):
             overwrite.before(_journal, target, lost)
-    except OSError:
-        pass
+    except OSError as error:
+        raise_again(error)
     if not os.access(os.path.dirname(target), os.W_OK):
         return
     kind = moved.st_mode & _TYPE
@@ -253,7 +258,8 @@ def removed(path: str) -> None:
         return
     try:
         found = os.lstat(path)
-    except OSError:
+    except OSError as error:
+        raise_again(error)
         return
     kind = found.st_mode & _TYPE
     if kind not in (_REGULAR, _LINK) or not os.access(os.path.dirname(path), os.W_OK):
@@ -262,7 +268,7 @@ def removed(path: str) -> None:
     _journal.file(REMOVED, AUDIT, path, overwrite.stat_of(found))
     _own.discard(path)
     _writes.pop(path, None)
-    _reads.pop(path, None)
+    _reads.pop(hash(path), None)
 
 
 def _truncate(args: tuple[Any, ...]) -> None:
@@ -271,7 +277,8 @@ def _truncate(args: tuple[Any, ...]) -> None:
         return
     try:
         found = os.stat(path)
-    except OSError:
+    except OSError as error:
+        raise_again(error)
         return
     if found.st_mode & _TYPE == _REGULAR and os.access(path, os.W_OK):
         if args[1]:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import os
 
+from ..journal.foreign import raise_again
+
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Optional
@@ -48,6 +50,7 @@ def _digest(path: str, state: Stat) -> tuple[Optional[str], str]:
         # Never waits: had the path become a pipe meanwhile, opening it would otherwise block.
         fd = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
+        raise_again(error)
         return None, f"cannot be read: {error.strerror}"
     try:
         if stat_of(os.fstat(fd)) != state:
@@ -62,6 +65,7 @@ def _digest(path: str, state: Stat) -> tuple[Optional[str], str]:
             return None, "changed while it was being hashed"
         return seen.hexdigest(), ""
     except OSError as error:
+        raise_again(error)
         return None, f"cannot be read: {error.strerror}"
     finally:
         os.close(fd)

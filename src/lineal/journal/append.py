@@ -15,6 +15,7 @@ from struct import error as struct_error
 from time import time_ns
 from zlib import crc32
 
+from .foreign import raise_again
 from .frames import HEAD, KEY, KIND_KEY, KIND_POINT, MAGIC, NO_STAT, POINT, file_frame, frame, json_frame
 
 TYPE_CHECKING = False
@@ -74,6 +75,7 @@ class Journal:
             head = {"t": type, "at": time_ns() // 1000 if at is None else at}
             self._put(json_frame({**head, **fields}))
         except (TypeError, ValueError, RecursionError) as error:
+            raise_again(error)
             tell(f"a record of type {type!r} was not written: {error}")
 
     def file(
@@ -86,6 +88,7 @@ class Journal:
         at: int | None = None,
     ) -> None:
         """Append a file event. `path` is absolute; `stat` is (size, mtime_ns, ctime_ns, ino, dev) or None."""
+        data = b""  # so that it is there when a signal handler raises first
         try:
             data = file_frame(
                 op,
@@ -101,10 +104,12 @@ class Journal:
         except OSError as error:
             self._put_again(data, error)
         except (TypeError, ValueError, struct_error) as error:
+            raise_again(error)
             tell(f"an access to {path!r} was not written: {error}")
 
     def metric(self, key: str, step: int | None, value: float, at: int | None = None) -> None:
         """Append one point. Without a step it is one more than the key's last, from 0. `at` is now unless given."""
+        data = b""
         try:
             entry = self._keys.get(key) or self._define(key)
             if step is None:
@@ -118,6 +123,7 @@ class Journal:
         except OSError as error:
             self._put_again(data, error)
         except (TypeError, ValueError, OverflowError, AttributeError, struct_error) as error:
+            raise_again(error)
             tell(f"a point of metric {key!r} was not written: {error}")
 
     def close(self) -> None:
@@ -136,6 +142,7 @@ class Journal:
 
     def _put_again(self, data: bytes, error: OSError) -> None:
         """A closed descriptor is ordinary: before the first record, after a fork, in a daemon. Anything else is the end."""
+        raise_again(error)
         if self.disabled:
             return
         if error.errno != _EBADF:
@@ -149,6 +156,7 @@ class Journal:
             if written != len(data):
                 self._take_back(written)
         except OSError as again:
+            raise_again(again)
             self._stop(again.strerror or str(again))
 
     def _take_back(self, written: int) -> None:
@@ -175,6 +183,7 @@ class Journal:
         try:
             fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | os.O_CLOEXEC, 0o600)
         except OSError as error:
+            raise_again(error)
             self._stop(error.strerror or str(error))
             return False
         data = MAGIC + json_frame(self._first())
@@ -188,6 +197,7 @@ class Journal:
                 return True
             self._take_back(written)
         except OSError as error:
+            raise_again(error)
             self._stop(error.strerror or str(error))
         return False
 

@@ -14,8 +14,12 @@ def _start():
             package = type(sys)("_lineal")
             package.__path__ = [os.path.dirname(os.path.dirname(here))]
             sys.modules["_lineal"] = package
-            __import__("_lineal.capture.start")
-            sys.modules["_lineal.capture.start"].begin()
+            kept, sys.dont_write_bytecode = sys.dont_write_bytecode, False
+            try:  # compiled once for each interpreter, in our own folder: else every start costs four times as much
+                __import__("_lineal.capture.start")
+                sys.modules["_lineal.capture.start"].begin()
+            finally:
+                sys.dont_write_bytecode = kept
     except Exception:
         if "LINEAL_DEBUG" in os.environ:
             raise
