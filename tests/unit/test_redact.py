@@ -95,6 +95,8 @@ PLANTED: list[tuple[str, str, str]] = [
     ("wandb by name", "WANDB_API_KEY=" + body(40, HEX), body(40, HEX)),
     ("comet by name", "COMET_API_KEY=" + body(25), body(25)),
     ("docker", "dckr_pat_" + body(27), ""),
+    ("discord", "M" + body(23) + "." + body(6) + "." + body(27), ""),
+    ("neptune", "eyJhcGlfYWRkcmVzcyI" + body(60) + "=", ""),
     ("langsmith", "lsv2_pt_" + body(32, HEX) + "_" + body(10, HEX), ""),
     ("pinecone", "pcsk_" + body(60), ""),
     ("password in a call", 'connect(user="x", password="' + body(9) + '")', body(9)),
