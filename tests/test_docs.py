@@ -68,6 +68,23 @@ def test_every_error_code_has_a_heading(reference: ModuleType) -> None:
     assert {"not_found", "conflict", "invalid", "unavailable"} <= set(headings(reference.errors()))
 
 
+def source() -> str:
+    return "\n".join(path.read_text() for path in sorted((ROOT / "src" / "lineal").rglob("*.py")))
+
+
+def test_every_setting_is_documented() -> None:
+    page = (DOCS / "reference" / "settings.md").read_text()
+    read = set(re.findall(r"[\"'](LINEAL_[A-Z]+)[\"']", source()))
+    assert read
+    assert {name for name in read if f"`{name}`" not in page} == set()
+
+
+def test_every_facet_has_a_heading() -> None:
+    made = set(re.findall(r"[\"'](lineal\.[a-z]+/\d+)[\"']", source()))
+    assert made
+    assert made <= set(headings((DOCS / "reference" / "facets.md").read_text()))
+
+
 def written() -> list[Path]:
     return [path for path in sorted(DOCS.rglob("*.md")) if "generated" not in path.parts]
 
