@@ -36,6 +36,9 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "undeploy": ("registry", "Record that a version goes down."),
         "delete": ("registry", "Delete a run or version; a tombstone stays."),
     },
+    "Serve": {
+        "server": ("server", "Serve the record over HTTP, to several people and machines."),
+    },
     "Keep": {
         "fsck": ("store", "Check store, kept bytes and journal; name what is broken."),
         "demo": ("demo", "Seed a ready-made story to look at."),

@@ -3,6 +3,7 @@
 LinealError
  ├── NotFound     nothing is known under that name          (code `not_found`)
  ├── Conflict     it is known, but it stands otherwise      (code `conflict`)
+ │    └── Denied  the caller may not do this                (code `denied`)
  ├── Invalid      the request itself cannot be right        (code `invalid`)
  └── Unavailable  the store, disk or network did not answer (code `unavailable`)
 
@@ -39,6 +40,12 @@ class Conflict(LinealError):
     """It is known, but it stands otherwise than the request assumes, or something living depends on it."""
 
     code = "conflict"
+
+
+class Denied(Conflict):
+    """The caller may not do this: who they are is not known, or they lack the permission."""
+
+    code = "denied"
 
 
 class Invalid(LinealError):

@@ -34,6 +34,11 @@ _WHERE = {
 }
 
 
+def module_of(name: str) -> str:
+    """The service module that declares an operation."""
+    return _WHERE.get(name, name)
+
+
 def now_us() -> int:
     """UTC microseconds."""
     return time.time_ns() // 1000
@@ -75,7 +80,7 @@ class Client:
 
     def call(self, name: str, request: Any) -> Any:
         """Run one operation; the reply's type is the one the operation table declares."""
-        found = operations.find(name, _WHERE.get(name, name))
+        found = operations.find(name, module_of(name))
         return operations.call(
             found,
             request,

@@ -1,7 +1,7 @@
 """The operation table: every thing a user can do, declared once.
 
-From it come the in-process client (CLI, SDK), and later the HTTP routes, the OpenAPI document and the assistant's tools.
-A verb is one function `(scope, request) -> reply` with its declaration; `call` gives it permission, transaction and audit.
+From it come the in-process client (CLI, SDK), the HTTP routes, the OpenAPI document and the remote client. A verb is one
+function `(scope, request) -> reply` with its declaration; `perform` gives it permission and audit, `call` a transaction too.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_type_hints
 
 import msgspec
 
-from lineal.core.errors import Conflict, NotFound
+from lineal.core.errors import Denied, NotFound
 
 if TYPE_CHECKING:
     from lineal.store.base import Tx
@@ -23,13 +23,16 @@ if TYPE_CHECKING:
 _MODULES = ("ingest", "runs", "show", "lineage", "compare", "health", "registry", "removal", "check")
 
 ALL_PERMISSIONS = frozenset(
-    {"record:read", "record:write", "registry:write", "deploy:write", "record:delete"}
+    {"record:read", "record:write", "registry:write", "deploy:write", "record:delete", "store:admin"}
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """What a verb works in: an open transaction, the caller and the time. `at` is UTC microseconds."""
+    """What a verb works in: an open transaction, the caller and the time.
+
+    at: UTC microseconds. grants: what the caller may do; nothing by default. door: by which way the call came.
+    """
 
     tx: Tx
     store: Store
@@ -37,6 +40,8 @@ class Scope:
     namespace: str
     actor: str
     at: int
+    grants: frozenset[str] = frozenset()
+    door: str = "native"
 
 
 class Operation(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,10 +119,16 @@ def find(name: str, module: str) -> Operation:
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks, and what they may do. Deny by default: an operation needs its permission in `grants`."""
+    """Who asks, and what they may do. Deny by default: an operation needs its permission in `grants`.
+
+    namespace: in whose names references are read (empty: the store's own). token: the id of the token shown, if any.
+    """
 
     actor: str
     grants: frozenset[str]
+    namespace: str = ""
+    door: str = "native"
+    token: str = ""
 
 
 def call(
@@ -132,22 +143,51 @@ def call(
 ) -> Any:
     """Run one operation in its own transaction and give back its reply.
 
-    Raises Conflict: the caller may not do this. Raises what the verb itself raises; then nothing was changed.
+    Raises Denied: the caller may not do this. Raises what the verb itself raises; then nothing was changed.
     """
-    if found.permission not in caller.grants:
-        raise Conflict(
-            f"{caller.actor or 'an anonymous caller'} may not {found.name}: it needs {found.permission!r}",
-            hint="ask an owner of this store for that permission",
+    refuse_denied(found, caller.grants, caller.actor)
+    with store.write() if found.write else store.read() as tx:
+        scope = Scope(
+            tx=tx,
+            store=store,
+            blobs=blobs,
+            namespace=caller.namespace or namespace,
+            actor=caller.actor,
+            at=now(),
+            grants=caller.grants,
+            door=caller.door,
         )
-    if not found.write:
-        with store.read() as tx:
-            return found.function(Scope(tx, store, blobs, namespace, caller.actor, now()), request)
-    with store.write() as tx:
-        at = now()
-        reply = found.function(Scope(tx, store, blobs, namespace, caller.actor, at), request)
-        if found.audited:
-            body = msgspec.json.encode({"operation": found.name, "request": request}, order="sorted")
-            store.audit.add_leaf(
-                tx, door="native", actor=caller.actor, action=found.name, digest="", body=body, at=at
-            )
-        return reply
+        return perform(found, request, scope)
+
+
+def perform(found: Operation, request: Any, scope: Scope) -> Any:
+    """Run one operation inside an open transaction: permission, the verb itself, its audit leaf. Its reply.
+
+    Raises Denied: the caller may not do this. Raises what the verb itself raises; the transaction must then be undone.
+    """
+    refuse_denied(found, scope.grants, scope.actor)
+    reply = found.function(scope, request)
+    if found.audited:
+        add_leaf(
+            scope,
+            found.name,
+            msgspec.json.encode({"operation": found.name, "request": request}, order="sorted"),
+        )
+    return reply
+
+
+def add_leaf(scope: Scope, action: str, body: bytes) -> None:
+    """Append what was done to the audit log. Last in a transaction."""
+    scope.store.audit.add_leaf(
+        scope.tx, door=scope.door, actor=scope.actor, action=action, digest="", body=body, at=scope.at
+    )
+
+
+def refuse_denied(found: Operation, grants: frozenset[str], actor: str) -> None:
+    """Raises Denied unless the operation's permission is among `grants`."""
+    if found.permission not in grants:
+        raise Denied(
+            f"{actor or 'an anonymous caller'} may not {found.name}: it needs {found.permission!r}",
+            hint="ask an owner of this store for that permission",
+            permission=found.permission,
+        )

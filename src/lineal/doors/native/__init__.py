@@ -1,0 +1,1 @@
+"""The native HTTP API, generated from the operation table."""

@@ -1,0 +1,80 @@
+"""What a server is started with."""
+
+from __future__ import annotations
+
+import ipaddress
+import os
+from dataclasses import dataclass
+
+from lineal.core.errors import Invalid
+
+PORT = 7070
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """Settings of one server.
+
+    Args:
+        store, blobs: where the record and kept bytes are. namespace: in whose names references are read by default.
+        folder: the project's `.lineal` folder, where `server.json` is left; empty: nowhere.
+        hosts: further names under which the server is reached. origins: further web pages that may call it.
+        body_bytes: largest body of a request that is no upload, as sent and unpacked. upload_bytes: largest upload.
+        failures_per_minute: wrong tokens that one address may show. requests_per_s: of one caller, 0: as many as come.
+    """
+
+    store: str
+    blobs: str
+    namespace: str
+    folder: str = ""
+    host: str = "127.0.0.1"
+    port: int = PORT
+    workers: int = 1
+    hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
+    body_bytes: int = 64 << 20
+    upload_bytes: int = 1 << 40
+    failures_per_minute: int = 60
+    requests_per_s: float = 0.0
+    grace_s: float = 30.0
+
+    @property
+    def uploads(self) -> str:
+        """Where uploads are received, empty for the system's temporary folder: beside the kept bytes, when those are local."""
+        if ":" in self.blobs and not os.path.isabs(self.blobs):
+            return ""
+        return os.path.dirname(os.path.abspath(self.blobs))
+
+    @property
+    def loopback(self) -> bool:
+        """Whether only this machine can reach the server."""
+        return is_loopback(self.host)
+
+    @property
+    def embedded(self) -> bool:
+        """Whether the store is a file, which one process at a time writes."""
+        return not self.store.startswith(("postgresql:", "postgres:"))
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host name or address can only mean this machine."""
+    if host.lower().rstrip(".") == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def checked(config: Config) -> Config:
+    """The same settings. Raises Invalid: they cannot be together."""
+    if not 0 <= config.port <= 65535:
+        raise Invalid(f"there is no port {config.port}", hint="choose one from 1024 to 65535")
+    if config.workers < 1:
+        raise Invalid(f"{config.workers} worker processes were asked for", hint="at least one is needed")
+    if config.workers > 1 and config.embedded:
+        raise Invalid(
+            f"{config.workers} worker processes cannot write one SQLite file",
+            hint=f"lineal server --store postgresql://USER@HOST/DATABASE --workers {config.workers}",
+        )
+    return config

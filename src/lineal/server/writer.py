@@ -1,0 +1,348 @@
+"""Where requests meet the store: one thread writes, a few read, and nothing else touches a connection.
+
+Group commit: the writer takes the first waiting change and everything that arrived while it was busy, runs each inside a
+savepoint of one transaction and commits once. A lone change commits at once; there is never a timer.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import threading
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from lineal.core.errors import Conflict, LinealError, Unavailable
+from lineal.core.ids import sha256
+from lineal.service import operations
+from lineal.service.client import now_us
+from lineal.service.operations import Caller, Operation, Scope
+from lineal.store.blobs import Blobs
+from lineal.store.open import Store, open_store
+
+GROUP = 256  # most changes in one transaction
+WAITING = 4096  # most changes that wait; more are refused, and asked to come again
+READERS = 4
+_PATIENCE_S = 10.0  # how long a change waits for a database that went away
+_BUSY = "the server has more changes waiting than it can take"
+_STOPPING = "the server is stopping and takes no more changes"
+
+
+class BusyError(Unavailable):
+    """More is asked than can be answered now; nothing was done."""
+
+
+@dataclass(slots=True)
+class _Job:
+    """One change that waits. body: for the audit leaf, an empty action makes none."""
+
+    function: Callable[[Scope], Any]
+    caller: Caller
+    done: asyncio.Future[Any]
+    action: str = ""
+    body: bytes = b""
+    key: str = ""
+    reply: Any = Any
+    error: BaseException | None = field(default=None)
+    value: Any = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What the writer did so far."""
+
+    changes: int = 0
+    commits: int = 0
+    retries: int = 0
+    largest: int = 0
+    busy_s: float = 0.0
+
+
+class Desk:
+    """Answers for one process of the server. Open it inside the event loop, close it there too."""
+
+    def __init__(
+        self, store_url: str, blobs: Blobs | None, *, namespace: str, readers: int = READERS
+    ) -> None:
+        self._url = store_url
+        self._namespace = namespace
+        self.blobs = blobs
+        self.counts = Counts()
+        self.table = operations.table()
+        self.stopping = False
+        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._waiting = 0
+        self._reading = 0
+        self._mine = threading.local()
+        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
+        self._stores: list[Store] = []
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    # ---- for doors -----------------------------------------------------------------------------------------------------
+
+    async def ask(self, name: str, request: Any, *, caller: Caller, key: str = "") -> Any:
+        """The reply of one operation. key: an Idempotency-Key; used again, it gives the first reply again.
+
+        Raises Denied, and what the operation raises; Unavailable: the server stops, or too many wait.
+        """
+        found = self.table[name]
+        operations.refuse_denied(found, caller.grants, caller.actor)
+        if not found.write:
+            return await self.read(lambda scope: operations.perform(found, request, scope), caller)
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        body = _told(found, request) if key else b""
+        job = _Job(
+            lambda scope: operations.perform(found, request, scope),
+            caller,
+            done,
+            body=body,
+            key=key,
+            reply=found.reply,
+        )
+        return await self._put(job)
+
+    async def read(self, function: Callable[[Scope], Any], caller: Caller) -> Any:
+        """What the function gives back; it runs in a thread, in one reading transaction."""
+        if self._reading >= WAITING:
+            raise BusyError(
+                "the server has more questions waiting than it can answer", hint="ask again later"
+            )
+        self._reading += 1
+        try:
+            return await asyncio.get_running_loop().run_in_executor(
+                self._readers, self._answer, function, caller
+            )
+        finally:
+            self._reading -= 1
+
+    async def write(
+        self,
+        function: Callable[[Scope], Any],
+        caller: Caller,
+        *,
+        action: str,
+        body: bytes,
+        key: str = "",
+        reply: Any = Any,
+    ) -> Any:
+        """What the function gives back, once all that it changed is on disk together with an audit leaf.
+
+        Args:
+            action, body: what the leaf says was done; an empty action leaves none (the function made its own).
+            reply: the type of what comes back, by which a repeated call with the same `key` is answered.
+        """
+        done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        return await self._put(_Job(function, caller, done, action, body, key, reply))
+
+    @property
+    def waiting(self) -> int:
+        """How many changes wait or are being written."""
+        return self._waiting
+
+    def refuse(self) -> None:
+        """Take no more changes; those that wait are still written."""
+        self.stopping = True
+
+    # ---- life ----------------------------------------------------------------------------------------------------------
+
+    async def open(self) -> None:
+        """Open the store, brought to the newest schema, and begin. Raises what `open_store` raises."""
+        self._loop = asyncio.get_running_loop()
+        self._first = self._loop.create_future()
+        self._thread.start()
+        await self._first
+
+    async def close(self) -> None:
+        """Write what waits, then let go of the store."""
+        self.stopping = True
+        self._queue.put(None)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._thread.join)
+        await loop.run_in_executor(None, self._readers.shutdown)
+        for store in self._stores:
+            store.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the writing thread works."""
+        return self._thread.is_alive()
+
+    # ---- reading -------------------------------------------------------------------------------------------------------
+
+    def _answer(self, function: Callable[[Scope], Any], caller: Caller) -> Any:
+        store: Store | None = getattr(self._mine, "store", None)
+        if store is None:
+            store = self._mine.store = open_store(self._url)
+            self._stores.append(store)
+        try:
+            return self._once(store, function, caller)
+        except Unavailable:
+            if not _remote(store):
+                raise
+            return self._once(store, function, caller)  # a connection that was lost is opened again
+
+    def _once(self, store: Store, function: Callable[[Scope], Any], caller: Caller) -> Any:
+        with store.read() as tx:
+            return function(self._scope(tx, store, caller))
+
+    def _scope(self, tx: Any, store: Store, caller: Caller) -> Scope:
+        return Scope(
+            tx=tx,
+            store=store,
+            blobs=self.blobs,
+            namespace=caller.namespace or self._namespace,
+            actor=caller.actor,
+            at=now_us(),
+            grants=caller.grants,
+            door=caller.door,
+        )
+
+    # ---- writing -------------------------------------------------------------------------------------------------------
+
+    async def _put(self, job: _Job) -> Any:
+        if self.stopping:
+            raise Unavailable(_STOPPING, hint="send it again in a moment")
+        if self._waiting >= WAITING:
+            raise BusyError(_BUSY, hint="send it again in a moment")
+        self._waiting += 1
+        self._queue.put(job)
+        return await job.done
+
+    def _write_on(self) -> None:
+        """The writing thread."""
+        assert self._loop is not None
+        try:
+            store = open_store(self._url)
+        except BaseException as error:  # noqa: BLE001 - told to who opens the desk
+            self._loop.call_soon_threadsafe(self._first.set_exception, error)
+            return
+        self._loop.call_soon_threadsafe(self._first.set_result, None)
+        ending = False
+        while not ending:
+            group, ending = self._next()
+            if not group:
+                continue
+            began = time.monotonic()
+            self._commit(store, group)
+            self.counts.busy_s += time.monotonic() - began
+            self.counts.changes += len(group)
+            self.counts.largest = max(self.counts.largest, len(group))
+            self._loop.call_soon_threadsafe(self._settle, group)
+        store.close()
+
+    def _next(self) -> tuple[list[_Job], bool]:
+        first = self._queue.get()
+        if first is None:
+            return [], True
+        group = [first]
+        while len(group) < GROUP:
+            try:
+                following = self._queue.get_nowait()
+            except queue.Empty:
+                break
+            if following is None:
+                return group, True
+            group.append(following)
+        return group, False
+
+    def _settle(self, group: list[_Job]) -> None:
+        """In the event loop: tell everybody who still waits."""
+        self._waiting -= len(group)
+        for job in group:
+            if job.done.done():
+                continue
+            if job.error is not None:
+                job.done.set_exception(job.error)
+            else:
+                job.done.set_result(job.value)
+
+    def _commit(self, store: Store, group: list[_Job]) -> None:
+        """Write a group in one transaction; where that fails as a whole, each of it in its own."""
+        try:
+            self._transact(store, group)
+        except Exception as error:  # noqa: BLE001 - every failure is told to the one whose change it is
+            if len(group) == 1 and not _remote(store):
+                group[0].error = error
+                return
+            for job in group:
+                self._alone(store, job)
+
+    def _alone(self, store: Store, job: _Job) -> None:
+        """Write one change; wait a while for a database that went away."""
+        deadline = time.monotonic() + _PATIENCE_S
+        pause = 0.01
+        while True:
+            job.error = None
+            try:
+                self._transact(store, [job])
+                return
+            except _UnsureError as error:
+                job.error = error
+                return
+            except Unavailable as error:
+                job.error = error
+                if not _remote(store) or time.monotonic() + pause > deadline:
+                    return
+            except Exception as error:  # noqa: BLE001 - as above
+                job.error = error
+                return
+            self.counts.retries += 1
+            time.sleep(pause)
+            pause = min(pause * 2, 1.0)
+
+    def _transact(self, store: Store, group: list[_Job]) -> None:
+        committing = False
+        try:
+            with store.write() as tx:
+                for job in group:
+                    self._one(store, tx, job)
+                committing = True
+        except Unavailable as error:
+            if committing and _remote(store):
+                raise _UnsureError(
+                    f"the database went away while it was to keep this; it may have: {error.message}",
+                    hint="look whether it is there, or send it again with the same Idempotency-Key",
+                ) from error
+            raise
+        self.counts.commits += 1
+
+    def _one(self, store: Store, tx: Any, job: _Job) -> None:
+        """Run one change inside a savepoint; what it refuses is its own matter, everything else fails the group."""
+        job.error = None
+        scope = self._scope(tx, store, job.caller)
+        tx.run("SAVEPOINT request")
+        try:
+            job.value = self._done(scope, job)
+        except Unavailable:
+            raise
+        except LinealError as error:
+            job.error = error
+            tx.run("ROLLBACK TO SAVEPOINT request")
+        tx.run("RELEASE SAVEPOINT request")
+
+    def _done(self, scope: Scope, job: _Job) -> Any:
+        value = job.function(scope)
+        if job.action:
+            operations.add_leaf(scope, job.action, job.body)
+        return value
+
+
+class _UnsureError(Unavailable):
+    """Whether the change was kept is not known."""
+
+
+def _remote(store: Store) -> bool:
+    return store.engine.url.startswith("postgres")
+
+
+def _told(found: Operation, request: Any) -> bytes:
+    return msgspec.json.encode({"operation": found.name, "request": request}, order="sorted")
+
+
+__all__ = ["BusyError", "Conflict", "Counts", "Desk", "sha256"]
