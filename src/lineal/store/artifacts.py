@@ -13,7 +13,7 @@ from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.nodes import add_node, hold_node
-from lineal.store.text import give, keep
+from lineal.store.text import above, give, keep
 from lineal.store.words import add_words, find_word, get_words
 
 # A kind that says nothing yet, so that a later report may name a better one.
@@ -121,7 +121,7 @@ class Artifacts:
         rows = tx.rows(
             f"{_VERSIONS} WHERE v.digest >= :low AND v.digest < :high ORDER BY v.digest, v.node LIMIT :limit",
             low=low,
-            high=_above(low),
+            high=above(low),
             limit=limit,
         )
         return _records(tx, rows)
@@ -247,15 +247,6 @@ def _fill_in(tx: Tx, artifact: int, digest: str, kind: str, said: dict[str, Any]
     if better:
         tx.run("UPDATE artifact SET kind = :kind WHERE id = :artifact", kind=said["kind"], artifact=artifact)
     return int(node)
-
-
-def _above(prefix: str) -> str:
-    """The least text above every text that begins with `prefix`."""
-    for cut in range(len(prefix) - 1, -1, -1):
-        code = ord(prefix[cut])
-        if code < 0x10FFFF:
-            return prefix[:cut] + chr(0xE000 if code == 0xD7FF else code + 1)
-    return "\U0010ffff" * (_LONGEST_DIGEST + 1)
 
 
 def _records(tx: Tx, rows: list[Row]) -> list[VersionRecord]:

@@ -28,6 +28,9 @@ from lineal.core.model import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from lineal.store.files import File
+    from lineal.store.records import Record
+
 Row = tuple[Any, ...]
 
 
@@ -220,6 +223,62 @@ class SearchStore(Protocol):
         limit: int,
         include_deleted: bool = False,
     ) -> list[int]: ...
+
+
+class RecordStore(Protocol):
+    def add_record(
+        self,
+        tx: Tx,
+        door: str,
+        kind: str,
+        key: str,
+        body: bytes,
+        *,
+        number: int | None = None,
+        numbered: bool = False,
+        parent: int | None = None,
+        node: int | None = None,
+        at: int,
+    ) -> Record: ...  # numbered: takes the next number of its kind
+    def get_record(self, tx: Tx, door: str, kind: str, key: str) -> Record | None: ...
+    def find_by_number(self, tx: Tx, door: str, kind: str, number: int) -> Record | None: ...
+    def find_by_nodes(self, tx: Tx, door: str, kind: str, nodes: Sequence[int]) -> dict[int, Record]: ...
+    def list_records(
+        self,
+        tx: Tx,
+        door: str,
+        kind: str,
+        *,
+        parent: int | None = None,
+        prefix: str = "",
+        after: str = "",
+        limit: int = 1000,
+    ) -> list[Record]: ...  # in byte order of the keys
+    def replace_record(
+        self,
+        tx: Tx,
+        record: Record,
+        *,
+        body: bytes | None = None,
+        key: str | None = None,
+        parent: int | None = None,
+        node: int | None = None,
+        at: int,
+    ) -> Record: ...  # None: as it was
+    def retract_record(self, tx: Tx, record: Record, *, at: int) -> None: ...
+    def list_history(
+        self, tx: Tx, door: str, kind: str, key: str, *, limit: int = 1000
+    ) -> list[Record]: ...  # every revision, oldest first
+
+
+class FileStore(Protocol):
+    def put_file(self, tx: Tx, node: int, path: str, *, digest: str, size: int, at: int) -> File: ...
+    def get_file(self, tx: Tx, node: int, path: str) -> File | None: ...
+    def list_files(
+        self, tx: Tx, node: int, prefix: str = "", *, after: str = "", limit: int = 100_000
+    ) -> list[File]: ...
+    def remove_file(self, tx: Tx, node: int, path: str, *, at: int) -> bool: ...  # whether there was one
+    def list_kept(self, tx: Tx, digests: Sequence[str]) -> set[str]: ...  # those that a living file names
 
 
 class Term(msgspec.Struct, frozen=True):

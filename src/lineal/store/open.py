@@ -17,8 +17,10 @@ from lineal.store.base import (
     AuditStore,
     EdgeStore,
     Engine,
+    FileStore,
     GroupStore,
     MetricStore,
+    RecordStore,
     RegistryStore,
     RunStore,
     SearchStore,
@@ -26,8 +28,10 @@ from lineal.store.base import (
 )
 from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
+from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.metrics import Metrics
+from lineal.store.records import Records
 from lineal.store.registry import Registry
 from lineal.store.runs import Runs
 from lineal.store.schema import migrate
@@ -52,6 +56,8 @@ class Store:
     groups: GroupStore
     audit: AuditStore
     search: SearchStore
+    records: RecordStore
+    files: FileStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -95,6 +101,8 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         groups=Groups(),
         audit=Audit(),
         search=Search(),
+        records=Records(),
+        files=Files(),
     )
 
 

@@ -15,6 +15,7 @@ from lineal.core.errors import Invalid
 LONGEST_NAME = (
     96  # characters; longer text is found by its digest, for an index entry of PostgreSQL has a size limit
 )
+_LONGEST_PREFIX = 2048  # characters; nothing that is found by prefix is longer
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 
 
@@ -44,6 +45,15 @@ def name_of(stored: str) -> str:
     if len(stored) <= LONGEST_NAME:
         return stored
     return "\x01sha256:" + hashlib.sha256(stored.encode()).hexdigest()
+
+
+def above(prefix: str) -> str:
+    """The least text above every stored text that begins with `prefix`: a prefix is a range, which an index answers."""
+    for cut in range(len(prefix) - 1, -1, -1):
+        code = ord(prefix[cut])
+        if code < 0x10FFFF:
+            return prefix[:cut] + chr(0xE000 if code == 0xD7FF else code + 1)
+    return "\U0010ffff" * _LONGEST_PREFIX
 
 
 def number_of(text: str) -> float | None:

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001
+from lineal.store.migrations import m0001, m0002, m0003
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (m0001.STATEMENTS,)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (m0001.STATEMENTS, m0002.STATEMENTS, m0003.STATEMENTS)
