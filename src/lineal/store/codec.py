@@ -1,6 +1,6 @@
 """Columns of metric points as compressed bytes, exact to the last bit of every NaN.
 
-A chunk is: format (u8), count (u32), lengths of the step and time columns (u32, u32), then three zstandard frames. Integers
+A chunk is: format (u8), count (u32), lengths of the step and time columns (u32, u32), then three zstandard frames with checksums. Integers
 are differences in arithmetic modulo 2**64, so that the extremes of int64 survive; every column is stored byte plane by byte
 plane, which puts the bytes that rarely change beside each other.
 """
@@ -41,7 +41,7 @@ class Points(NamedTuple):
 
 def encode(points: Points) -> bytes:
     """The points as compressed bytes."""
-    compressor = zstandard.ZstdCompressor(level=_LEVEL)
+    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
     columns = [compressor.compress(_differences(column)) for column in points[:2]]
     columns.append(compressor.compress(_planes(points.value.view(np.uint64))))
     return _HEADER.pack(_FORMAT, len(points.step), len(columns[0]), len(columns[1])) + b"".join(columns)

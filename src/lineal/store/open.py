@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from urllib.parse import unquote, urlsplit
 
-from lineal.core.errors import Invalid
+from lineal.core.errors import Invalid, LinealError
 from lineal.store.artifacts import Artifacts
 from lineal.store.attributes import Attributes
 from lineal.store.audit import Audit
@@ -26,6 +26,7 @@ from lineal.store.base import (
     SearchStore,
     Tx,
 )
+from lineal.store.check import check
 from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
 from lineal.store.files import Files
@@ -66,6 +67,15 @@ class Store:
     def write(self) -> AbstractContextManager[Tx]:
         """A transaction that may change the store; what it changed is on disk when its block has ended."""
         return self.engine.write()
+
+    def check(self) -> list[str]:
+        """One sentence per thing found broken: by the engine, and in the record. Reads the whole store."""
+        found = self.engine.check()
+        try:
+            with self.read() as tx:
+                return found + check(tx)
+        except LinealError as error:
+            return found or [error.message]
 
     def close(self) -> None:
         """Give files and connections back."""

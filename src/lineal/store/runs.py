@@ -201,16 +201,19 @@ def _known(tx: Tx, run_id: str) -> Row | None:
 
 def _insert(tx: Tx, run_id: str, said: dict[str, Any], recorded_at: int) -> int | None:
     """The new run's vertex, or None when another writer made the run meanwhile."""
+    node = add_node(tx, NodeKind.RUN)
     found = tx.value(
         "INSERT INTO run (node, run_id, job, name, kind, actor, parent, started_at, recorded_at, state) "
         "VALUES (:node, :run_id, :job, :name, :kind, :actor, :parent, :started_at, :recorded_at, 'running') "
         "ON CONFLICT (run_id) DO NOTHING RETURNING node",
-        node=add_node(tx, NodeKind.RUN),
+        node=node,
         run_id=run_id,
         recorded_at=recorded_at,
         **said,
     )
-    return None if found is None else int(found)
+    if found is None:
+        tx.run("DELETE FROM node WHERE id = :node", node=node)
+    return None if found is None else node
 
 
 def _job(tx: Tx, namespace: int, name: int) -> int:

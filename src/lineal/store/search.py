@@ -30,6 +30,11 @@ class _Phase(NamedTuple):
 class Search:
     """SearchStore."""
 
+    def __init__(self, *, patience: int = 4) -> None:
+        """patience: how much more a walk along the ordering key may cost than a look at every run of the rarest term,
+        before the latter is preferred; 0: never preferred."""
+        self._patience = patience
+
     def search_runs(
         self, tx: Tx, terms: Sequence[Term], *, order: Order, limit: int, include_deleted: bool = False
     ) -> list[int]:
@@ -48,7 +53,7 @@ class Search:
         probes = [probe for probe in compiled if probe is not None]
         if len(probes) < len(compiled):
             return []
-        candidates = _candidates(tx, probes, limit)
+        candidates = _candidates(tx, probes, limit, self._patience)
         found: list[int] = []
         for phase in phases:
             if len(found) < limit and not any(probe.field == phase.lacking is not None for probe in probes):
@@ -64,11 +69,13 @@ class Search:
         return found
 
 
-def _candidates(tx: Tx, probes: list[Probe], limit: int) -> list[int] | None:
+def _candidates(tx: Tx, probes: list[Probe], limit: int, patience: int) -> list[int] | None:
     """The vertices that fulfil the rarest term, when they are so few that looking at each is cheaper than walking along
     the ordering key until `limit` runs are found; else None."""
-    runs = tx.value("SELECT max(id) FROM node") or 0
-    most = 1000 + 4 * math.isqrt(limit * runs)
+    if not patience or not any(probe.indexed for probe in probes):
+        return None
+    vertices = tx.value("SELECT max(id) FROM node") or 0
+    most = 1000 + patience * math.isqrt(limit * vertices)
     rarest: list[int] | None = None
     for probe in probes:
         if probe.indexed:
