@@ -85,6 +85,14 @@ def test_every_facet_has_a_heading() -> None:
     assert made <= set(headings((DOCS / "reference" / "facets.md").read_text()))
 
 
+@pytest.mark.parametrize("layer", ["runtime", "dev", "build", "installer"])
+def test_every_dependency_has_its_line(layer: str) -> None:
+    page = (DOCS / "why" / "dependencies.md").read_text()
+    listed = (ROOT / "requirements" / f"{layer}.in").read_text().splitlines()
+    names = [re.split(r"[\[>=<\s]", line)[0] for line in listed if line and line[0] not in "#-"]
+    assert [name for name in names if not re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", page)] == []
+
+
 def written() -> list[Path]:
     return [path for path in sorted(DOCS.rglob("*.md")) if "generated" not in path.parts]
 
