@@ -33,6 +33,7 @@ _MOST = 1_000_000  # paths remembered
 
 _journal: Journal
 _noise: tuple[str, ...] = ()
+_here: tuple[str, tuple[str, ...]] = ("", ())
 _reads: dict[
     int, int
 ] = {}  # by hash of the path: hash of the state last reported as read; a training may read millions
@@ -72,13 +73,17 @@ def _open(args: tuple[Any, ...]) -> None:
         path = text(path)
         if not path:
             return
+    near = _noise
     if path[:1] != "/":
-        path = _getcwd() + "/" + path
-    if path.startswith(_noise):
+        folder, near = _here
+        if folder != (now := _getcwd()):
+            folder, near = _settle(now)
+        path = folder + "/" + path
+    if near and path.startswith(near):
         return
     if "/." in path or "//" in path:
         path = plain(path)
-        if noise.hidden(path):
+        if noise.hidden(path) or path.startswith(_noise):
             return
     if "-packages/" in path or "/__pycache__/" in path:
         return
@@ -94,14 +99,26 @@ def _open(args: tuple[Any, ...]) -> None:
     if permission & _TYPE != _REGULAR or flags & _ODD:
         return
     state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-    if _reads.get(hash(path)) == hash(state):
+    key, value = hash(path), hash(state)
+    if _reads.get(key) == value:
         return
     if path[-3:] == ".py" and (path in _code or (not flags and mode is not None) or _by_importer()):
         return  # imported or run; that is told by the execution
     if not permission & 4 and not os.access(path, os.R_OK):
         return
-    note_read(path, state)
+    if len(_reads) > _MOST:
+        _reads.clear()
+    _reads[key] = value
+    _own.discard(path)
     _journal.file(READ, AUDIT, path, state)
+
+
+def _settle(folder: str) -> tuple[str, tuple[str, ...]]:
+    """The working directory, and the noise that a path relative to it can be: little, so that looking for it is quick."""
+    global _here
+    inside = folder.rstrip("/") + "/"
+    _here = (folder, tuple([p for p in _noise if p.startswith(inside) or inside.startswith(p)]))
+    return _here
 
 
 def _by_importer() -> bool:

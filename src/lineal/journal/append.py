@@ -28,6 +28,7 @@ _pack_head = HEAD.pack
 _POINT_BYTES = POINT.size
 _FRAME_BYTES = POINT.size + HEAD.size
 _EBADF = 9
+_ENCODING = sys.getfilesystemencoding()
 _HIGH = (960, 200)
 _journals: list[Journal] = []
 _told: set[str] = set()
@@ -90,13 +91,10 @@ class Journal:
         """Append a file event. `path` is absolute; `stat` is (size, mtime_ns, ctime_ns, ino, dev) or None."""
         data = b""  # so that it is there when a signal handler raises first
         try:
+            name = path if isinstance(path, bytes) else path.encode(_ENCODING, "surrogateescape")
+            called = lib.encode("utf-8", "replace") if lib else b""
             data = file_frame(
-                op,
-                layer,
-                time_ns() // 1000 if at is None else at,
-                stat or NO_STAT,
-                lib.encode("utf-8", "replace") if lib else b"",
-                os.fsencode(path),
+                op, layer, time_ns() // 1000 if at is None else at, stat or NO_STAT, called, name
             )
             written = _write(self._fd, data)
             if written != len(data):

@@ -35,7 +35,7 @@ KEY = Struct("<BI")
 POINT = Struct("<BIqqd")
 NO_STAT = (-1, 0, 0, 0, 0)
 _DEEPEST = 64
-_U64 = 0xFFFFFFFFFFFFFFFF
+_pack_head, _pack_file = HEAD.pack, FILE.pack
 
 
 def frame(payload: bytes) -> bytes:
@@ -47,11 +47,8 @@ def file_frame(
     op: int, layer: int, at: int, stat: tuple[int, int, int, int, int], lib: bytes, path: bytes
 ) -> bytes:
     """A file event; `stat` is (size, mtime_ns, ctime_ns, ino, dev), `NO_STAT` when there is none."""
-    size, mtime, ctime, ino, dev = stat
-    payload = (
-        FILE.pack(KIND_FILE, op, layer, at, size, mtime, ctime, ino & _U64, dev & _U64, len(lib)) + lib + path
-    )
-    return HEAD.pack(len(payload), crc32(payload)) + payload
+    payload = _pack_file(KIND_FILE, op, layer, at, *stat, len(lib)) + lib + path
+    return _pack_head(len(payload), crc32(payload)) + payload
 
 
 def json_frame(fields: dict[str, Any]) -> bytes:
