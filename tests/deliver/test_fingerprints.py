@@ -107,3 +107,55 @@ def test_a_pipe_is_never_opened_or_hashed(workshop: Workshop) -> None:
     )
     assert run.state == "finished"
     assert not named([*run.outputs, *run.inputs], "pipe")
+
+
+def test_an_input_that_is_moved_away_is_identified_and_its_new_place_is_written(workshop: Workshop) -> None:
+    (workshop.root / "inbox.txt").write_bytes(OLD)
+    run = workshop.python("import os\nopen('inbox.txt').read()\nos.rename('inbox.txt', 'done.txt')\n")
+    assert [f.digest for f in named(run.inputs, "inbox.txt")] == [sha(OLD)]
+    assert [f.digest for f in named(run.outputs, "done.txt")] == [sha(OLD)]
+
+
+def test_a_folder_written_aside_and_renamed_takes_its_files_along(workshop: Workshop) -> None:
+    run = workshop.python(
+        """
+        import os
+        os.mkdir('build.tmp')
+        open('build.tmp/part.txt', 'w').write('a part of the result ' * 9)
+        os.rename('build.tmp', 'result')
+        """
+    )
+    assert {f.path for f in run.outputs} == {"result/part.txt"}
+
+
+def test_a_hard_link_is_an_output_and_what_it_links_stays(workshop: Workshop) -> None:
+    run = workshop.python(
+        """
+        import os
+        open('one.txt', 'w').write('the same for both ' * 9)
+        os.link('one.txt', 'two.txt')
+        """
+    )
+    assert {f.path for f in run.outputs} == {"one.txt", "two.txt"}
+    assert len({f.digest for f in run.outputs}) == 1
+
+
+def test_a_remote_object_with_a_version_of_its_store_is_identified_by_it(workshop: Workshop) -> None:
+    from lineal.deliver import sync
+    from lineal.journal.append import Journal
+    from lineal.resolve.project import ensure
+
+    project = ensure(str(workshop.root))
+    journal = Journal(project.journal_dir, "02" * 16)
+    journal.json("run", run="02" * 16, job="train", wrapper=False)
+    journal.json("url", url="s3://bucket/key.csv", op="read", lib="boto3", version="v123", etag="abc")
+    journal.json("url", url="https://example.org/data.csv", op="read", lib="urllib")
+    journal.json("end", run="02" * 16, state="finished", exit_code=0)
+    sync(project)
+    by_uri = {f.uri: f for f in workshop.newest().inputs}
+    versioned, plain = by_uri["s3://bucket/key.csv"], by_uri["https://example.org/data.csv"]
+    assert versioned.level == Level.NATIVE
+    assert ("s3", "bucket/key.csv@v123", "native") in {
+        (r.scheme, r.value, r.level) for r in versioned.references
+    }
+    assert (plain.level, plain.reason) == (Level.NONE, "remote: its version is not known")

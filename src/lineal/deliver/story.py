@@ -126,7 +126,9 @@ class Story:
         return []
 
     def _moved(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
-        self.tracker.moved(raw(record["src"]), raw(record["dst"]), int(record["at"]))
+        stat = Stat(*record["stat"]) if record.get("stat") else None
+        stays = record.get("how") in ("link", "symlink")
+        self.tracker.moved(raw(record["src"]), raw(record["dst"]), int(record["at"]), stat=stat, stays=stays)
         return []
 
     def _hash(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -143,6 +145,8 @@ class Story:
             op=str(record.get("op") or "read"),
             layer=frames.FUNCTION,
             lib=text(record.get("lib") or ""),
+            version=text(record.get("version") or ""),
+            etag=text(record.get("etag") or ""),
         )
         return []
 

@@ -90,6 +90,8 @@ class Tracker:
         self._told: set[tuple[bytes, Stat | None]] = set()
         self._remote: dict[tuple[str, str], _Access] = {}
         self._told_remote: set[tuple[str, str]] = set()
+        self._versions: dict[str, tuple[str, str]] = {}  # of remote objects: native version, etag
+        self._went: dict[bytes, bytes] = {}  # renamed from -> to
         self.configs: dict[bytes, str] = {}  # config files read -> digest
         self.last_at = 0
 
@@ -111,24 +113,37 @@ class Tracker:
             place.directory = place.directory or op == frames.DIRECTORY_WRITE
             self._write(place, access)
 
-    def moved(self, src: bytes, dst: bytes, at: int) -> None:
-        """`src` was renamed to (or linked as) `dst`, replacing what was there."""
+    def moved(
+        self, src: bytes, dst: bytes, at: int, *, stat: Stat | None = None, stays: bool = False
+    ) -> None:
+        """`src` was renamed as `dst`, replacing what was there; `stays`: linked, so that both are there now.
+
+        stat: of `src` before it happened. What lies in a folder goes with it.
+        """
         self.last_at = max(self.last_at, at)
+        self._move(src, dst, at, stat, stays=stays)
+        inside = src + b"/"
+        for path in [path for path in self._places if path.startswith(inside)]:
+            self._move(path, dst + path[len(src) :], at, None, stays=stays)
+
+    def _move(self, src: bytes, dst: bytes, at: int, stat: Stat | None, *, stays: bool) -> None:
         old, new = self._place(src), self._place(dst)
-        access = _Access(at, frames.AUDIT, "os.rename")
-        if old.written is None:
-            moved = stat_of(dst)
-            if old.before is not None or moved is not None:
-                self._read(old, old.before or moved, access)
-        else:
+        access = _Access(at, frames.AUDIT, "os.link" if stays else "os.rename")
+        if old.written is not None:
             access.join(old.written)
             access.at = access.last = at
-        self._write(new, access)
+        elif known := old.before or stat:
+            old.before = known
+            self._read(old, known, access)
+        if old.written is not None or not os.path.isdir(dst):
+            self._write(new, access)
         new.model = old.model or new.model
         new.directory = old.directory
-        for stat, found in old.hashes.items():
-            new.hashes.setdefault(stat, found)
-        old.written = None
+        for known_stat, found in old.hashes.items():
+            new.hashes.setdefault(known_stat, found)
+        if not stays:
+            old.written = None
+            self._went[src] = dst
 
     def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
         """The program hashed the path itself, at this stat, before it overwrote or removed it."""
@@ -151,10 +166,26 @@ class Tracker:
         else:
             self._write(place, access)
 
-    def remote(self, uri: str, at: int, *, op: str, layer: int, lib: str, role: str = "") -> None:
-        """A remote object was read or written (`op` read or write)."""
+    def remote(
+        self,
+        uri: str,
+        at: int,
+        *,
+        op: str,
+        layer: int,
+        lib: str,
+        role: str = "",
+        version: str = "",
+        etag: str = "",
+    ) -> None:
+        """A remote object was read or written (`op` read or write).
+
+        version: its store's own name of the state that was read (an S3 version id, a commit); etag: as the store sent it.
+        """
         self.last_at = max(self.last_at, at)
         access = _Access(at, layer, lib, role)
+        if version or etag:
+            self._versions[uri] = (version, etag)
         if known := self._remote.get((uri, op)):
             known.join(access)
         else:
@@ -271,7 +302,17 @@ class Tracker:
             return Fingerprint(
                 sha256=digest, size=stat.size, level=level, reason=reason, changed=digest is None
             )
-        return self._fingerprints.take(path, stat)
+        found = self._fingerprints.take(path, stat)
+        if found.sha256 is None and stat is not None and (now := self._renamed(path, stat)):
+            return self._fingerprints.take(now, None)
+        return found
+
+    def _renamed(self, path: bytes, stat: Stat) -> bytes | None:
+        """Where the very file that was at the path is now, unchanged (a rename changes only its ctime)."""
+        now = self._went.get(path)
+        there = stat_of(now) if now is not None else None
+        same = there is not None and there._replace(ctime_ns=stat.ctime_ns) == stat
+        return now if same else None
 
     def _state(self, path: bytes, place: _Place, content: Fingerprint, stat: Stat | None) -> ev.VersionState:
         namespace, name = artifact_name(self._project, path)
@@ -316,15 +357,7 @@ class Tracker:
             if kind != op or (uri, kind) in self._told_remote:
                 continue
             self._told_remote.add((uri, kind))
-            namespace, name = url_name(uri)
-            state = ev.VersionState(
-                namespace=namespace,
-                name=name,
-                digest=_stand_in(uri.encode("utf-8", "surrogateescape"), None, self._run),
-                level=ev.Level.NONE,
-                reason="remote: its version is not known",
-                location=uri,
-            )
+            state = self._remote_state(uri)
             event: Any = ev.VersionUsed if op == "read" else ev.VersionGenerated
             yield event(
                 run=self._run,
@@ -334,6 +367,29 @@ class Tracker:
                 evidence=access.evidence,
                 via=access.via,
             )
+
+    def _remote_state(self, uri: str) -> ev.VersionState:
+        """A remote object: identified by its store's own version where the read told one, else by nothing."""
+        namespace, name = url_name(uri)
+        version, etag = self._versions.get(uri, ("", ""))
+        scheme, _, rest = uri.partition("://")
+        references = []
+        if version:
+            references.append(ev.Reference(scheme=scheme, value=f"{rest}@{version}", level=ev.Level.NATIVE))
+        if etag:
+            references.append(ev.Reference(scheme="etag", value=etag, level=ev.Level.DECLARED))
+        named = uri.encode("utf-8", "surrogateescape")
+        return ev.VersionState(
+            namespace=namespace,
+            name=name,
+            digest="native:" + sha256(named + b"@" + version.encode())[7:]
+            if version
+            else _stand_in(named, None, self._run),
+            level=ev.Level.NATIVE if version else ev.Level.NONE,
+            reason="" if version else "remote: its version is not known",
+            location=uri,
+            references=references,
+        )
 
 
 def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:
