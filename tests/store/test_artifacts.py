@@ -146,3 +146,22 @@ def test_runs_and_versions_share_one_numbering_of_vertices(store: Store) -> None
     assert len(set(nodes)) == 3
     assert [kinds[node].name for node in nodes] == ["RUN", "VERSION", "RUN"]
     assert 999 not in kinds
+
+
+def test_a_version_recorded_before_its_bytes_takes_their_digest_once(store: Store) -> None:
+    members = [Member(path="MLmodel", digest="sha256:" + "a" * 64, size=3)]
+    said = {"digest": None, "level": Level.NONE, "reason": "not whole yet", "size": None}
+    with store.write() as tx:
+        early, second = (add_version(store, tx, "model", **said)[0] for _ in range(2))
+        complete = store.artifacts.complete_version
+        told = {"digest": "sha256:" + "b" * 64, "level": Level.CONTENT, "size": 3, "members": members}
+        assert [complete(tx, early, **told), complete(tx, early, **told), complete(tx, second, **told)] == [
+            True,
+            False,
+            False,
+        ]
+        found = store.artifacts.get_versions(tx, [early, second])
+        assert (found[early].digest, found[early].reason, found[early].size) == ("sha256:" + "b" * 64, "", 3)
+        assert found[second].digest is None
+        assert store.artifacts.get_members(tx, early) == members
+        assert add_version(store, tx, "model", digest="sha256:" + "b" * 64) == (early, True)

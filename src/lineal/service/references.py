@@ -136,15 +136,14 @@ def _newest(scope: Scope, versions: list[VersionRecord], as_of: int | None) -> V
 
 def _registered(scope: Scope, ref: refs.Named, as_of: int | None) -> int | None:
     registry = scope.store.registry
-    named = registry.list_named(scope.tx, ref.whole)
-    if as_of is not None:
-        named = [entry for entry in named if entry.recorded_at <= as_of] or named
+    named = registry.list_named(scope.tx, ref.whole, as_of=as_of) or registry.list_named(scope.tx, ref.whole)
     if named:
         return named[-1].node
     if not ref.selector:
         return None
     if ref.selector.isdecimal():
-        for version in registry.list_named(scope.tx, ref.name):
+        then = registry.list_named(scope.tx, ref.name, as_of=as_of)
+        for version in then or registry.list_named(scope.tx, ref.name):
             if version.number == int(ref.selector):
                 return version.node
         return None

@@ -91,6 +91,37 @@ class Artifacts:
         )
         return node, False
 
+    def complete_version(
+        self, tx: Tx, node: int, *, digest: str, level: Level, size: int, members: Sequence[Member]
+    ) -> bool:
+        """Give a version that was recorded before its bytes were whole their digest and files; whether it took them.
+
+        It does not when it has a digest already, or when another version of the artifact has this one.
+        """
+        hold_node(tx, node)
+        row = tx.row("SELECT artifact, digest FROM version WHERE node = :node", node=node)
+        if row is None or row[1] is not None:
+            return False
+        tx.run(
+            "UPDATE artifact SET version_count = version_count WHERE id = :id", id=row[0]
+        )  # held, as by add_version
+        taken = tx.value(
+            "SELECT node FROM version WHERE artifact = :artifact AND digest = :digest",
+            artifact=row[0],
+            digest=keep(digest),
+        )
+        if taken is not None:
+            return False
+        tx.run(
+            "UPDATE version SET digest = :digest, level = :level, reason = '', size = :size WHERE node = :node",
+            node=node,
+            digest=keep(digest),
+            level=str(level),
+            size=size,
+        )
+        self.add_members(tx, node, members)
+        return True
+
     def get_versions(self, tx: Tx, nodes: Sequence[int]) -> dict[int, VersionRecord]:
         """Versions by vertex; vertices that are none are left out."""
         rows = (

@@ -28,6 +28,7 @@ from lineal.core.model import (
 if TYPE_CHECKING:
     import numpy as np
 
+    from lineal.store.audit import Leaf
     from lineal.store.files import File
     from lineal.store.records import Record
 
@@ -137,6 +138,9 @@ class ArtifactStore(Protocol):
         location: str,
         recorded_at: int,
     ) -> tuple[int, bool]: ...  # (vertex, whether it existed). digest None: always a new version
+    def complete_version(
+        self, tx: Tx, node: int, *, digest: str, level: Level, size: int, members: Sequence[Member]
+    ) -> bool: ...  # of one that had no digest; False when it has one, or another of its artifact has this
     def get_versions(self, tx: Tx, nodes: Sequence[int]) -> dict[int, VersionRecord]: ...
     def list_versions(
         self, tx: Tx, namespace: str | None, name: str, *, limit: int = 1000
@@ -168,10 +172,20 @@ class EdgeStore(Protocol):
 
 
 class RegistryStore(Protocol):
+    def add_name(self, tx: Tx, name: str, *, actor: str, at: int) -> None: ...  # without a version
     def register(
-        self, tx: Tx, name: str, node: int, *, actor: str, at: int
-    ) -> NamedVersion: ...  # again: the same number
-    def list_named(self, tx: Tx, name: str | None, *, limit: int = 1000) -> list[NamedVersion]: ...
+        self, tx: Tx, name: str, node: int, *, actor: str, at: int, again: bool = False
+    ) -> NamedVersion: ...  # a second time: the same number, unless `again`
+    def rename(self, tx: Tx, name: str, new: str, *, actor: str, at: int) -> None: ...
+    def retract_named(
+        self, tx: Tx, name: str, number: int | None, *, actor: str, reason: str, at: int
+    ) -> None: ...  # one version; None: the name with all of them, which is free again
+    def list_names(
+        self, tx: Tx, *, prefix: str = "", after: str = "", limit: int = 1000
+    ) -> list[str]: ...  # also those without versions
+    def list_named(
+        self, tx: Tx, name: str | None, *, limit: int = 1000, as_of: int | None = None
+    ) -> list[NamedVersion]: ...
     def list_names_of(self, tx: Tx, nodes: Sequence[int]) -> list[NamedVersion]: ...
     def move_alias(
         self,
@@ -208,6 +222,7 @@ class AuditStore(Protocol):
     def add_leaf(
         self, tx: Tx, *, door: str, actor: str, action: str, digest: str, body: bytes, at: int
     ) -> int: ...  # the leaf's sequence number, from 1; leaf hash per RFC 9162 section 2.1.1 over the canonical entry
+    def add_leaves(self, tx: Tx, leaves: Sequence[Leaf]) -> int: ...  # the last one's sequence number
     def get_head(self, tx: Tx) -> tuple[int, bytes]: ...  # how many leaves, tree head
     def list_leaves(self, tx: Tx, *, after: int, limit: int) -> list[msgspec.Raw]: ...
     def verify(self, tx: Tx) -> list[str]: ...

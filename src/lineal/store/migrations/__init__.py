@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003
+from lineal.store.migrations import m0001, m0002, m0003, m0004
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (m0001.STATEMENTS, m0002.STATEMENTS, m0003.STATEMENTS)
+MIGRATIONS: tuple[tuple[str, ...], ...] = (
+    m0001.STATEMENTS,
+    m0002.STATEMENTS,
+    m0003.STATEMENTS,
+    m0004.STATEMENTS,
+)
