@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 from importlib.metadata import version
@@ -11,14 +12,20 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
+from lineal.core.errors import LinealError
 from lineal.doors.native.app import routes as native
 from lineal.server.config import Config
 from lineal.server.guard import App, Guard, Receive, Scope, Send
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
+from lineal.server.tokens import Gate
 from lineal.server.writer import Desk
+from lineal.service.operations import Caller
 from lineal.store.blobs import Blobs
 
+_NOBODY = Caller("server", frozenset())
+_NO_BYTES = "sha256:" + "0" * 64
+_READY_S = 5.0
 _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Lineal</title>
 <h1>Lineal</h1>
@@ -27,12 +34,13 @@ _PAGE = """<!doctype html>
 """
 
 
-def create_app(config: Config, log: Log | None = None) -> App:
-    """The application, which opens the store when it starts."""
+def create_app(config: Config, *, log: Log | None = None, local: str = "") -> App:
+    """The application, which opens the store when it starts. local: the token of programs beside the server."""
     log = log or Log()
-    metrics = Metrics()
     blobs = Blobs(config.blobs) if config.blobs else None
     desk = Desk(config.store, blobs, namespace=config.namespace)
+    metrics = Metrics(desk)
+    gate = Gate(config, desk, local=local)
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
@@ -45,7 +53,7 @@ def create_app(config: Config, log: Log | None = None) -> App:
             log.tell("stopped", changes=desk.counts.changes)
             log.close()
 
-    app = Starlette(routes=[*own(desk), *native(desk)], lifespan=life)
+    app = Starlette(routes=[*own(desk, config, metrics), *native(desk)], lifespan=life)
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
     app.router.redirect_slashes = False
     metrics.routes = {id(route.endpoint): route.path for route in app.routes if isinstance(route, Route)}
@@ -56,17 +64,29 @@ def create_app(config: Config, log: Log | None = None) -> App:
         )
         await app.router(scope, receive, send)
 
-    return Guard(routed, config, log, metrics)
+    return Guard(routed, config, desk=desk, gate=gate, log=log, metrics=metrics)
 
 
-def own(desk: Desk) -> list[BaseRoute]:
+def own(desk: Desk, config: Config, metrics: Metrics) -> list[BaseRoute]:
     """The server's own routes, which belong to no door."""
 
     async def health(request: Request) -> Response:
+        """This process answers."""
         return JSONResponse({"status": "ok"})
+
+    async def ready(request: Request) -> Response:
+        """Store and bytes can be reached, and writes are taken."""
+        problems = await unready(desk, config)
+        if problems:
+            said = {"status": "not ready", "problems": problems}
+            return JSONResponse(said, status_code=503, headers={"Retry-After": "1"})
+        return JSONResponse({"status": "ready"})
 
     async def told(request: Request) -> Response:
         return JSONResponse({"name": "lineal", "version": version("lineal"), "api": ["lineal/v1"]})
+
+    async def figures(request: Request) -> Response:
+        return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
     async def page(request: Request) -> Response:
         return HTMLResponse(_PAGE.format(version=version("lineal")))
@@ -74,5 +94,25 @@ def own(desk: Desk) -> list[BaseRoute]:
     return [
         Route("/", page, methods=["GET"]),
         Route("/health", health, methods=["GET"]),
+        Route("/ready", ready, methods=["GET"]),
         Route("/version", told, methods=["GET"]),
+        Route("/metrics", figures, methods=["GET"]),
     ]
+
+
+async def unready(desk: Desk, config: Config) -> list[str]:
+    """Why this server cannot take work now, in words that hold no address and no secret; empty when it can."""
+    problems: list[str] = []
+    if desk.stopping or not desk.alive:
+        problems.append("the server is stopping")
+    else:
+        try:
+            await asyncio.wait_for(desk.read(lambda scope: scope.tx.value("SELECT 1"), _NOBODY), _READY_S)
+        except (LinealError, TimeoutError):
+            problems.append("the store does not answer")
+    if desk.blobs is not None:
+        try:
+            await asyncio.wait_for(asyncio.to_thread(desk.blobs.has, _NO_BYTES), _READY_S)
+        except (LinealError, TimeoutError):
+            problems.append("the kept bytes cannot be reached")
+    return problems

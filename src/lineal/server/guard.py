@@ -9,13 +9,17 @@ import os
 import time
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any
-from urllib.parse import unquote
+
+from starlette.requests import ClientDisconnect
 
 from lineal.server.config import Config
+from lineal.server.limits import Rate, limited, too_often
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
-from lineal.server.refusals import Headers, RefusedError, answer
-from lineal.service.operations import ALL_PERMISSIONS, Caller
+from lineal.server.origin import Origins
+from lineal.server.refusals import Headers, RefusedError, Shape, answer
+from lineal.server.tokens import Gate
+from lineal.server.writer import Desk
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -23,6 +27,15 @@ Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# What answers everybody, also where a token is needed for all else. Nothing here may tell anything of the record.
+OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
+# What Prometheus reads; open as long as only this machine can ask.
+METRICS_PATH = "/metrics"
+# Uploads, which are received piece by piece and may be large: method and beginning of the path.
+UPLOADS: tuple[tuple[str, str], ...] = (("PUT", "/api/lineal/v1/blobs/"),)
+
+_LONGEST_TARGET = 32_768
+_CLOSED = 499  # in the log: who asked had gone before the answer
 _ALWAYS: Headers = [
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
@@ -30,17 +43,36 @@ _ALWAYS: Headers = [
     (b"cross-origin-resource-policy", b"same-origin"),
     (b"cross-origin-opener-policy", b"same-origin"),
 ]
-_POLICY = (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'")
+_UNLESS_SET: Headers = [
+    (
+        b"content-security-policy",
+        b"default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'",
+    ),
+    (b"cache-control", b"no-store"),
+]
 
 
 class Guard:
-    """Wraps the application."""
+    """Wraps the application.
 
-    def __init__(self, app: App, config: Config, log: Log, metrics: Metrics) -> None:
-        self._app = app
-        self._config = config
-        self._log = log
-        self._metrics = metrics
+    shapes: how the doors below a path write a refusal; everywhere else it is Lineal's own JSON.
+    """
+
+    def __init__(
+        self,
+        app: App,
+        config: Config,
+        *,
+        desk: Desk,
+        gate: Gate,
+        log: Log,
+        metrics: Metrics,
+        shapes: tuple[tuple[str, Shape], ...] = (),
+    ) -> None:
+        self._app, self._config, self._desk, self._gate = app, config, desk, gate
+        self._log, self._metrics, self._shapes = log, metrics, shapes
+        self._origins = Origins(config)
+        self._rate = Rate(config.requests_per_s, 2 * config.requests_per_s) if config.requests_per_s else None
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, or the application's life."""
@@ -50,50 +82,86 @@ class Guard:
         if scope["type"] != "http":
             return
         began = time.perf_counter()
-        headers = dict(scope["headers"])
         request_id = os.urandom(8).hex()
         scope.setdefault("state", {})["request_id"] = request_id
+        answering = _Answering(send, request_id)
         status = 0
-
-        async def told(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-                message["headers"] = [
-                    *message.get("headers", ()),
-                    *_ALWAYS,
-                    (b"x-request-id", request_id.encode()),
-                ]
-                if not any(name == b"content-security-policy" for name, _ in message["headers"]):
-                    message["headers"].append(_POLICY)
-            await send(message)
-
         try:
-            scope["state"]["caller"] = self._caller(headers)
-            await self._app(scope, receive, told)
+            await self._admit(scope)
+            await self._app(scope, self._body(scope, receive), answering.send)
+        except ClientDisconnect:
+            status = _CLOSED
         except Exception as error:
-            if status:
-                raise
-            code, more, body = answer(error, request_id)
-            if code == 500:
-                self._log.failed(error, request_id=request_id)
-            await told(
-                {
-                    "type": "http.response.start",
-                    "status": code,
-                    "headers": [*more, (b"content-length", str(len(body)).encode())],
-                }
-            )
-            await told({"type": "http.response.body", "body": body})
+            if answering.status:
+                self._log.failed(error, id=request_id)
+                raise  # the answer has begun: only cutting the connection can say that it is not whole
+            await self._refuse(scope, error, answering)
         finally:
             took = time.perf_counter() - began
+            status = answering.status or status or _CLOSED
             self._metrics.answered(scope, status, took)
             self._log.request(scope, status, took, request_id)
 
-    def _caller(self, headers: dict[bytes, bytes]) -> Caller:
-        namespace = unquote(headers.get(b"lineal-project", b"").decode("latin-1"))
-        actor = unquote(headers.get(b"lineal-actor", b"").decode("latin-1"))
-        return Caller(actor, ALL_PERMISSIONS, namespace=namespace)
+    async def _admit(self, scope: Scope) -> None:
+        """Let the request pass, with its caller known. Raises RefusedError."""
+        path: str = scope["path"]
+        if len(path) + len(scope["query_string"]) > _LONGEST_TARGET:
+            raise RefusedError(414, "invalid", "the address is too long", "send a body instead")
+        self._origins.check(scope["method"], scope["headers"])
+        headers = dict(scope["headers"])
+        address = scope["client"][0] if scope.get("client") else ""
+        if path in OPEN_PATHS or (path == METRICS_PATH and self._config.loopback):
+            scope["state"]["caller"] = None
+            return
+        page = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+        caller = await self._gate.caller(headers, address, "native", page=page)
+        scope["state"]["caller"] = caller
+        if self._rate and (wait_s := self._rate.wait_s(caller.token or address)):
+            raise too_often(wait_s, "requests")
+
+    def _body(self, scope: Scope, receive: Receive) -> Receive:
+        if any(scope["method"] == method and scope["path"].startswith(start) for method, start in UPLOADS):
+            return limited(receive, scope["headers"], self._config.upload_bytes, packed=False)
+        body = limited(receive, scope["headers"], self._config.body_bytes, packed=True)
+        scope["headers"] = [
+            pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")
+        ]
+        return body
+
+    async def _refuse(self, scope: Scope, error: Exception, answering: _Answering) -> None:
+        shape = next((made for start, made in self._shapes if scope["path"].startswith(start)), None)
+        status, more, body = answer(error, answering.request_id, shape)
+        if status >= 500:
+            if status == 500:
+                self._log.failed(error, id=answering.request_id)
+            else:
+                self._log.tell(
+                    "unavailable", level="warning", id=answering.request_id, error=str(error)[:1000]
+                )
+        start = {
+            "type": "http.response.start",
+            "status": status,
+            "headers": [*more, (b"content-length", str(len(body)).encode())],
+        }
+        await answering.send(start)
+        await answering.send(
+            {"type": "http.response.body", "body": body if scope["method"] != "HEAD" else b""}
+        )
 
 
-__all__ = ["Guard", "RefusedError"]
+class _Answering:
+    """Sends an answer with what every answer carries, and knows its status once it has begun."""
+
+    def __init__(self, send: Send, request_id: str) -> None:
+        self._send = send
+        self.request_id = request_id
+        self.status = 0
+
+    async def send(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            headers = [*message.get("headers", ()), *_ALWAYS, (b"x-request-id", self.request_id.encode())]
+            set_already = {name for name, _ in headers}
+            headers += [pair for pair in _UNLESS_SET if pair[0] not in set_already]
+            message["headers"] = headers
+        await self._send(message)

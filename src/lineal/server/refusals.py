@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import msgspec
 from starlette.exceptions import HTTPException
 
 from lineal.core.errors import LinealError
 from lineal.doors.native.openapi import STATUS, Problem, Refusal
+from lineal.server.writer import BusyError
 
 Headers = list[tuple[bytes, bytes]]
+# How a door writes a refusal in its own protocol: status and what is wrong -> body, always JSON.
+Shape = Callable[[int, Problem], bytes]
 _RETRY_S = b"1"
 _ROUTING = {
     404: (
@@ -37,7 +42,7 @@ class RefusedError(Exception):
         self.headers = headers or []
 
 
-def answer(error: BaseException, request_id: str) -> tuple[int, Headers, bytes]:
+def answer(error: BaseException, request_id: str, shape: Shape | None) -> tuple[int, Headers, bytes]:
     """Status, headers and body for an error. What nobody foresaw is a 500 that names only the request."""
     more: Headers = []
     if isinstance(error, RefusedError):
@@ -52,7 +57,7 @@ def answer(error: BaseException, request_id: str) -> tuple[int, Headers, bytes]:
         problem = Problem(code=code, message=said, hint=hint, request_id=request_id)
     elif isinstance(error, LinealError):
         status = STATUS.get(error.code, 500)
-        if type(error).__name__ == "BusyError":
+        if isinstance(error, BusyError):
             status = 429
         problem = Problem(
             code=error.code,
@@ -71,5 +76,5 @@ def answer(error: BaseException, request_id: str) -> tuple[int, Headers, bytes]:
             hint=f"its log tells more about request {request_id}",
             request_id=request_id,
         )
-    body = msgspec.json.encode(Refusal(error=problem))
+    body = shape(status, problem) if shape else msgspec.json.encode(Refusal(error=problem))
     return status, [(b"content-type", b"application/json"), *more], body

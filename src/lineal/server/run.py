@@ -76,7 +76,7 @@ def start(config: Config, tell: Callable[[str], None]) -> None:
 def serve(config: Config, listening: socket.socket) -> None:
     """Serve until a signal ends it."""
     log = Log()
-    app: Any = create_app(config, log)
+    app: Any = create_app(config, log=log)
     settings = uvicorn.Config(
         app,
         loop="uvloop",

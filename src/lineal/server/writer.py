@@ -7,12 +7,13 @@ savepoint of one transaction and commits once. A lone change commits at once; th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import queue
 import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
@@ -22,13 +23,18 @@ from lineal.core.ids import sha256
 from lineal.service import operations
 from lineal.service.client import now_us
 from lineal.service.operations import Caller, Operation, Scope
+from lineal.store.audit import Leaf
+from lineal.store.base import AuditStore, Tx
 from lineal.store.blobs import Blobs
+from lineal.store.idempotency import Replies
 from lineal.store.open import Store, open_store
 
 GROUP = 256  # most changes in one transaction
 WAITING = 4096  # most changes that wait; more are refused, and asked to come again
 READERS = 4
 _PATIENCE_S = 10.0  # how long a change waits for a database that went away
+_FORGET_EVERY_S = 600.0
+_replies = Replies()
 _BUSY = "the server has more changes waiting than it can take"
 _STOPPING = "the server is stopping and takes no more changes"
 
@@ -39,7 +45,7 @@ class BusyError(Unavailable):
 
 @dataclass(slots=True)
 class _Job:
-    """One change that waits. body: for the audit leaf, an empty action makes none."""
+    """One change that waits. body: for the audit leaf, an empty action makes none; told: the request, if not `body`."""
 
     function: Callable[[Scope], Any]
     caller: Caller
@@ -48,7 +54,8 @@ class _Job:
     body: bytes = b""
     key: str = ""
     reply: Any = Any
-    error: BaseException | None = field(default=None)
+    told: Callable[[], bytes] | None = None
+    error: BaseException | None = None
     value: Any = None
 
 
@@ -83,6 +90,7 @@ class Desk:
         self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
         self._stores: list[Store] = []
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._forget_at = time.monotonic() + 60
 
     # ---- for doors -----------------------------------------------------------------------------------------------------
 
@@ -96,14 +104,13 @@ class Desk:
         if not found.write:
             return await self.read(lambda scope: operations.perform(found, request, scope), caller)
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        body = _told(found, request) if key else b""
         job = _Job(
             lambda scope: operations.perform(found, request, scope),
             caller,
             done,
-            body=body,
             key=key,
             reply=found.reply,
+            told=lambda: _told(found, request),
         )
         return await self._put(job)
 
@@ -139,6 +146,14 @@ class Desk:
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         return await self._put(_Job(function, caller, done, action, body, key, reply))
+
+    def write_later(self, function: Callable[[Scope], Any], caller: Caller) -> None:
+        """Have the function change the record some time soon; nobody waits for it, and nobody is told when it fails."""
+        if not self.stopping and self._waiting < WAITING:
+            self._waiting += 1
+            done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+            done.cancel()
+            self._queue.put(_Job(function, caller, done))
 
     @property
     def waiting(self) -> int:
@@ -191,7 +206,7 @@ class Desk:
         with store.read() as tx:
             return function(self._scope(tx, store, caller))
 
-    def _scope(self, tx: Any, store: Store, caller: Caller) -> Scope:
+    def _scope(self, tx: Tx, store: Store, caller: Caller) -> Scope:
         return Scope(
             tx=tx,
             store=store,
@@ -234,6 +249,7 @@ class Desk:
             self.counts.changes += len(group)
             self.counts.largest = max(self.counts.largest, len(group))
             self._loop.call_soon_threadsafe(self._settle, group)
+            self._forget(store)
         store.close()
 
     def _next(self) -> tuple[list[_Job], bool]:
@@ -300,8 +316,11 @@ class Desk:
         committing = False
         try:
             with store.write() as tx:
+                later = Later(store.audit)
                 for job in group:
-                    self._one(store, tx, job)
+                    self._one(store, tx, job, later)
+                if later.leaves:
+                    store.audit.add_leaves(tx, later.leaves)
                 committing = True
         except Unavailable as error:
             if committing and _remote(store):
@@ -312,10 +331,11 @@ class Desk:
             raise
         self.counts.commits += 1
 
-    def _one(self, store: Store, tx: Any, job: _Job) -> None:
+    def _one(self, store: Store, tx: Tx, job: _Job, later: Later) -> None:
         """Run one change inside a savepoint; what it refuses is its own matter, everything else fails the group."""
         job.error = None
-        scope = self._scope(tx, store, job.caller)
+        scope = self._scope(tx, replace(store, audit=later), job.caller)
+        appended = len(later.leaves)
         tx.run("SAVEPOINT request")
         try:
             job.value = self._done(scope, job)
@@ -323,14 +343,66 @@ class Desk:
             raise
         except LinealError as error:
             job.error = error
+            del later.leaves[appended:]
             tx.run("ROLLBACK TO SAVEPOINT request")
         tx.run("RELEASE SAVEPOINT request")
 
     def _done(self, scope: Scope, job: _Job) -> Any:
+        """The reply of one change: made now, or the one kept for the same key."""
+        if not job.key:
+            return self._run(scope, job)
+        asked = job.caller.token or job.caller.actor
+        digest = sha256(job.told() if job.told else job.body)
+        kept = _replies.get_reply(scope.tx, job.caller.door, asked, job.key, at=scope.at)
+        if kept is not None:
+            if kept[0] != digest:
+                raise Conflict(
+                    f"the Idempotency-Key {job.key!r} came with another request before",
+                    hint="use a new key for a new request",
+                )
+            return msgspec.json.decode(kept[1], type=job.reply)
+        value = self._run(scope, job)
+        body = msgspec.json.encode(value)
+        if not _replies.add_reply(
+            scope.tx, job.caller.door, asked, job.key, digest=digest, body=body, at=scope.at
+        ):
+            raise Unavailable("another server is answering the very same request", hint="send it again")
+        return value
+
+    def _run(self, scope: Scope, job: _Job) -> Any:
         value = job.function(scope)
         if job.action:
             operations.add_leaf(scope, job.action, job.body)
         return value
+
+    def _forget(self, store: Store) -> None:
+        """Now and then, remove replies that are kept no longer."""
+        if time.monotonic() < self._forget_at:
+            return
+        self._forget_at = time.monotonic() + _FORGET_EVERY_S
+        with contextlib.suppress(LinealError), store.write() as tx:
+            _replies.forget_replies(tx, at=now_us())
+
+
+class Later:
+    """An AuditStore that appends its leaves at the end of the transaction, all at once.
+
+    From the first leaf to the commit every other server waits; so the leaves come last, after the work of the whole group.
+    """
+
+    def __init__(self, audit: AuditStore) -> None:
+        self._audit = audit
+        self.leaves: list[Leaf] = []
+
+    def add_leaf(
+        self, tx: Tx, *, door: str, actor: str, action: str, digest: str, body: bytes, at: int
+    ) -> int:
+        """Keep a leaf for the end. The number given back is 0: it is not known yet."""
+        self.leaves.append(Leaf(door=door, actor=actor, action=action, digest=digest, body=body, at=at))
+        return 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._audit, name)
 
 
 class _UnsureError(Unavailable):
@@ -343,6 +415,3 @@ def _remote(store: Store) -> bool:
 
 def _told(found: Operation, request: Any) -> bytes:
     return msgspec.json.encode({"operation": found.name, "request": request}, order="sorted")
-
-
-__all__ = ["BusyError", "Conflict", "Counts", "Desk", "sha256"]

@@ -31,6 +31,9 @@ _WHERE = {
     "undeploy": "registry",
     "delete": "removal",
     "fsck": "check",
+    "tokens": "access",
+    "token-create": "access",
+    "token-revoke": "access",
 }
 
 

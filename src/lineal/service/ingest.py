@@ -39,7 +39,7 @@ class PositionsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @operation(
-    "positions", permission="record:read", path="/ingest/positions", summary="How far streams are recorded"
+    "positions", permission="record:write", path="/ingest/positions", summary="How far streams are recorded"
 )
 def positions(scope: Scope, request: PositionsRequest) -> IngestReply:
     """By source, how many bytes of its stream are recorded; 0 for one never seen."""

@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from lineal.store.blobs import Blobs
     from lineal.store.open import Store
 
-_MODULES = ("ingest", "runs", "show", "lineage", "compare", "health", "registry", "removal", "check")
+_MODULES = (
+    "ingest",
+    "runs",
+    "show",
+    "lineage",
+    "compare",
+    "health",
+    "registry",
+    "removal",
+    "check",
+    "access",
+)
 
 ALL_PERMISSIONS = frozenset(
     {"record:read", "record:write", "registry:write", "deploy:write", "record:delete", "store:admin"}

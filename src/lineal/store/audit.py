@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 
 import msgspec
 
@@ -27,6 +28,17 @@ class Entry(msgspec.Struct, frozen=True, kw_only=True):
     action: str
     digest: str
     body: str
+
+
+class Leaf(msgspec.Struct, frozen=True, kw_only=True):
+    """What is to be appended. body: what was recorded; digest: of the bytes as received, if any."""
+
+    door: str
+    actor: str
+    action: str
+    digest: str
+    body: bytes
+    at: int
 
 
 class Audit:
@@ -83,36 +95,42 @@ class Audit:
 
         Call it last in a transaction: from here to the commit other servers' transactions wait.
         """
+        leaf = Leaf(door=door, actor=actor, action=action, digest=digest, body=body, at=at)
+        return self.add_leaves(tx, [leaf])
+
+    def add_leaves(self, tx: Tx, leaves: Sequence[Leaf]) -> int:
+        """Append several to the log; the last one's sequence number. As `add_leaf`, in one go."""
         if tx.engine == "postgres":
             tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
         size, frontier = _tree(tx)
-        entry = msgspec.json.encode(
-            Entry(
-                sequence=size + 1,
-                at=at,
-                door=door,
-                actor=actor,
-                action=action,
-                digest=digest,
-                body=_digest(body),
-            ),
-            order="sorted",
-        )
-        leaf = merkle.leaf_hash(entry)
-        tx.run(
-            "INSERT INTO leaf (sequence, entry, body, hash) VALUES (:sequence, :entry, :body, :hash)",
-            sequence=size + 1,
-            entry=entry,
-            body=body,
-            hash=leaf,
+        rows = []
+        for leaf in leaves:
+            entry = msgspec.json.encode(
+                Entry(
+                    sequence=size + 1,
+                    at=leaf.at,
+                    door=leaf.door,
+                    actor=leaf.actor,
+                    action=leaf.action,
+                    digest=leaf.digest,
+                    body=_digest(leaf.body),
+                ),
+                order="sorted",
+            )
+            hashed = merkle.leaf_hash(entry)
+            rows.append({"sequence": size + 1, "entry": entry, "body": leaf.body, "hash": hashed})
+            frontier = merkle.append(frontier, size, hashed)
+            size += 1
+        tx.many(
+            "INSERT INTO leaf (sequence, entry, body, hash) VALUES (:sequence, :entry, :body, :hash)", rows
         )
         tx.run(
             "INSERT INTO tree (id, size, frontier) VALUES (1, :size, :frontier) "
             "ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
-            size=size + 1,
-            frontier=b"".join(merkle.append(frontier, size, leaf)),
+            size=size,
+            frontier=b"".join(frontier),
         )
-        return size + 1
+        return size
 
     def get_head(self, tx: Tx) -> tuple[int, bytes]:
         """How many leaves the log has, and its 32 byte tree head."""

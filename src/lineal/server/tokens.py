@@ -1,0 +1,157 @@
+"""Who asks: from a token in the request to a caller. Tokens are remembered for a second, so that most requests ask no store."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hmac
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Mapping
+from urllib.parse import unquote
+
+from lineal.server.config import Config
+from lineal.server.limits import Rate, too_often
+from lineal.server.refusals import RefusedError
+from lineal.server.writer import Desk
+from lineal.service import access
+from lineal.service.client import now_us
+from lineal.service.operations import ALL_PERMISSIONS, Caller, Scope
+from lineal.store.tokens import TokenRecord, Tokens
+
+FRESH_S = 1.0
+_USED_EVERY_S = 60.0
+_REMEMBERED = 4096
+_SYSTEM = Caller("server", frozenset())
+_CHALLENGE = [(b"www-authenticate", b'Bearer realm="lineal"')]
+_ASK_PERSON = [(b"www-authenticate", b'Basic realm="Lineal: any name, a token as password", charset="UTF-8"')]
+_tokens = Tokens()
+
+
+class Gate:
+    """Tells callers apart. local: a token that only those who may read the project's folder know, made at each start."""
+
+    def __init__(self, config: Config, desk: Desk, *, local: str) -> None:
+        self._config, self._desk = config, desk
+        self._local = access.split(local)
+        self._always = not config.loopback
+        self._required = False
+        self._required_at = -FRESH_S
+        self._known: OrderedDict[str, tuple[TokenRecord | None, float]] = OrderedDict()
+        self._used: dict[str, float] = {}
+        self._failures = Rate(config.failures_per_minute / 60, config.failures_per_minute)
+
+    async def required(self) -> bool:
+        """Whether a token must be shown: always off loopback, and as soon as one was ever made."""
+        if self._always or self._required:
+            return True
+        now = time.monotonic()
+        if now - self._required_at > FRESH_S:
+            self._required = await self._desk.read(lambda scope: _tokens.has_tokens(scope.tx), _SYSTEM)
+            self._required_at = now
+        return self._required
+
+    async def caller(self, headers: Mapping[bytes, bytes], address: str, door: str, *, page: bool) -> Caller:
+        """Who asks. Raises RefusedError: nobody who is known (401), or too many wrong tokens came from there (429)."""
+        namespace = _said(headers, b"lineal-project")
+        actor = _said(headers, b"lineal-actor")
+        shown = _shown(headers.get(b"authorization", b""))
+        if shown is None:
+            if await self.required():
+                raise _unknown("no token was shown", page=page)
+            return Caller(actor or "anonymous", ALL_PERMISSIONS, namespace=namespace, door=door)
+        parts = access.split(shown)
+        if parts is None:
+            if (
+                not await self.required()
+            ):  # a client that must send something, to a server that asks for nothing
+                return Caller(actor or "anonymous", ALL_PERMISSIONS, namespace=namespace, door=door)
+            self._failed(address)
+            raise _unknown("what was shown is no token of Lineal", page=page)
+        if self._local is not None and parts[0] == self._local[0]:
+            if hmac.compare_digest(parts[1], self._local[1]):
+                return Caller(actor or "anonymous", ALL_PERMISSIONS, namespace=namespace, door=door)
+            self._failed(address)
+            raise _unknown("that token is of an earlier start of this server", page=page)
+        record = await self._record(parts[0], address)
+        if record is None or not hmac.compare_digest(access.digest_of(parts[1]), record.digest):
+            self._failed(address)
+            raise _unknown("that token is not known here", page=page)
+        if (state := access.state(record, now_us())) != "valid":
+            raise _unknown(f"the token {record.id} ({record.name}) is {state}", page=page)
+        self._note(record)
+        return Caller(record.name, _grants(record), namespace=namespace, door=door, token=record.id)
+
+    async def _record(self, id: str, address: str) -> TokenRecord | None:
+        now = time.monotonic()
+        known = self._known.get(id)
+        if known is not None and now - known[1] < FRESH_S:
+            return known[0]
+        if known is None and (wait_s := self._failures.wait_s(address, take=0)):
+            raise too_often(wait_s, "wrong tokens came from there")
+        record: TokenRecord | None = await self._desk.read(
+            lambda scope: _tokens.get_token(scope.tx, id), _SYSTEM
+        )
+        self._known[id] = (record, now)
+        self._known.move_to_end(id)
+        if len(self._known) > _REMEMBERED:
+            self._known.popitem(last=False)
+        return record
+
+    def _failed(self, address: str) -> None:
+        if wait_s := self._failures.wait_s(address):
+            raise too_often(wait_s, "wrong tokens came from there")
+
+    def _note(self, record: TokenRecord) -> None:
+        """Write down, at most once a minute and without waiting for it, that a token was used."""
+        now = time.monotonic()
+        if now - self._used.get(record.id, -_USED_EVERY_S) < _USED_EVERY_S:
+            return
+        self._used[record.id] = now
+        at = now_us()
+
+        def used(scope: Scope) -> None:
+            _tokens.set_used(scope.tx, record.id, at=at)
+
+        self._desk.write_later(used, _SYSTEM)
+
+
+def local_token() -> str:
+    """A token for the programs of whoever started the server; it is kept nowhere but in memory and in server.json."""
+    return f"lin_local{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+
+
+def _grants(record: TokenRecord) -> frozenset[str]:
+    known = [name for name in record.scopes if name in access.ROLES or name in ALL_PERMISSIONS]
+    return access.grants_of(known)  # a scope that only a newer version knows grants nothing here
+
+
+def _shown(authorization: bytes) -> str | None:
+    """The token of an Authorization header: as bearer, or as the password of the basic scheme; None without one."""
+    scheme, _, rest = authorization.decode("latin-1").strip().partition(" ")
+    if scheme.lower() == "bearer":
+        return rest.strip()
+    if scheme.lower() != "basic":
+        return None if not scheme else ""
+    try:
+        return base64.b64decode(rest.strip(), validate=True).decode("utf-8", "replace").partition(":")[2]
+    except binascii.Error:
+        return ""
+
+
+def _said(headers: Mapping[bytes, bytes], name: bytes) -> str:
+    text = unquote(headers.get(name, b"").decode("latin-1"), errors="replace")
+    if len(text) > 500 or not (text.isprintable() or not text):
+        raise RefusedError(400, "invalid", f"the header {name.decode()} is too long or not printable")
+    return text
+
+
+def _unknown(message: str, *, page: bool) -> RefusedError:
+    return RefusedError(
+        401,
+        "denied",
+        message,
+        "send `Authorization: Bearer lin_...`, or name the token in LINEAL_TOKEN; `lineal token create` makes one",
+        headers=_ASK_PERSON if page else _CHALLENGE,
+    )
