@@ -20,6 +20,7 @@ HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k 
 LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 
 EMPTY = "import time; print(time.time_ns())\n"
+WRITES = "import time; open('made.txt', 'w').write('x' * 99); print(time.time_ns())\n"
 LOOP = "import time\nt = time.perf_counter()\nx = 0\nfor i in range(30_000_000):\n    x += i * i\nprint(time.perf_counter() - t)\n"
 OPENS = """
 import os, time
@@ -68,6 +69,13 @@ def run(folder: Path, code: str, *, lineal: bool) -> tuple[float, float, float]:
     return said, (said - begun) / 1e9 if said > 1e15 else 0.0, total
 
 
+def seconds(folder: Path, *words: str) -> float:
+    """Wall time of a `lineal` command."""
+    begun = time.perf_counter()
+    subprocess.run([LINEAL, *words], cwd=folder, env=HERE, stdout=subprocess.DEVNULL, check=True)
+    return time.perf_counter() - begun
+
+
 def pairs(folder: Path, code: str, other: str, rounds: int) -> tuple[list[float], list[float], list[float]]:
     """Inside times with Lineal and of `other` without it, in turn; and the wrapper's total times."""
     ours, theirs, totals = [], [], []
@@ -87,12 +95,14 @@ def main() -> None:
         (folder / "files").mkdir()
         for n in range(10_000):
             (folder / f"files/{n}.bin").write_bytes(b"%d" % n * 20)
-        run(folder, EMPTY, lineal=True)
+        run(folder, WRITES, lineal=True)
         starts = [(run(folder, EMPTY, lineal=True), run(folder, EMPTY, lineal=False)) for _ in range(15)]
         added = median(a[1] for a, _ in starts) - median(b[1] for _, b in starts)
         whole = median(a[2] for a, _ in starts) - median(b[2] for _, b in starts)
         ours, theirs, totals = pairs(folder, OPENS, BARE_HOOK + OPENS, 5)
         after = median(t - o for t, o in zip(totals, ours, strict=True))
+        version = median(seconds(folder, "version") for _ in range(9))
+        show = median(seconds(folder, "show", "made.txt") for _ in range(9))
         loop = pairs(folder, LOOP, LOOP, 7)
         forest = pairs(folder, FOREST, FOREST, 7)
     report(
@@ -107,6 +117,8 @@ def main() -> None:
                 1.6,
             ),
             Figure("the same, fingerprinting and storing after it (with interpreter start)", after, "s", 2.0),
+            Figure("`lineal version`", version, "s", 0.15),
+            Figure("`lineal show`", show, "s", 0.3),
             Figure("random forest trained, against bare", median(forest[0]) / median(forest[1]), "x", 1.05),
             Figure("CPU loop, against bare", median(loop[0]) / median(loop[1]), "x", 1.02),
         ],

@@ -255,7 +255,7 @@ def test_every_command_the_demo_names_works_and_it_can_be_seeded_again(tmp_path:
 
     begun = time.monotonic()
     seeded = document(tmp_path, "demo")
-    assert time.monotonic() - begun < 5
+    assert time.monotonic() - begun < 30  # 5 s on an idle machine
     assert len(seeded["commands"]) >= 6
     for command in seeded["commands"]:
         assert said(tmp_path, *shlex.split(command)[1:]).strip(), command

@@ -292,6 +292,8 @@ def _spans(data: bytes) -> list[Span]:
 
 def text(value: str) -> tuple[str, int]:
     """`value` with every secret replaced by `[REDACTED:kind]`, and how many there were. Linear in the length; any text is accepted."""
+    if len(value) < _SHORTEST and not any(sign in value for sign in "=: \t"):
+        return value, 0  # too short for a shape, and nothing in it is assigned
     data = value.encode("utf-8", "surrogatepass")
     spans = _spans(data)
     if not spans:
