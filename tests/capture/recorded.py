@@ -64,10 +64,12 @@ class Told:
                 self.metrics.setdefault(r["key"], []).append((r["step"], r["value"]))
 
 
-def script(project: Path, text: str, *words: str, first: str = "", **more: Any) -> Told:
+def script(
+    project: Path, text: str, *words: str, first: str = "", python: str = sys.executable, **more: Any
+) -> Told:
     """Run a Python script under `lineal run`; it must end well and say nothing on stderr."""
     path = project / "script.py"
     path.write_text(first + textwrap.dedent(text), errors="surrogateescape")
-    done = run(sys.executable, "script.py", *words, cwd=project, **more)
+    done = run(python, "script.py", *words, cwd=project, **more)
     assert (done.returncode, done.stderr) == (0, ""), done.stderr + done.stdout
     return Told(project, done.stdout)

@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 
 import pytest
 
 from tests.capture.recorded import script
+
+VERSIONS = [Path(sys.executable)] + [
+    path
+    for path in sorted((Path.home() / ".pyenv" / "versions").glob("3.*/bin/python"))
+    if int(path.parent.parent.name.split(".")[1]) >= 9
+]
 
 
 def test_argparse_gives_the_namespace_of_the_outermost_parsing(project: Path) -> None:
@@ -193,6 +200,30 @@ def test_onnx_and_safetensors_files_are_models(project: Path) -> None:
     )
     assert told.models["m.onnx"]["framework"] == "onnx"
     assert told.models["m.safetensors"]["class"] == "safetensors"
+
+
+@pytest.mark.parametrize("python", VERSIONS, ids=lambda path: path.parent.parent.name)
+def test_every_interpreter_from_3_9_tells_the_same(project: Path, python: Path) -> None:
+    told = script(
+        project,
+        """
+        import argparse, pickle, random
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", type=float)
+        parser.add_argument("--api-key", default="x")
+        parser.parse_args()
+        random.seed(4)
+        class Mine:
+            def fit(self): pass
+            def predict(self): pass
+        with open("m.pkl", "wb") as file: pickle.dump(Mine(), file)
+        """,
+        *("--lr", "0.5"),
+        python=str(python),
+    )
+    assert told.params == {"lr": 0.5, "api_key": "[REDACTED:key]"}
+    assert told.seeds == {"random": 4}
+    assert (told.models["m.pkl"]["framework"], told.models["m.pkl"]["class"]) == ("python", "__main__.Mine")
 
 
 def test_worker_processes_and_forks_keep_recording(project: Path) -> None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
-from tests.capture.recorded import script
+from tests.capture.recorded import run, script
 
 pytest.importorskip("sklearn")
 
@@ -143,6 +145,8 @@ def test_signature_text_cloning_pickling_and_metadata_routing_stay_as_they_were(
         assert "y_true" in inspect.signature(accuracy_score).parameters and accuracy_score.__name__ == "accuracy_score"
         assert pickle.loads(pickle.dumps(accuracy_score)) is accuracy_score
         assert pickle.loads(pickle.dumps(get_scorer("accuracy")))
+        assert accuracy_score.__module__ == "sklearn.metrics._classification"
+        assert accuracy_score is sklearn.metrics._classification.accuracy_score is get_scorer("accuracy")._score_func
         assert pickle.loads(pickle.dumps(make_scorer(accuracy_score)))
 
         model = make_pipeline(StandardScaler(), PCA(2), LogisticRegression(C=2)).fit(X, y)
@@ -179,9 +183,6 @@ def test_a_class_pickled_by_value_does_not_take_us_along(project: Path) -> None:
         """,
         first=DATA,
     )
-    import subprocess
-    import sys
-
     reads = "import pickle; m = pickle.load(open('mine.pkl', 'rb')); print(type(m).__name__, m.score(0, 0), 'lineal' in __import__('sys').modules)"
     done = subprocess.run([sys.executable, "-c", reads], capture_output=True, text=True, cwd=project)
     assert done.stdout == "Mine 1.0 False\n", done.stderr
@@ -230,3 +231,26 @@ def test_saved_models_are_named_with_framework_and_class(project: Path) -> None:
     assert (found["framework"], found["lib"]) == ("sklearn", "joblib.dump")
     assert found["class"] == "sklearn.linear_model._logistic.LogisticRegression"
     assert told.models["c.pkl"]["lib"] == "pickle.dump"
+
+
+@pytest.mark.slow
+def test_scikit_learns_own_tests_pass_while_it_is_recorded(project: Path) -> None:
+    own = [
+        "sklearn.tests.test_base",
+        "sklearn.tests.test_metaestimators_metadata_routing",
+        "sklearn.metrics.tests.test_score_objects",
+    ]
+    plain = [
+        sys.executable,
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:randomly",
+        "-p",
+        "no:cacheprovider",
+        "--pyargs",
+        *own,
+    ]
+    done = run(*plain, cwd=project)
+    assert done.returncode == 0, done.stdout[-3000:]

@@ -78,7 +78,7 @@ def in_module(
     original = getattr(module, name, None)
     if callable(original) and not isinstance(original, type) and not hasattr(original, "__lineal__"):
         call = observing(original, told, asked=asked, depth=depth)
-        call.__module__ = module.__name__
+        call.__module__ = module.__name__  # where it is found, which is not always where it was defined
         call.__qualname__ = name
         setattr(module, name, call)
 

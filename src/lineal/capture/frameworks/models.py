@@ -60,7 +60,8 @@ def _framework(value: Any) -> tuple[str, str] | None:
         if framework is not None:
             return framework, f"{kind.__module__}.{kind.__qualname__}"
     if callable(getattr(kind, "fit", None)) and callable(getattr(kind, "predict", None)):
-        return kind.__module__.partition(".")[0], f"{kind.__module__}.{kind.__qualname__}"
+        package = kind.__module__.partition(".")[0]
+        return "python" if package == "__main__" else package, f"{kind.__module__}.{kind.__qualname__}"
     return None
 
 

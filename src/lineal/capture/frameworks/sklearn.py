@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from typing import Any
 
 _FITS = ("fit", "partial_fit", "fit_transform", "fit_predict")
-_NO_METRICS = ("make_scorer", "get_scorer", "get_scorer_names", "check_scoring")
 _OTHERS = ("xgboost", "lightgbm", "catboost")
 _metrics = wrapping.Depth()
 _partly: set[int] = set()  # estimators that are fitted piece by piece, whose parameters are told
@@ -53,10 +52,25 @@ def _watch_subclasses(kind: Any) -> None:
 
 
 def metrics(module: ModuleType) -> None:
-    """After `sklearn.metrics`: each of its functions that gives a number gives a point of the metric of that name."""
-    for name in module.__all__:
-        if name not in _NO_METRICS and not name.startswith("pairwise_"):
+    """After a module in which functions of `sklearn.metrics` are defined: a number that one gives is a point of the metric of its name.
+
+    They are replaced where they are defined, before others take them from there: whoever uses one uses the same, and it is pickled by the
+    name it always had.
+    """
+    for name, value in list(vars(module).items()):
+        if (
+            not name.startswith("_")
+            and callable(value)
+            and getattr(value, "__module__", "") == module.__name__
+        ):
             _metric(module, name)
+
+
+def scorers(module: ModuleType) -> None:
+    """After `sklearn.metrics._scorer`: what a scorer computes belongs to whoever scores."""
+    kind = getattr(module, "_BaseScorer", None)
+    if kind is not None:
+        wrapping.in_class(kind, "__call__", None, depth=_metrics)
 
 
 def model_selection(module: ModuleType) -> None:
@@ -108,7 +122,7 @@ def _fitting(original: Any) -> Any:
     again = original.__name__ == "partial_fit"
 
     @functools.wraps(original)
-    def fit(self: Any, *args: Any, **kwargs: Any) -> Any:
+    def observed(self: Any, *args: Any, **kwargs: Any) -> Any:
         global _fits
         outermost = not _fits and not (again and id(self) in _partly)
         _fits += 1
@@ -126,7 +140,7 @@ def _fitting(original: Any) -> Any:
             _fits -= 1
             _metrics.running = within
 
-    return fit
+    return observed
 
 
 def _params(estimator: Any) -> None:
