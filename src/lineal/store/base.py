@@ -240,6 +240,16 @@ class SearchStore(Protocol):
     ) -> list[int]: ...
 
 
+class CorrectionStore(Protocol):
+    def add_tombstones(
+        self, tx: Tx, nodes: Sequence[int], *, actor: str, reason: str, at: int
+    ) -> int: ...  # how many had none
+    def lift_tombstones(self, tx: Tx, nodes: Sequence[int], *, at: int) -> int: ...
+    def retract_tag(self, tx: Tx, node: int, key: str, *, at: int) -> bool: ...  # whether it stood
+    def rename_run(self, tx: Tx, node: int, name: str) -> None: ...
+    def rename_group(self, tx: Tx, group: int, name: str) -> None: ...
+
+
 class RecordStore(Protocol):
     def add_record(
         self,

@@ -15,6 +15,7 @@ from lineal.store.base import (
     ArtifactStore,
     AttributeStore,
     AuditStore,
+    CorrectionStore,
     EdgeStore,
     Engine,
     FileStore,
@@ -27,6 +28,7 @@ from lineal.store.base import (
     Tx,
 )
 from lineal.store.check import check
+from lineal.store.corrections import Corrections
 from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
 from lineal.store.files import Files
@@ -59,6 +61,7 @@ class Store:
     search: SearchStore
     records: RecordStore
     files: FileStore
+    corrections: CorrectionStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -113,6 +116,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         search=Search(),
         records=Records(),
         files=Files(),
+        corrections=Corrections(),
     )
 
 
