@@ -12,15 +12,15 @@ from tests.store.making import add_run
 def test_tombstones_are_put_and_lifted_again(store: Store) -> None:
     with store.write() as tx:
         one, two = add_run(store, tx, 1), add_run(store, tx, 2)
-        assert store.corrections.add_tombstones(tx, [one, two], actor="ada", reason="old", at=5) == 2
-        assert store.corrections.add_tombstones(tx, [one], actor="ada", reason="old", at=6) == 0
-        assert store.runs.get_runs(tx, [one])[one].deleted_at == 5
-        assert store.corrections.lift_tombstones(tx, [one], at=7) == 1
-        assert store.corrections.lift_tombstones(tx, [one], at=8) == 0
+        assert store.corrections.add_tombstones(tx, [one, two], actor="ada", reason="old", at=2005) == 2
+        assert store.corrections.add_tombstones(tx, [one], actor="ada", reason="old", at=2006) == 0
+        assert store.runs.get_runs(tx, [one])[one].deleted_at == 2005
+        assert store.corrections.lift_tombstones(tx, [one], at=2007) == 1
+        assert store.corrections.lift_tombstones(tx, [one], at=2008) == 0
         assert store.runs.get_runs(tx, [one])[one].deleted_at is None
         assert store.search.search_runs(tx, [], order=Order(), limit=9) == [one]
-        assert store.runs.get_runs(tx, [one], as_of=6)[one].deleted_at == 5
-        assert store.corrections.add_tombstones(tx, [one], actor="ada", reason="", at=9) == 1
+        assert store.runs.get_runs(tx, [one], as_of=2006)[one].deleted_at == 2005
+        assert store.corrections.add_tombstones(tx, [one], actor="ada", reason="", at=2009) == 1
 
 
 def test_a_retracted_tag_may_be_set_again(store: Store) -> None:
