@@ -15,6 +15,7 @@ from lineal.core.errors import Invalid, LinealError, NotFound, Unavailable
 from lineal.core.ids import is_hex
 
 if TYPE_CHECKING:
+    from obstore import GetOptions
     from obstore.store import ObjectStore
 
 _PREFIX = "sha256/"
@@ -46,14 +47,14 @@ class Blobs:
     def put(self, content: bytes) -> str:
         """Keep bytes; their digest, `sha256:` and 64 hex digits. Bytes that are kept already are left as they are."""
         digest = "sha256:" + hashlib.sha256(content).hexdigest()
-        with self._errors():
+        with self.errors():
             import obstore
 
             try:
-                obstore.put(self._store, _key(digest), content, mode="create", use_multipart=False)
+                obstore.put(self._store, key_of(digest), content, mode="create", use_multipart=False)
             except obstore.exceptions.AlreadyExistsError:
                 return digest
-            self._sync(digest)
+            self.sync(digest)
         return digest
 
     def put_file(self, path: str) -> str:
@@ -64,28 +65,28 @@ class Blobs:
         digest = _digest_of(path)
         if self.has(digest):
             return digest
-        with self._errors():
+        with self.errors():
             import obstore
 
             try:
                 obstore.put(
-                    self._store, _key(digest), _pieces(path, digest), use_multipart=True, chunk_size=_PIECE
+                    self._store, key_of(digest), _pieces(path, digest), use_multipart=True, chunk_size=_PIECE
                 )
             except _ChangedError:
                 raise Unavailable(
                     f"{path} was changed while it was read; nothing was kept",
                     hint="repeat when nothing writes it",
                 ) from None
-            self._sync(digest)
+            self.sync(digest)
         return digest
 
     def has(self, digest: str) -> bool:
         """Whether these bytes are kept. Raises Invalid: that is no digest."""
-        with self._errors():
+        with self.errors():
             import obstore
 
             try:
-                obstore.head(self._store, _key(digest))
+                obstore.head(self._store, key_of(digest))
             except FileNotFoundError:
                 return False
             return True
@@ -94,30 +95,40 @@ class Blobs:
         """The bytes with this digest, verified. Raises as `stream`."""
         return b"".join(self.stream(digest))
 
-    def stream(self, digest: str) -> Iterator[bytes]:
-        """The bytes with this digest, piece by piece, hashed as they pass.
+    @property
+    def folder(self) -> str:
+        """The folder that the bytes are in, empty when they are in a bucket."""
+        return self.place if self._local else ""
+
+    def stream(self, digest: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        """The bytes with this digest, piece by piece, hashed as they pass; or those from `start` until before `end`.
 
         Raises:
             NotFound: they are not kept.
-            Unavailable: what is kept has another digest (after the last piece), or cannot be read.
+            Unavailable: what is kept has another digest (after the last piece, and only when all of it passed), or cannot
+                be read.
             Invalid: that is no digest.
         """
-        key = _key(digest)
+        key = key_of(digest)
         seen = hashlib.sha256()
-        with self._errors():
+        part: GetOptions | None = None
+        if start or end is not None:
+            part = {"range": {"offset": start} if end is None else (start, end)}
+        with self.errors():
             import obstore
 
             try:
-                found = obstore.get(self._store, key)
+                found = obstore.get(self._store, key, options=part)
             except FileNotFoundError:
                 raise NotFound(
                     f"no bytes with digest {digest} are kept", hint="they may have been deleted"
                 ) from None
             for piece in found.stream(min_chunk_size=_PIECE):
                 content = bytes(piece)
-                seen.update(content)
+                if part is None:
+                    seen.update(content)
                 yield content
-        if "sha256:" + seen.hexdigest() != digest:
+        if part is None and "sha256:" + seen.hexdigest() != digest:
             raise Unavailable(
                 f"the bytes kept as {digest} are damaged: they have digest sha256:{seen.hexdigest()}",
                 hint="`lineal fsck` lists what is damaged; restore a copy",
@@ -125,11 +136,11 @@ class Blobs:
 
     def delete(self, digest: str) -> None:
         """Forget these bytes; nothing happens when they are not kept."""
-        with self._errors():
+        with self.errors():
             import obstore
 
             try:
-                obstore.delete(self._store, _key(digest))
+                obstore.delete(self._store, key_of(digest))
             except FileNotFoundError:
                 return
 
@@ -167,18 +178,18 @@ class Blobs:
     def _objects(self) -> Iterator[tuple[str, int]]:
         if self._local and not os.path.isdir(self.place):
             return
-        with self._errors():
+        with self.errors():
             import obstore
 
             for page in obstore.list(self._store, _PREFIX):
                 for item in page:
                     yield item["path"], item["size"]
 
-    def _sync(self, digest: str) -> None:
+    def sync(self, digest: str) -> None:
         """Bring a local object and its name to the disk; a bucket has answered only after that."""
         if not self._local:
             return
-        path = os.path.join(self.place, _key(digest))
+        path = os.path.join(self.place, key_of(digest))
         for name, flags in ((path, os.O_RDONLY), (os.path.dirname(path), os.O_RDONLY | os.O_DIRECTORY)):
             handle = os.open(name, flags)
             try:
@@ -187,7 +198,8 @@ class Blobs:
                 os.close(handle)
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def errors(self) -> Iterator[None]:
+        """What goes wrong with files or buckets inside the block is raised as Unavailable."""
         try:
             yield
         except (LinealError, GeneratorExit):
@@ -214,7 +226,8 @@ def _is_obstore(error: Exception) -> bool:
     return isinstance(error, BaseError)
 
 
-def _key(digest: str) -> str:
+def key_of(digest: str) -> str:
+    """Where bytes with this digest are kept. Raises Invalid: that is no digest."""
     hexes = digest.removeprefix("sha256:")
     if not digest.startswith("sha256:") or len(hexes) != 64 or not is_hex(hexes):
         raise Invalid(
