@@ -168,12 +168,13 @@ class VersionUsed(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True,
 
 
 class VersionGenerated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="generated"):
-    """A run wrote a version; `at` is when its bytes were complete."""
+    """A run wrote a version; `at` is when its bytes were complete. name: what somebody called it, to be registered under."""
 
     run: str
     version: VersionState
     at: int
     role: str = "output"
+    name: str = ""
     evidence: Evidence = Evidence.OBSERVED
     via: list[str] = []
 

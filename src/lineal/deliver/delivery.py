@@ -20,10 +20,14 @@ from lineal.deliver.spool import Spool, tell
 from lineal.deliver.story import Story, actor_of, encode
 from lineal.journal.read import read
 from lineal.resolve.project import Project
-from lineal.service.client import Client
+from lineal.service.client import connect
 from lineal.service.ingest import IngestRequest, PositionsRequest
+from lineal.service.serving import served
 
 Progress = Callable[[str], None]
+_PATIENCE_S = 3.0  # how long one call is repeated; what is not taken is sent again by a later step
+_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that is away
+_OUTAGE_S = 900.0  # how long `serve` goes on trying when nothing is taken and no program lives any more
 
 
 class SyncReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +49,8 @@ class Drain:
         self, project: Project, *, only: str | None = None, progress: Progress | None = None
     ) -> None:
         self.project = project
-        self.client = Client(project)
+        self._address = served(project)
+        self.client = connect(project, patience_s=_PATIENCE_S)
         self._only = only
         self._progress = progress
         self._fingerprints = Fingerprints(project, self._hashed)
@@ -71,7 +76,18 @@ class Drain:
         self._variables = variables
 
     def step(self, *, final: bool = False) -> bool:
-        """Deliver what is there; gives back whether anything was new. final: also end and clear away what has ended."""
+        """Deliver what is there; gives back whether anything was new. final: also end and clear away what has ended.
+
+        Raises Unavailable: the store or the server did not take it; the next step sends again what was not taken.
+        """
+        self._reach()
+        try:
+            return self._step(final=final)
+        except BaseException:
+            self._forget()  # what was read but perhaps not taken is read again; taken twice, it has no second effect
+            raise
+
+    def _step(self, *, final: bool) -> bool:
         self._agree()
         self._discover()
         moved = False
@@ -118,8 +134,19 @@ class Drain:
             for path, spool in self._spools.items()
         )
         if apart:
-            self._spools.clear()
-            self._stories.clear()
+            self._forget()
+
+    def _forget(self) -> None:
+        self._spools.clear()
+        self._stories.clear()
+        self._governed.clear()
+
+    def _reach(self) -> None:
+        """A client of the server that has started meanwhile, or of the store whose server has ended."""
+        address = served(self.project)
+        if address != self._address:
+            self.client.close()
+            self.client, self._address = connect(self.project, patience_s=_PATIENCE_S), address
 
     def _discover(self) -> None:
         """Take in journal files not met before, and replay what the store already has of them."""
@@ -318,6 +345,7 @@ class Delivery:
     def __init__(self, project: Project) -> None:
         self._project = project
         self._drain: Drain | None = None
+        self._again_at, self._pause_s = 0.0, _PAUSE_S
 
     def begin(self, run: str, command: list[str], variables: Mapping[str, str], cwd: str) -> None:
         """The program of this run was just started."""
@@ -325,12 +353,17 @@ class Delivery:
         self._drain.started_with(variables)
 
     def tick(self) -> None:
-        """Deliver what is there, if the store is free at this moment."""
-        if self._drain is None:
+        """Deliver what is there, if the store is free at this moment. A server that is away is tried again, ever later."""
+        if self._drain is None or time.monotonic() < self._again_at:
             return
-        with store_lock(self._project, wait=0) as got:
-            if got:
-                self._drain.step()
+        try:
+            with store_lock(self._project, wait=0) as got:
+                if got:
+                    self._drain.step()
+                    self._pause_s = _PAUSE_S
+        except Unavailable:
+            self._again_at = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     def finish(self, progress: Progress | None = None) -> SyncReport:
         """The program has ended and its end is in the journal: deliver everything, then what crashed runs left behind."""
@@ -381,14 +414,20 @@ def serve(project: Project, *, idle_s: float = 3.0) -> None:
         if not alone:
             return
         drain = Drain(project)
-        last = time.monotonic()
+        last = taken = time.monotonic()
+        pause = _PAUSE_S
         try:
             while journal_files(project) and time.monotonic() - last < idle_s:
                 try:
                     with store_lock(project, wait=10):
                         moved = drain.step(final=True)
-                except LinealError:
-                    moved = False
+                    pause = _PAUSE_S
+                except LinealError as error:
+                    moved = isinstance(error, Unavailable) and time.monotonic() - taken < _OUTAGE_S
+                    time.sleep(pause)
+                    pause = min(2 * pause, _LONGEST_PAUSE_S)
+                else:
+                    taken = time.monotonic()
                 if moved or drain.living():
                     last = time.monotonic()
                 time.sleep(0.5)

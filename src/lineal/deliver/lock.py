@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 
 from lineal.core.errors import Unavailable
 from lineal.resolve.project import Project
+from lineal.service.serving import served
 
+_LOCKED, _SERVED = 1, 2
 _PATIENCE = 2.0  # seconds of silence before the wait is announced
 _held: dict[str, int] = {}  # lock files this process holds, with depth: a lock is taken once per process
 
@@ -26,10 +28,11 @@ def store_lock(
         wait: seconds to wait; 0 tries once (then False may be yielded), None waits for ever.
         progress: told after 2 s what is being waited for.
 
-    A PostgreSQL store needs no lock: True at once. Raises Unavailable: not got within `wait` > 0, or the folder cannot
-    be written.
+    A PostgreSQL store needs no lock, nor does one whose server is running, for it has the lock and takes everybody's
+    changes: True at once; ask `service.client.connect` for a client after that. Raises Unavailable: not got within
+    `wait` > 0, or the folder cannot be written.
     """
-    if project.store_url.startswith(("postgresql:", "postgres:")):
+    if project.store_url.startswith(("postgresql:", "postgres:")) or served(project):
         yield True
         return
     path = os.path.join(project.dir, "store.lock")
@@ -42,13 +45,24 @@ def store_lock(
         return
     descriptor = _open(path)
     try:
-        got = _acquire(descriptor, path, wait, progress)
-        if got:
+        got = _acquire(descriptor, path, wait, progress, lambda: served(project) is not None)
+        if got == _LOCKED:
             _held[path] = 1
         try:
-            yield got
+            yield bool(got)
         finally:
             _held.pop(path, None)
+    finally:
+        os.close(descriptor)
+
+
+@contextlib.contextmanager
+def hold(folder: str, *, wait: float) -> Iterator[None]:
+    """Hold the writer lock of the store in a folder, for a server. Raises Unavailable: not got within `wait` seconds."""
+    descriptor = _open(os.path.join(folder, "store.lock"))
+    try:
+        _acquire(descriptor, os.path.join(folder, "store.lock"), wait, None)
+        yield
     finally:
         os.close(descriptor)
 
@@ -58,7 +72,7 @@ def only_one(path: str) -> Iterator[bool]:
     """Hold a lock file that nobody waits for; yields False when another process holds it."""
     descriptor = _open(path)
     try:
-        yield _acquire(descriptor, path, 0, None)
+        yield bool(_acquire(descriptor, path, 0, None))
     finally:
         os.close(descriptor)
 
@@ -73,7 +87,14 @@ def _open(path: str) -> int:
         ) from error
 
 
-def _acquire(descriptor: int, path: str, wait: float | None, progress: Callable[[str], None] | None) -> bool:
+def _acquire(
+    descriptor: int,
+    path: str,
+    wait: float | None,
+    progress: Callable[[str], None] | None,
+    elsewhere: Callable[[], bool] = lambda: False,
+) -> int:
+    """_LOCKED; 0 when `wait` is 0 and another process has it; _SERVED when `elsewhere` says there is no need any more."""
     begun = time.monotonic()
     announced = False
     pause = 0.002
@@ -86,11 +107,13 @@ def _acquire(descriptor: int, path: str, wait: float | None, progress: Callable[
         else:
             os.ftruncate(descriptor, 0)
             os.write(descriptor, f"{os.getpid()}\n".encode())
-            return True
+            return _LOCKED
+        if elsewhere():
+            return _SERVED
         waited = time.monotonic() - begun
         if wait is not None and waited >= wait:
             if wait == 0:
-                return False
+                return 0
             raise Unavailable(
                 f"another process ({_holder(path)}) has been writing to the store for {waited:.0f} s",
                 hint="wait for it to end, or look at what that process does",

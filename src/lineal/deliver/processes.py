@@ -7,6 +7,8 @@ import socket
 from collections.abc import Mapping
 from typing import Any
 
+from lineal.service.serving import start_ticks
+
 _HOST = socket.gethostname()
 
 
@@ -27,16 +29,6 @@ def alive(opened: Mapping[str, Any]) -> bool:
     if started is None:
         return _signalled(pid) if boot == "" else False
     return not opened.get("start") or int(opened["start"]) == started
-
-
-def start_ticks(pid: int) -> int | None:
-    """The process's start in clock ticks since boot (proc_pid_stat(5), field 22); None when it is gone or a zombie."""
-    try:
-        with open(f"/proc/{pid}/stat", "rb") as file:
-            fields = file.read().rpartition(b")")[2].split()
-    except OSError:
-        return None
-    return None if fields[0] in (b"Z", b"X") else int(fields[19])
 
 
 def boot_id() -> str:

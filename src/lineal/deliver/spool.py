@@ -30,6 +30,9 @@ class Spool:
         self.accesses: list[tuple[int, Story, Any]] = []
         self._story_of = story_of
         self._keys: dict[int, str] = {}
+        self._focus = (
+            ""  # the run within the process that records belong to now, when it is not the process's own
+        )
 
     def replay(self, position: int) -> None:
         """Read what is recorded already, for its story only."""
@@ -63,21 +66,21 @@ class Spool:
     def _read(self, limit: int, *, told: bool) -> list[ev.Event]:
         found, self.read_to, self.damage = read(self.path, self.read_to, min(limit, STEP))
         events: list[ev.Event] = []
-        points: list[Point] = []
+        points: dict[str, list[Point]] = {}
         for item in found:
             if isinstance(item, Point):
-                points.append(item)
+                points.setdefault(self._focus or self.run, []).append(item)
             elif isinstance(item, FileEvent):
-                self.accesses.append((item.at, self._story_of(self.run), item))
+                self.accesses.append((item.at, self._joined(self._focus or self.run), item))
             elif isinstance(item, Key):
                 self._keys[item.id] = text(item.name)
             elif isinstance(item, Record):
                 events.extend(self._record(item))
         if told:
             return []
-        if points:
-            events.append(self._points(points))
-            self._story_of(self.run).last_at = max(self._story_of(self.run).last_at, points[-1].at)
+        for run, found_points in points.items():
+            events.append(self._points(run, found_points))
+            self._joined(run).last_at = max(self._joined(run).last_at, found_points[-1].at)
         return events
 
     def _record(self, item: Record) -> list[ev.Event]:
@@ -87,22 +90,29 @@ class Spool:
             self.runs.add(self.run)
             self._story_of(self.run).opened(self.source, item.fields)
             return []
-        run = str(item.fields.get("run") or self.run)
-        if run not in self.runs:
-            self.runs.add(run)
-            if self.opened is not None:
-                self._story_of(run).opened(self.source, self.opened)
-        story = self._story_of(run)
+        if item.type == "focus":
+            self._focus = str(item.fields.get("to") or "")
+            return []
+        own = item.type in _OF_THE_PROCESS
+        story = self._joined(str(item.fields.get("run") or (not own and self._focus) or self.run))
         if item.type in _ORDERED:
             self.accesses.append((item.at, story, item))
             return []
         return story.record(self.source, item.fields)
 
-    def _points(self, points: list[Point]) -> ev.MetricPoints:
+    def _joined(self, run: str) -> Story:
+        """The story of a run that this process belongs to."""
+        if run not in self.runs:
+            self.runs.add(run)
+            if self.opened is not None:
+                self._story_of(run).opened(self.source, self.opened)
+        return self._story_of(run)
+
+    def _points(self, run: str, points: list[Point]) -> ev.MetricPoints:
         numbers = {number: index for index, number in enumerate(self._keys)}
         size = len(points)
         return ev.MetricPoints(
-            run=self.run,
+            run=run,
             keys=list(self._keys.values()),
             key=struct.pack(f"<{size}I", *(numbers[p.key] for p in points)),
             step=struct.pack(f"<{size}q", *(p.step for p in points)),
@@ -116,6 +126,7 @@ class Spool:
             return "sha256:" + hashlib.sha256(file.read(end - start)).hexdigest()
 
 
+_OF_THE_PROCESS = frozenset({"exit", "note", "open"})  # told of the process, whatever run is open within it
 _ORDERED = frozenset(
     {"mv", "hash", "use", "save", "model"}
 )  # their place among the file accesses of the run matters

@@ -164,7 +164,8 @@ class Story:
             )
             return []
         path = raw(record["path"])
-        self.tracker.declared(path, at, op=op, role=role, name=text(record.get("name") or ""))
+        stat = Stat(*record["stat"]) if record.get("stat") else None
+        self.tracker.declared(path, at, op=op, role=role, name=text(record.get("name") or ""), stat=stat)
         if record.get("kind") == "model":
             self.tracker.model(path, {"framework": text(record.get("framework") or "declared")})
         return []

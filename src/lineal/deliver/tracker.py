@@ -155,14 +155,20 @@ class Tracker:
         """The path holds a model; description: framework, class."""
         self._place(path).model = description
 
-    def declared(self, path: bytes, at: int, *, op: int, role: str, name: str = "") -> None:
-        """Somebody said that the run uses (op READ) or writes (op WRITE) the path."""
+    def declared(
+        self, path: bytes, at: int, *, op: int, role: str, name: str = "", stat: Stat | None = None
+    ) -> None:
+        """Somebody said that the run uses (op READ) or writes (op WRITE) the path, then in the state `stat`.
+
+        name: what a written version is to be called.
+        """
         place = self._place(path)
-        place.name = name or place.name
+        if op == frames.WRITE:
+            place.name = registrable(name) or place.name
         access = _Access(at, frames.SDK, "", role)
         place.directory = place.directory or os.path.isdir(path)
         if op == frames.READ:
-            self._read(place, stat_of(path), access)
+            self._read(place, stat or stat_of(path), access)
         else:
             self._write(place, access)
 
@@ -264,6 +270,7 @@ class Tracker:
                     role=written.role or ("model" if place.model else "output"),
                     evidence=written.evidence,
                     via=written.via,
+                    name=place.name,
                 )
             )
         found.extend(self._remotes("write"))
@@ -396,6 +403,11 @@ def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:
     """What names a state whose content is not known: equal only for the same place in the same state."""
     seen = repr(tuple(stat)) if stat is not None else run
     return "unknown:" + sha256(path + b"\0" + seen.encode())[7:]
+
+
+def registrable(name: str) -> str:
+    """The name as the registry takes it: without the signs that mean something in references; empty stays empty."""
+    return "".join("-" if sign in "@:" or not sign.isprintable() else sign for sign in name).strip()
 
 
 def _temporary_folders() -> tuple[bytes, ...]:

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from lineal.deliver.delivery import SyncReport
     from lineal.sdk.answers import Diff, Health, Record, Runs, Trace
     from lineal.service.check import FsckReply
-    from lineal.service.client import Client
+    from lineal.service.client import AnyClient
     from lineal.service.registry import AliasOut, Deployed, Registered, Tagged
     from lineal.service.removal import Deleted
     from lineal.service.runs import MetricHistory
@@ -245,7 +245,7 @@ def fsck(*, project: str | None = None) -> FsckReply:
         return msgspec.structs.replace(found, problems=[*found.problems, *broken])
 
 
-def aliases_by_version(client: Client, by: int | None = None) -> dict[str, list[str]]:
+def aliases_by_version(client: AnyClient, by: int | None = None) -> dict[str, list[str]]:
     """By `name@number`, the aliases that point there (or pointed there at `by`, UTC microseconds)."""
     from lineal.service.registry import AliasesRequest
 

@@ -118,6 +118,7 @@ class Run:
 
     def __enter__(self) -> Self:
         self._token = _innermost.set(self)
+        _divert(self.id)
         return self
 
     def __exit__(
@@ -127,6 +128,8 @@ class Run:
             _innermost.reset(self._token)
         except (ValueError, TypeError, RuntimeError):  # left in another context than it was entered in
             _innermost.set(None)
+        outer = _innermost.get()
+        _divert(outer.id if outer is not None else "")
         if isinstance(error, KeyboardInterrupt):
             self.end("killed", error)
         elif isinstance(error, SystemExit):
@@ -291,6 +294,14 @@ def use(what: Any, *, role: str = "input", name: str = "") -> Any:
 def save(what: Any, *, name: str = "", kind: str = "", role: str = "") -> Any:
     """`Run.save` of the run that is open here (see `current`)."""
     return current().save(what, name=name, kind=kind, role=role)
+
+
+def _divert(run: str) -> None:
+    """Tell the capture around the program, if there is one, to which run what it sees belongs from now on."""
+    start = sys.modules.get("_lineal.capture.start")
+    journal = start.journal() if start is not None else None
+    if journal is not None:
+        journal.json("focus", to=run)
 
 
 def _nothing(*_ignored: Any) -> None:

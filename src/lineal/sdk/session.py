@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from lineal.resolve import project as projects
 
 if TYPE_CHECKING:
-    from lineal.service.client import Client
+    from lineal.service.client import AnyClient
 
 Tell = Callable[[str], None]
 _PATIENCE_S = 1.0  # how long a question waits for another process that is delivering
@@ -27,6 +27,10 @@ def project_here(folder: str | None = None) -> projects.Project:
     from lineal.core.errors import NotFound
 
     found = projects.find(folder)
+    if os.environ.get("LINEAL_URL"):  # the record is elsewhere: a folder without any of its own will do
+        return found or projects.Project(
+            root := os.path.abspath(folder or os.getcwd()), os.path.join(root, projects.FOLDER)
+        )
     if found is None or not os.path.isdir(found.dir):
         where = found.dir if found else os.path.abspath(folder or os.getcwd())
         raise NotFound(
@@ -37,29 +41,29 @@ def project_here(folder: str | None = None) -> projects.Project:
 
 
 @contextlib.contextmanager
-def reading(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[Client]:
+def reading(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[AnyClient]:
     """A client for questions, after what ended programs left in the journal was delivered.
 
     A failure of that delivery is told to `warn`, and the question is answered from what is there.
     """
-    from lineal.service.client import Client
+    from lineal.service.client import connect
 
     bring_up_to_date(project, warn=warn, progress=progress)
-    with Client(project) as client:
+    with connect(project) as client:
         yield client
 
 
 @contextlib.contextmanager
-def writing(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[Client]:
-    """A client for changes, which holds the store's writer lock, after what was left in the journal was delivered.
+def writing(project: projects.Project, *, warn: Tell, progress: Tell | None = None) -> Iterator[AnyClient]:
+    """A client for changes, which holds the store's writer lock (unless a server does), after what was left in the journal was delivered.
 
     Raises Unavailable: another process keeps the lock for more than two minutes.
     """
     from lineal.deliver.lock import store_lock
-    from lineal.service.client import Client
+    from lineal.service.client import connect
 
     bring_up_to_date(project, warn=warn, progress=progress)
-    with store_lock(project, progress=progress), Client(project) as client:
+    with store_lock(project, progress=progress), connect(project) as client:
         yield client
 
 
@@ -91,7 +95,7 @@ def has_journals(project: projects.Project) -> bool:
         return False
 
 
-def reference(client: Client, text: str) -> str:
+def reference(client: AnyClient, text: str) -> str:
     """The reference as the record knows it: a path as typed here becomes the artifact's name.
 
     A path is what exists, what starts with `./`, `../` or `/`, and, below the project's root, what is known only as a
@@ -122,7 +126,7 @@ def _artifact(project: projects.Project, text: str) -> str:
     return name
 
 
-def _is_known(client: Client, text: str) -> bool:
+def _is_known(client: AnyClient, text: str) -> bool:
     from lineal.core.errors import LinealError, NotFound
     from lineal.service.show import ShowRequest
 

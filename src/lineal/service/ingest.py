@@ -238,6 +238,10 @@ class _Applier:
         version, existed = self._version(event.version)
         again = existed and self._was_there(version, run, event.at)
         self._edges.append(self._edge(run, version, EdgeKind.GENERATED, event, again=again))
+        if event.name:
+            self._scope.store.registry.register(
+                self._scope.tx, event.name, version, actor=self._actor, at=self._scope.at
+            )
 
     def _edge(
         self,
