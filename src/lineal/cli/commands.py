@@ -38,6 +38,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Serve": {
         "server": ("server", "Serve the record over HTTP, to several people and machines."),
+        "ui": ("server", "Open the page of the record in a browser."),
+        "token": ("server", "Let people and programs use a server."),
     },
     "Keep": {
         "fsck": ("store", "Check store, kept bytes and journal; name what is broken."),
@@ -99,9 +101,15 @@ class Commands(click.Group):
     type=click.Path(exists=True, file_okay=False),
     help="Work as if started in DIR.",
 )
+@click.option(
+    "--server",
+    "server",
+    metavar="URL",
+    help="Ask the server at URL (else LINEAL_URL, else one running here); LINEAL_TOKEN is its token.",
+)
 @click.option("--version", "asked", is_flag=True, help="Print the version.")
 @click.pass_context
-def root(ctx: click.Context, folder: str | None, asked: bool) -> None:
+def root(ctx: click.Context, folder: str | None, server: str | None, asked: bool) -> None:
     """Records what a model is and where it came from.
 
     \b
@@ -110,6 +118,8 @@ def root(ctx: click.Context, folder: str | None, asked: bool) -> None:
     """
     if folder:
         os.chdir(folder)
+    if server is not None:
+        os.environ["LINEAL_URL"] = server
     if asked:
         from lineal.cli.version import version
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from lineal.render.page import Page
-    from lineal.service.client import Client
+    from lineal.service.client import AnyClient
 
 _PATIENCE_S = 2.0
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -38,7 +38,7 @@ def all_option(function: _F) -> _F:
 
 
 @contextlib.contextmanager
-def reading() -> Iterator[Client]:
+def reading() -> Iterator[AnyClient]:
     """A client for questions about the project here."""
     with (
         waiting("delivering what was recorded") as progress,
@@ -48,7 +48,7 @@ def reading() -> Iterator[Client]:
 
 
 @contextlib.contextmanager
-def writing() -> Iterator[Client]:
+def writing() -> Iterator[AnyClient]:
     """A client for changes to the project here."""
     with (
         waiting("delivering what was recorded") as progress,

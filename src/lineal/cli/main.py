@@ -14,10 +14,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; gives back its exit code (see `lineal.cli.exits`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     if _COMPLETE not in os.environ:
-        at = 2 if words[:1] == ["-C"] and len(words) > 1 else 0
+        given, at = _given(words)
         command, rest = words[at : at + 1], words[at + 1 :]
         if command == ["run"] and rest and rest[0] not in ("--help", "-h"):
-            return _run(words[1] if at else "", rest)
+            return _run(given, rest)
         if not at and (words in (["version"], ["--version"])):
             from lineal.cli.version import version
 
@@ -27,8 +27,27 @@ def main(argv: Sequence[str] | None = None) -> int:
     return invoke(words)
 
 
-def _run(folder: str, words: list[str]) -> int:
-    if folder:
+def _given(words: list[str]) -> tuple[dict[str, str], int]:
+    """The options before the command that have a value, and where the command stands."""
+    given: dict[str, str] = {}
+    at = 0
+    while at < len(words):
+        name, joined, value = words[at].partition("=")
+        if words[at] in ("-C", "--server") and at + 1 < len(words):
+            given[words[at]] = words[at + 1]
+            at += 2
+        elif name == "--server" and joined:
+            given[name] = value
+            at += 1
+        else:
+            break
+    return given, at
+
+
+def _run(given: dict[str, str], words: list[str]) -> int:
+    if "--server" in given:
+        os.environ["LINEAL_URL"] = given["--server"]
+    if folder := given.get("-C", ""):
         try:
             os.chdir(folder)
         except OSError as error:

@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import LinealError
+from lineal.doors.mlflow.app import routes as mlflow
 from lineal.doors.native.app import routes as native
 from lineal.server.config import Config
 from lineal.server.guard import App, Guard, Receive, Scope, Send
@@ -53,7 +54,7 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Ap
             log.tell("stopped", changes=desk.counts.changes)
             log.close()
 
-    app = Starlette(routes=[*own(desk, config, metrics), *native(desk)], lifespan=life)
+    app = Starlette(routes=[*own(desk, config, metrics), *native(desk), *mlflow(desk)], lifespan=life)
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
     app.router.redirect_slashes = False
     metrics.routes = {id(route.endpoint): route.path for route in app.routes if isinstance(route, Route)}

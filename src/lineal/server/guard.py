@@ -69,7 +69,7 @@ class Guard:
         metrics: Metrics,
         shapes: tuple[tuple[str, Shape], ...] = (),
     ) -> None:
-        self._app, self._config, self._desk, self._gate = app, config, desk, gate
+        self._app, self._config, self.desk, self._gate = app, config, desk, gate
         self._log, self._metrics, self._shapes = log, metrics, shapes
         self._origins = Origins(config)
         self._rate = Rate(config.requests_per_s, 2 * config.requests_per_s) if config.requests_per_s else None

@@ -7,10 +7,10 @@ import os
 import socket
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 from lineal.resolve import project as projects
-from lineal.service import operations
+from lineal.service import operations, serving
 from lineal.store.open import Store, open_store
 
 # operation -> the service module that declares it, so that one verb does not load all others
@@ -54,6 +54,45 @@ def local_actor() -> str:
     except (KeyError, OSError):
         user = str(os.getuid())
     return f"{user}@{socket.gethostname()}"
+
+
+class AnyClient(Protocol):
+    """What calls operations, here or on a server."""
+
+    project: projects.Project
+
+    @property
+    def blobs(self) -> Any:
+        """The kept bytes."""
+        ...
+
+    def call(self, name: str, request: Any) -> Any:
+        """Run one operation; the reply's type is the one the operation table declares."""
+        ...
+
+    def close(self) -> None:
+        """Let go of the store or the connection."""
+        ...
+
+    def __enter__(self) -> Self: ...
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None
+    ) -> None: ...
+
+
+def connect(project: projects.Project, *, patience_s: float | None = None) -> AnyClient:
+    """A client of the server that keeps the project's record, else of its own store. Connects at the first call.
+
+    patience_s: how long a call is repeated while a server does not answer; None for ten seconds.
+    Raises Invalid: LINEAL_URL is no address of a server.
+    """
+    found = serving.served(project)
+    if found is None:
+        return Client(project)
+    from lineal.service.remote import PATIENCE_S, RemoteClient
+
+    patience_s = PATIENCE_S if patience_s is None else patience_s
+    return RemoteClient(found.url, found.token, project=project, patience_s=patience_s)
 
 
 class Client:
