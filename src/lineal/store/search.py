@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
 from lineal.store.base import Order, Term, Tx
-from lineal.store.lists import each
 from lineal.store.terms import Probe, compile_term, split
 from lineal.store.words import find_field
 
 _NOT_DELETED = "NOT EXISTS (SELECT 1 FROM deletion d WHERE d.node = r.node AND d.retracted_at IS NULL)"
+_NUMBER = "o.number IS NOT NULL"
 _MOST = 1_000_000  # runs of one answer
 
 
@@ -53,7 +53,7 @@ class Search:
         probes = [probe for probe in compiled if probe is not None]
         if len(probes) < len(compiled):
             return []
-        candidates = _candidates(tx, probes, limit, self._patience)
+        driver = _rarest(tx, probes, limit, self._patience)
         found: list[int] = []
         for phase in phases:
             if len(found) < limit and not any(probe.field == phase.lacking is not None for probe in probes):
@@ -61,7 +61,7 @@ class Search:
                     tx,
                     phase,
                     probes,
-                    candidates,
+                    driver,
                     descending=order.descending,
                     limit=limit - len(found),
                     include_deleted=include_deleted,
@@ -69,24 +69,20 @@ class Search:
         return found
 
 
-def _candidates(tx: Tx, probes: list[Probe], limit: int, patience: int) -> list[int] | None:
-    """The vertices that fulfil the rarest term, when they are so few that looking at each is cheaper than walking along
-    the ordering key until `limit` runs are found; else None."""
+def _rarest(tx: Tx, probes: list[Probe], limit: int, patience: int) -> Probe | None:
+    """The term that fewest vertices fulfil, when they are so few that looking at each is cheaper than walking along the
+    ordering key until `limit` runs are found; else None."""
     if not patience or not any(probe.indexed for probe in probes):
         return None
     vertices = tx.value("SELECT max(id) FROM node") or 0
     most = 1000 + patience * math.isqrt(limit * vertices)
-    rarest: list[int] | None = None
+    rarest: Probe | None = None
     for probe in probes:
         if probe.indexed:
-            rows = tx.rows(
-                f"SELECT {{t}}.node FROM {probe.source} WHERE {probe.where} LIMIT :most".format(t="t"),
-                most=most + 1,
-                **probe.values,
-            )
-            if len(rows) <= most:
-                rarest = list({node for (node,) in rows})
-                most = len(rarest)
+            rows = f"SELECT 1 FROM {probe.source} WHERE {probe.where} LIMIT :most".format(t="t")
+            count = tx.value(f"SELECT count(*) FROM ({rows}) counted", most=most + 1, **probe.values)
+            if count <= most:
+                rarest, most = probe, count
     return rarest
 
 
@@ -94,7 +90,7 @@ def _run_phase(
     tx: Tx,
     phase: _Phase,
     probes: list[Probe],
-    candidates: list[int] | None,
+    driver: Probe | None,
     *,
     descending: bool,
     limit: int,
@@ -106,7 +102,7 @@ def _run_phase(
         values |= probe.values
         if phase.field == probe.field is not None and " JOIN " not in probe.source:
             where.append(probe.where.format(t="o"))  # bounds the range that is walked
-        else:
+        elif probe is not driver:
             where.append(_exists(probe, f"t{number}"))
     if not include_deleted:
         where.append(_NOT_DELETED)
@@ -114,11 +110,11 @@ def _run_phase(
     tables = [f"{phase.source} CROSS JOIN run r" if phase.source else "run r"]
     if phase.source:
         where.append("r.node = o.node")
-    if candidates is not None:
-        tables = ["run r CROSS JOIN " + phase.source] if phase.source else ["run r"]
-        tables.insert(0, f"({each(tx, 'candidates')}) k")
-        where.append("r.node = k.item")
-        values["candidates"] = candidates
+    if driver is not None:
+        driving = f"SELECT DISTINCT {{t}}.node FROM {driver.source} WHERE {driver.where}".format(t="t")
+        tables = [f"({driving}) k", "run r", *([phase.source] if phase.source else [])]
+        # The plus keeps SQLite from walking all numbers of the key for each run, where one look-up by the run does.
+        where = ["r.node = k.node", *(test.replace(_NUMBER, f"+{_NUMBER}") for test in where)]
     direction = "DESC" if descending else "ASC"
     first = f"{phase.order} {direction}, " if phase.order else ""
     start = "" if phase.order == "r.started_at" else "r.started_at DESC, "
@@ -159,7 +155,7 @@ def _phases(tx: Tx, order: Order) -> list[_Phase]:
             missing,
         ]
     return [
-        _Phase("attribute o", f"{own} AND o.number IS NOT NULL", "o.number", values, field),
+        _Phase("attribute o", f"{own} AND {_NUMBER}", "o.number", values, field),
         _Phase(
             "attribute o CROSS JOIN word ow",
             f"{own} AND o.number IS NULL AND ow.id = o.text",

@@ -18,7 +18,7 @@ STATEMENTS: tuple[str, ...] = (
         UNIQUE (name, scope))""",
     # ---- vertices
     "CREATE TABLE node (id {id}, kind smallint NOT NULL)",
-    "CREATE TABLE canonical (node bigint PRIMARY KEY REFERENCES node (id), stands_for bigint NOT NULL REFERENCES node (id))",
+    "CREATE TABLE canonical (node {key} REFERENCES node (id), stands_for bigint NOT NULL REFERENCES node (id))",
     """CREATE TABLE deletion (
         node bigint NOT NULL REFERENCES node (id),
         revision integer NOT NULL,
@@ -34,7 +34,7 @@ STATEMENTS: tuple[str, ...] = (
         name bigint NOT NULL REFERENCES word (id),
         UNIQUE (name, namespace))""",
     """CREATE TABLE run (
-        node bigint PRIMARY KEY REFERENCES node (id),
+        node {key} REFERENCES node (id),
         run_id {text} NOT NULL UNIQUE,
         job bigint NOT NULL REFERENCES job (id),
         name bigint NOT NULL REFERENCES word (id),
@@ -77,8 +77,9 @@ STATEMENTS: tuple[str, ...] = (
         recorded_at bigint NOT NULL,
         retracted_at bigint,
         PRIMARY KEY (node, field, revision)) {clustered}""",
-    "CREATE INDEX attribute_number ON attribute (field, number, node) WHERE retracted_at IS NULL AND number IS NOT NULL",
-    "CREATE INDEX attribute_text ON attribute (field, text, node) WHERE retracted_at IS NULL",
+    "CREATE INDEX attribute_number ON attribute (field, number, node, retracted_at) WHERE retracted_at IS NULL AND number IS NOT NULL",
+    # `retracted_at` is always NULL in these two; SQLite reads the table where an index does not have it.
+    "CREATE INDEX attribute_text ON attribute (field, text, node, retracted_at) WHERE retracted_at IS NULL",
     """CREATE TABLE facet (
         node bigint NOT NULL REFERENCES node (id),
         name bigint NOT NULL REFERENCES word (id),
@@ -130,7 +131,7 @@ STATEMENTS: tuple[str, ...] = (
         recorded_at bigint NOT NULL,
         UNIQUE (name, namespace))""",
     """CREATE TABLE version (
-        node bigint PRIMARY KEY REFERENCES node (id),
+        node {key} REFERENCES node (id),
         artifact bigint NOT NULL REFERENCES artifact (id),
         number bigint NOT NULL,
         digest {text},
@@ -231,7 +232,7 @@ STATEMENTS: tuple[str, ...] = (
         body {bytes} NOT NULL,
         recorded_at bigint NOT NULL)""",
     """CREATE TABLE leaf (
-        sequence bigint PRIMARY KEY,
+        sequence {key},
         entry {bytes} NOT NULL,
         body {bytes} NOT NULL,
         hash {bytes} NOT NULL)""",

@@ -1,0 +1,351 @@
+"""The store on SQLite: durable ingest beside a bare grouped insert, metric points on disk and read back, and walks among a
+million edges. Both sides of a comparison write to the same disk in turn, with `synchronous=FULL`."""
+
+from __future__ import annotations
+
+import os
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import apsw
+import numpy as np
+
+from bench.figures import Figure, report
+from bench.graph import generate
+from lineal.core.events import State
+from lineal.core.model import Attribute, Edge, EdgeKind
+from lineal.store.base import Order, Term
+from lineal.store.open import Store, open_store
+
+BATCH = 1000
+BATCHES = 100
+POINTS = 1_000_000
+EDGES = 1_000_000
+WALKS = 2000
+
+
+def add_run(store: Store, number: int) -> int:
+    with store.write() as tx:
+        return store.runs.add_run(
+            tx,
+            f"{number:032x}",
+            namespace="bench",
+            job="train.py",
+            name="",
+            kind="run",
+            parent=None,
+            actor="bench",
+            started_at=number,
+            recorded_at=number,
+        )
+
+
+def columns(first: int, count: int) -> tuple[bytes, bytes, bytes, bytes]:
+    """Points of one key as a training loop sends them: a step each, about a millisecond apart, noisy values."""
+    dice = np.random.default_rng(first)
+    step = np.arange(first, first + count, dtype="<i8")
+    at = 1_700_000_000_000_000 + step * 1000 + dice.integers(0, 100, count)
+    value = np.exp(-step / 3e5) + dice.normal(0, 0.01, count)
+    return bytes(4 * count), step.tobytes(), at.astype("<i8").tobytes(), value.astype("<f8").tobytes()
+
+
+def rates(ours: Callable[[int], None], bare: Callable[[int], None]) -> tuple[float, float]:
+    """Rows per second of both, batch by batch in turn."""
+    spent: tuple[list[float], list[float]] = ([], [])
+    for number in range(BATCHES):
+        for write, times in zip((ours, bare), spent, strict=True):
+            start = time.perf_counter()
+            write(number)
+            times.append(time.perf_counter() - start)
+    return BATCH / statistics.median(spent[0]), BATCH / statistics.median(spent[1])
+
+
+def bare_table(path: str, table: str, index: str = "") -> apsw.Connection:
+    connection = apsw.Connection(path)
+    connection.execute("PRAGMA journal_mode = WAL; PRAGMA synchronous = FULL")
+    connection.execute(table)
+    if index:
+        connection.execute(index)
+    return connection
+
+
+def ingest_points(folder: Path) -> list[Figure]:
+    store = open_store(str(folder / "points.db"))
+    node = add_run(store, 1)
+    batches = [columns(i * BATCH, BATCH) for i in range(BATCHES)]
+    bare = bare_table(
+        str(folder / "bare-points.db"),
+        "CREATE TABLE point (run, key, step, at, value, PRIMARY KEY (run, key, step)) WITHOUT ROWID",
+    )
+    rows = [
+        list(
+            zip(
+                [1] * BATCH,
+                [1] * BATCH,
+                *(np.frombuffer(c, t).tolist() for c, t in zip(b[1:], ("<i8", "<i8", "<f8"), strict=True)),
+                strict=True,
+            )
+        )
+        for b in batches
+    ]
+
+    def ours(number: int) -> None:
+        with store.write() as tx:
+            store.metrics.add_points(tx, node, ["loss"], *batches[number])
+            close_batch(store, tx, number)
+
+    def insert(number: int) -> None:
+        with bare:
+            bare.executemany("INSERT INTO point VALUES (?, ?, ?, ?, ?)", rows[number])
+
+    return compared("metric points", *rates(ours, insert))
+
+
+def close_batch(store: Store, tx: object, number: int) -> None:
+    """What every batch carries besides its events: the position of its stream and its audit leaf."""
+    store.audit.set_position(tx, "journal", "bench", number)  # type: ignore[arg-type]
+    store.audit.add_leaf(
+        tx,  # type: ignore[arg-type]
+        door="journal",
+        actor="bench",
+        action="ingest",
+        digest="",
+        body=b"{}",
+        at=number,
+    )
+
+
+def ingest_edges(folder: Path) -> list[Figure]:
+    store = open_store(str(folder / "edges.db"))
+    dice = random.Random(3)
+    ends = [[(dice.randrange(10**6), dice.randrange(10**6)) for _ in range(BATCH)] for _ in range(BATCHES)]
+    bare = bare_table(
+        str(folder / "bare-edges.db"),
+        "CREATE TABLE edge (dst, src, type, at, recorded_at, PRIMARY KEY (dst, src, type)) WITHOUT ROWID",
+        "CREATE INDEX edge_out ON edge (src, dst)",
+    )
+
+    def ours(number: int) -> None:
+        with store.write() as tx:
+            edges = [Edge(src=s, dst=d, kind=EdgeKind.USED, at=number, role="input") for s, d in ends[number]]
+            store.edges.add_edges(tx, edges, recorded_at=number)
+            close_batch(store, tx, number)
+
+    def insert(number: int) -> None:
+        with bare:
+            bare.executemany(
+                "INSERT INTO edge VALUES (?, ?, ?, ?, ?)",
+                [(d, s, 1, number, number) for s, d in ends[number]],
+            )
+
+    return compared("edges", *rates(ours, insert))
+
+
+def ingest_parameters(folder: Path) -> list[Figure]:
+    store = open_store(str(folder / "params.db"))
+    nodes = [add_run(store, number) for number in range(BATCHES)]
+    dice = random.Random(5)
+    values = [[(f"key {i % 100}", str(dice.random())) for i in range(BATCH)] for _ in range(BATCHES)]
+    bare = bare_table(
+        str(folder / "bare-params.db"),
+        "CREATE TABLE param (run, key, value, number, at, PRIMARY KEY (run, key, value)) WITHOUT ROWID",
+        "CREATE INDEX param_value ON param (key, value, run); CREATE INDEX param_number ON param (key, number, run)",
+    )
+
+    def ours(number: int) -> None:
+        given = [Attribute(key=f"{key}.{i}", value=value) for i, (key, value) in enumerate(values[number])]
+        with store.write() as tx:
+            store.attributes.add_params(tx, nodes[number], given, at=number)
+            close_batch(store, tx, number)
+
+    def insert(number: int) -> None:
+        rows = [
+            (number, f"{key}.{i}", value, float(value), 1) for i, (key, value) in enumerate(values[number])
+        ]
+        with bare:
+            bare.executemany("INSERT INTO param VALUES (?, ?, ?, ?, ?)", rows)
+
+    return compared("parameters, each value a new one", *rates(ours, insert))
+
+
+def compared(what: str, ours: float, bare: float) -> list[Figure]:
+    return [
+        Figure(f"bare grouped insert, {BATCH} rows per commit: {what}", bare, "rows/s"),
+        Figure(
+            f"durable ingest, {BATCH} events per commit, against it: {what}",
+            ours / bare,
+            "x",
+            0.5,
+            higher=True,
+        ),
+    ]
+
+
+def million_points(folder: Path) -> list[Figure]:
+    path = folder / "million.db"
+    store = open_store(str(path))
+    node = add_run(store, 1)
+    empty = os.path.getsize(path)
+    start = time.perf_counter()
+    for first in range(0, POINTS, BATCH):
+        with store.write() as tx:
+            store.metrics.add_points(tx, node, ["loss"], *columns(first, BATCH))
+    with store.write() as tx:
+        store.metrics.seal(tx, node)
+    spent = time.perf_counter() - start
+    store.close()
+    size = (
+        sum(os.path.getsize(folder / name) for name in os.listdir(folder) if name.startswith(path.name))
+        - empty
+    )
+
+    whole, chart = [], []
+    for _ in range(7):
+        store = open_store(str(path))
+        with store.read() as tx:
+            start = time.perf_counter()
+            points = store.metrics.get_chart(tx, node, "loss", 2000)
+            chart.append(time.perf_counter() - start)
+            start = time.perf_counter()
+            read = store.metrics.get_points(tx, node, "loss")
+            whole.append(time.perf_counter() - start)
+        assert 1000 < len(points[0]) <= 2000
+        assert len(read.step) == POINTS
+        store.close()
+    return [
+        Figure("metric points written, durably, 1,000 per commit", POINTS / spent, "points/s"),
+        Figure("bytes per metric point on disk, 1 M points", size / POINTS, "bytes", 10),
+        Figure("1 M points read back, store just opened", statistics.median(whole), "s", 0.5),
+        Figure("1 M points as a chart of 2,000", statistics.median(chart) * 1e3, "ms", 20),
+    ]
+
+
+def million_edges(folder: Path) -> list[Figure]:
+    src, dst, runs, vertices = generate(EDGES)
+    path = folder / "graph.db"
+    store = open_store(str(path))
+    is_run = np.zeros(vertices, bool)
+    is_run[runs] = True
+    with store.write() as tx:
+        tx.many(
+            "INSERT INTO node (id, kind) VALUES (:id, :kind)",
+            [{"id": i + 1, "kind": 1 if run else 2} for i, run in enumerate(is_run.tolist())],
+        )
+    empty, start = os.path.getsize(path), time.perf_counter()
+    order = np.argsort(np.maximum(src, dst), kind="stable")  # as the edges would have arrived
+    src, dst = src[order], dst[order]
+    for first in range(0, len(src), 10_000):
+        part = slice(first, first + 10_000)
+        edges = [
+            Edge(
+                src=s + 1,
+                dst=d + 1,
+                kind=EdgeKind.GENERATED if is_run[s] else EdgeKind.USED,
+                at=s,
+                role="input",
+            )
+            for s, d in zip(src[part].tolist(), dst[part].tolist(), strict=True)
+        ]
+        with store.write() as tx:
+            store.edges.add_edges(tx, edges, recorded_at=first)
+    built = time.perf_counter() - start
+    store.close()
+    store = open_store(str(path))
+    dice = random.Random(9)
+    up, sizes, cuts = [], [], 0
+    for _ in range(WALKS):
+        node = dice.randrange(vertices) + 1
+        with store.read() as tx:
+            start = time.perf_counter()
+            found, cut = store.edges.upstream(tx, node, depth=10_000, budget=20_000)
+            up.append(time.perf_counter() - start)
+        sizes.append(len(found))
+        cuts += cut
+    with store.read() as tx:
+        start = time.perf_counter()
+        found, cut = store.edges.downstream(tx, 1, depth=10_000, budget=20_000)
+        hub = time.perf_counter() - start
+        assert cut
+    up.sort()
+    return [
+        Figure(f"edges written, {len(src):,} in all", len(src) / built, "edges/s"),
+        Figure("bytes per edge on disk", (os.path.getsize(path) - empty) / len(src), "bytes"),
+        Figure("edges of an upstream closure, median", statistics.median(sizes), "edges"),
+        Figure("upstream trace among 1 M edges, median", up[len(up) // 2] * 1e3, "ms", 1),
+        Figure("upstream trace among 1 M edges, p99", up[len(up) * 99 // 100] * 1e3, "ms", 10),
+        Figure(f"of {WALKS:,} of these, cut at 20,000 vertices", cuts, "walks"),
+        Figure("downstream of the hub, cut at 20,000 vertices", hub * 1e3, "ms"),
+    ]
+
+
+def searching(folder: Path, count: int = 100_000) -> list[Figure]:
+    """Runs with ten parameters and two metrics each."""
+    store = open_store(str(folder / "search.db"))
+    dice = random.Random(13)
+    start = time.perf_counter()
+    for first in range(0, count, BATCH):
+        with store.write() as tx:
+            for number in range(first, first + BATCH):
+                node = store.runs.add_run(
+                    tx,
+                    f"{number:032x}",
+                    namespace="bench",
+                    job=f"job {number % 20}",
+                    name="",
+                    kind="run",
+                    parent=None,
+                    actor="bench",
+                    started_at=number,
+                    recorded_at=number,
+                )
+                params = [Attribute(key=f"p{i}", value=str(dice.randrange(8))) for i in range(10)]
+                store.attributes.add_params(tx, node, params, at=number)
+                for key in ("acc", "loss"):
+                    value = np.array([dice.random()], "<f8").tobytes()
+                    store.metrics.add_points(tx, node, [key], bytes(4), bytes(8), bytes(8), value)
+                if number % 10:
+                    store.runs.set_state(tx, node, State.FINISHED, at=number, recorded_at=number)
+    built = time.perf_counter() - start
+    questions = {
+        "acc > 0.9 and p0 = 3, best first": (
+            [Term("metrics.acc", ">", 0.9), Term("params.p0", "=", "3")],
+            "metrics.acc",
+        ),
+        "three parameters equal, newest first": (
+            [Term(f"params.p{i}", "=", "3") for i in range(3)],
+            "started_at",
+        ),
+        "running, by a parameter": ([Term("state", "=", "running")], "params.p1"),
+    }
+    figures = [Figure(f"runs written, {count:,} with 10 parameters and 2 metrics", count / built, "runs/s")]
+    for what, (terms, order) in questions.items():
+        spent = []
+        for _ in range(15):
+            with store.read() as tx:
+                start = time.perf_counter()
+                assert len(store.search.search_runs(tx, terms, order=Order(order), limit=50)) == 50
+                spent.append(time.perf_counter() - start)
+        figures.append(
+            Figure(f"search among {count:,} runs: {what}", statistics.median(spent) * 1e3, "ms", 50)
+        )
+    return figures
+
+
+def main() -> None:
+    figures: list[Figure] = []
+    wanted = sys.argv[1:]
+    for measure in (ingest_points, ingest_edges, ingest_parameters, million_points, million_edges, searching):
+        if wanted and measure.__name__ not in wanted:
+            continue
+        with tempfile.TemporaryDirectory(prefix="lineal-bench-") as name:
+            figures += measure(Path(name))
+    report("store", figures)
+
+
+if __name__ == "__main__":
+    main()
