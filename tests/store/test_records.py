@@ -35,7 +35,9 @@ def test_records_are_listed_by_key_parent_and_prefix(store: Store) -> None:
             return [r.key for r in records.list_records(tx, "m", "version", **asked)]  # type: ignore[arg-type]
 
         assert keys() == ["a/\x00", "a/1", "a/2", "b/1", "ä"]
-        assert keys(parent=1) == ["a/1", "b/1"]
+        assert keys(parents=[1]) == ["a/1", "b/1"]
+        assert keys(parents=[2, 1], limit=3) == ["a/\x00", "a/1", "a/2"]
+        assert keys(parents=[]) == []
         assert keys(prefix="a/") == ["a/\x00", "a/1", "a/2"]
         assert keys(after="a/1", limit=2) == ["a/2", "b/1"]
 

@@ -245,6 +245,7 @@ class CorrectionStore(Protocol):
         self, tx: Tx, nodes: Sequence[int], *, actor: str, reason: str, at: int
     ) -> int: ...  # how many had none
     def lift_tombstones(self, tx: Tx, nodes: Sequence[int], *, at: int) -> int: ...
+    def deleted_among(self, tx: Tx, nodes: Sequence[int]) -> set[int]: ...
     def retract_tag(self, tx: Tx, node: int, key: str, *, at: int) -> bool: ...  # whether it stood
     def rename_run(self, tx: Tx, node: int, name: str) -> None: ...
     def rename_group(self, tx: Tx, group: int, name: str) -> None: ...
@@ -274,7 +275,7 @@ class RecordStore(Protocol):
         door: str,
         kind: str,
         *,
-        parent: int | None = None,
+        parents: Sequence[int] | None = None,
         prefix: str = "",
         after: str = "",
         limit: int = 1000,

@@ -41,6 +41,13 @@ class Corrections:
         )
         return len(rows)
 
+    def deleted_among(self, tx: Tx, nodes: Sequence[int]) -> set[int]:
+        """Those of the vertices that have a tombstone."""
+        rows = tx.rows(
+            f"SELECT node FROM deletion WHERE node IN ({each(tx, 'nodes')}) AND {STANDS}", nodes=list(nodes)
+        )
+        return {node for (node,) in rows}
+
     def retract_tag(self, tx: Tx, node: int, key: str, *, at: int) -> bool:
         """Let a tag of a run or version cease to stand; whether it stood."""
         field = find_field(tx, "tags", key)

@@ -128,17 +128,17 @@ class Records:
         door: str,
         kind: str,
         *,
-        parent: int | None = None,
+        parents: Sequence[int] | None = None,
         prefix: str = "",
         after: str = "",
         limit: int = 1000,
     ) -> list[Record]:
-        """Things in byte order of their keys: those of one parent, with a prefix, or behind the key `after`."""
+        """Things in byte order of their keys: those of some parents, with a prefix, or behind the key `after`."""
         where = ["door = :door", "kind = :kind", STANDS]
         values: dict[str, Any] = {}
-        if parent is not None:
-            where.append("parent = :parent")
-            values["parent"] = parent
+        if parents is not None:
+            where.append(f"parent IN ({each(tx, 'parents')})")
+            values["parents"] = list(parents)
         if prefix:
             where.append("key >= :prefix AND key < :above")
             values |= {"prefix": keep(prefix), "above": above(keep(prefix))}

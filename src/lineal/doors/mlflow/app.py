@@ -16,8 +16,8 @@ from starlette.types import Receive, Scope, Send
 from lineal.core.errors import Denied, LinealError
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
-from lineal.doors.mlflow import errors, experiments
-from lineal.doors.mlflow.wire import Verb, checked, encode, received, replied
+from lineal.doors.mlflow import errors, experiments, tracking
+from lineal.doors.mlflow.wire import Verb, checked, encode, encoded, received, replied
 from lineal.service.operations import Caller
 
 Answer = Callable[[Request], Awaitable[Response]]
@@ -29,7 +29,7 @@ _WHOLE = 4096  # bytes; the audit log names a longer request by its digest
 
 def verbs() -> list[Verb]:
     """Every row of this door's table."""
-    return [*experiments.ROUTES]
+    return [*experiments.ROUTES, *tracking.ROUTES]
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -123,7 +123,8 @@ def _answering(desk: Desk, verb: Verb) -> Answer:
         message = checked(await received(request), verb.fields)
         assert function is not None
         if not verb.writes:
-            return replied(await desk.read(lambda scope: function(scope, message), caller))
+            # A long answer is written in the reader's thread, so that the others need not wait.
+            return replied(await desk.read(lambda scope: encoded(function(scope, message)), caller))
         reply = await desk.write(
             lambda scope: function(scope, message),
             caller,

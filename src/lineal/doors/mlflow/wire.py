@@ -25,7 +25,16 @@ Message = dict[str, Any]
 Function = Callable[[Scope, Message], Any]
 Handler = Callable[[Desk, Request], Awaitable[Response]]
 
-TEXT, INT, FLOAT, BOOL, TEXTS, ITEMS, OBJECT = "text", "int", "float", "bool", "texts", "items", "object"
+TEXT, INT, FLOAT, BOOL, TEXTS, ITEMS, OBJECT, ANY = (
+    "text",
+    "int",
+    "float",
+    "bool",
+    "texts",
+    "items",
+    "object",
+    "any",
+)
 _SEE = " See the API docs for more information about request parameters."
 _LIMIT = 2**63
 
@@ -34,7 +43,8 @@ encode = msgspec.json.Encoder().encode
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """One named value of a request. kind: TEXT, INT (64 bits), FLOAT, BOOL, TEXTS, ITEMS (a list of objects) or OBJECT."""
+    """One named value of a request. kind: TEXT, INT (64 bits), FLOAT, BOOL, TEXTS, ITEMS (a list of objects), OBJECT
+    or ANY."""
 
     kind: str = TEXT
     required: bool = False
@@ -243,15 +253,21 @@ _READ: dict[str, Callable[[Any], Any]] = {
     TEXTS: _texts,
     ITEMS: _items,
     OBJECT: _object,
+    ANY: lambda value: value,
 }
 
 
 # ---- writing -----------------------------------------------------------------------------------------------------------
 
 
+def encoded(reply: Any) -> bytes:
+    """A reply as JSON; bytes are one already."""
+    return reply if isinstance(reply, bytes) else encode(reply)
+
+
 def replied(reply: Any) -> Response:
-    """A reply as JSON."""
-    return Response(encode(reply), media_type="application/json")
+    """The answer that carries a reply."""
+    return Response(encoded(reply), media_type="application/json")
 
 
 def number_out(value: float) -> float | str:
