@@ -166,3 +166,50 @@ def test_columns_that_do_not_fit_each_other_are_refused(store: Store) -> None:
             store.metrics.add_points(tx, node, ["k"], struct.pack("<I", 1), one, one, one)
         store.metrics.add_points(tx, node, [], b"", b"", b"", b"")
         assert store.metrics.get_summaries(tx, [node]) == {}
+
+
+def add_new(store: Store, node: int, points: list[tuple[str, int, int, float]]) -> int:
+    """points: key, step, at, value."""
+    keys = sorted({point[0] for point in points})
+    count = len(points)
+    with store.write() as tx:
+        return store.metrics.add_new_points(
+            tx,
+            node,
+            keys,
+            struct.pack(f"<{count}I", *(keys.index(p[0]) for p in points)),
+            struct.pack(f"<{count}q", *(p[1] for p in points)),
+            struct.pack(f"<{count}q", *(p[2] for p in points)),
+            struct.pack(f"<{count}d", *(p[3] for p in points)),
+        )
+
+
+def test_a_repeated_point_is_kept_once_wherever_it_lies(store: Store) -> None:
+    with store.write() as tx:
+        node = add_run(store, tx)
+    first = [("a", step, 10 * step, step / 7) for step in range(600)]
+    assert add_new(store, node, [*first, first[3], ("b", 0, 0, 1.0)]) == 601
+    assert add_new(store, node, first) == 0
+    assert add_new(store, node, [("b", 0, 0, 1.0)]) == 0
+    with store.write() as tx:
+        store.metrics.seal(tx, node)
+    assert add_new(store, node, first[:5]) == 0
+    assert add_new(store, node, [*first[500:], ("a", 600, 0, 0.5)]) == 1
+    # Another value at the same step and time is another point; so is each bit of a value.
+    assert add_new(store, node, [("a", 0, 0, math.nan), ("a", 0, 0, -0.0), ("a", 0, 0, math.inf)]) == 3
+    assert add_new(store, node, [("a", 0, 0, math.nan), ("a", 0, 0, -0.0), ("a", 0, 0, math.inf)]) == 0
+    assert add_new(store, node, [("a", -5, 1, 1.0), ("a", -5, 1, 1.0)]) == 1
+    with store.read() as tx:
+        assert len(store.metrics.get_points(tx, node, "a").step) == 605
+        assert {s.key: s.count for s in store.metrics.get_summaries(tx, [node])[node]} == {"a": 605, "b": 1}
+
+
+def test_the_last_value_of_one_step_and_time_is_the_same_in_whatever_order_they_come(store: Store) -> None:
+    values = [1.0, math.nan, 3.0, -math.inf, 2.0]
+    for number, order in enumerate((values, values[::-1], sorted(values, key=str))):
+        with store.write() as tx:
+            node = add_run(store, tx, number)
+            for value in order[:2]:
+                add_points(store, tx, node, "m", [(1, 1, value)])
+            add_points(store, tx, node, "m", [(1, 1, value) for value in order[2:]])
+            assert store.metrics.get_summaries(tx, [node])[node][0].last == 3.0

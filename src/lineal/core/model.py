@@ -92,7 +92,8 @@ class Attribute(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class MetricSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a metric did: `last` by greatest step (ties: latest time), extremes ignore NaN (NaN when nothing else came)."""
+    """What a metric did: `last` by greatest step (ties: latest time, then greatest value, NaN least); extremes ignore NaN
+    (NaN when nothing else came)."""
 
     key: str
     count: int

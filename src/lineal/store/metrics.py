@@ -17,6 +17,7 @@ from lineal.core.errors import Invalid
 from lineal.core.model import MetricSummary
 from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
+from lineal.store.duplicates import Block, Columns, new_only
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.words import add_fields, find_field, get_words
@@ -44,16 +45,6 @@ _SUMMARY = (
 )
 
 
-class Block(msgspec.Struct, frozen=True, array_like=True):
-    """Points as they arrived, column by column; `fields` are what the indexes in `key` mean."""
-
-    fields: list[int]
-    key: bytes
-    step: bytes
-    at: bytes
-    value: bytes
-
-
 class _Fold(msgspec.Struct, frozen=True):
     """What a metric did. A number that is NaN is None."""
 
@@ -77,23 +68,28 @@ class Metrics:
         Raises Invalid: the columns differ in length, or an index lies outside `keys`.
         """
         columns = _columns(keys, key, step, at, value)
+        if columns[0]:
+            fields = _fields(tx, node, keys)
+            _add(tx, node, fields, columns, _summaries(tx, node, fields))
+
+    def add_new_points(
+        self, tx: Tx, node: int, keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes
+    ) -> int:
+        """As `add_points`, but a point that is there already, equal in key, step, time and every bit of its value, is not
+        added again; how many were added.
+
+        Points later than all that is known of their metric cost nothing more; any other is looked for.
+        """
+        columns = _columns(keys, key, step, at, value)
         if not columns[0]:
-            return
-        ids = add_fields(tx, "metrics", keys)
-        hold_node(tx, node)
-        fields = [ids[name] for name in keys]
-        block = Block(fields, key, step, at, value)
-        tx.run(
-            "INSERT INTO metric_block (node, count, body) VALUES (:node, :count, :body)",
-            node=node,
-            count=len(columns[0]),
-            body=msgspec.msgpack.encode(block),
-        )
-        folds = {fields[index]: fold for index, fold in _fold(*columns).items()}
-        _merge(tx, node, folds)
-        blocks, points = _tail_size(tx, node)
-        if points > TAIL_POINTS or blocks > TAIL_BLOCKS:
-            _seal(tx, node)
+            return 0
+        fields = _fields(tx, node, keys)
+        known = _summaries(tx, node, fields)
+        latest = {field: (fold.last_step, fold.last_at) for field, fold in known.items()}
+        columns = new_only(tx, node, fields, columns, latest)
+        if columns[0]:
+            _add(tx, node, fields, columns, known)
+        return len(columns[0])
 
     def seal(self, tx: Tx, node: int) -> None:
         """Turn what arrived since the last time into compressed chunks, one series per key."""
@@ -162,9 +158,7 @@ class Metrics:
         return codec.chart(folded.step, folded.value, points)
 
 
-def _columns(
-    keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes
-) -> tuple[array[int], array[int], array[int], array[float]]:
+def _columns(keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes) -> Columns:
     """The columns as numbers. Raises Invalid."""
     count = len(key) // 4
     if len(key) % 4 or any(len(column) != 8 * count for column in (step, at, value)):
@@ -181,6 +175,13 @@ def _columns(
     return columns
 
 
+def _little_endian(column: array[int] | array[float]) -> bytes:
+    if sys.byteorder == "big":
+        column = column[:]
+        column.byteswap()
+    return column.tobytes()
+
+
 def _fold(key: array[int], step: array[int], at: array[int], value: array[float]) -> dict[int, _Fold]:
     """What every metric did in these points, by its index."""
     found: dict[int, list[Any]] = {}
@@ -190,7 +191,7 @@ def _fold(key: array[int], step: array[int], at: array[int], value: array[float]
             found[k] = [1, v, s, t, v, v]
             continue
         have[0] += 1
-        if s > have[2] or (s == have[2] and t >= have[3]):
+        if (s, t) > (have[2], have[3]) or ((s, t) == (have[2], have[3]) and _wins(v, have[1])):
             have[1], have[2], have[3] = v, s, t
         if not isnan(v):  # a comparison with NaN is false: the first number replaces it
             if not v >= have[4]:
@@ -203,33 +204,62 @@ def _fold(key: array[int], step: array[int], at: array[int], value: array[float]
     }
 
 
-def _merge(tx: Tx, node: int, folds: dict[int, _Fold]) -> None:
-    """Bring the summaries of a run up to date with points that arrived."""
-    rows = tx.rows(
-        "SELECT field, count, last, last_step, last_at, minimum, maximum FROM metric "
-        f"WHERE node = :node AND field IN ({each(tx, 'fields')})",
+def _fields(tx: Tx, node: int, keys: Sequence[str]) -> list[int]:
+    """The numbers of metrics, in the order of `keys`; from here to the commit nobody else adds to the run's points."""
+    ids = add_fields(tx, "metrics", keys)
+    hold_node(tx, node)
+    return [ids[name] for name in keys]
+
+
+def _add(tx: Tx, node: int, fields: list[int], columns: Columns, known: dict[int, _Fold]) -> None:
+    """Keep points as a block, and bring the summaries, which are `known`, up to date with them."""
+    block = Block(fields, *(_little_endian(column) for column in columns))
+    tx.run(
+        "INSERT INTO metric_block (node, count, body) VALUES (:node, :count, :body)",
         node=node,
-        fields=list(folds),
+        count=len(columns[0]),
+        body=msgspec.msgpack.encode(block),
     )
-    known = {row[0]: _Fold(*row[1:]) for row in rows}
+    folds = {fields[index]: fold for index, fold in _fold(*columns).items()}
     insert(
         tx,
         "metric",
         _SUMMARY,
         [
-            {"node": node, "field": field, **msgspec.structs.asdict(_both(known.get(field), folds[field]))}
+            (node, field, *msgspec.structs.astuple(_both(known.get(field), folds[field])))
             for field in sorted(folds)
         ],
         "ON CONFLICT (node, field) DO UPDATE SET count = excluded.count, last = excluded.last, "
         "last_step = excluded.last_step, last_at = excluded.last_at, minimum = excluded.minimum, "
         "maximum = excluded.maximum",
     )
+    blocks, points = _tail_size(tx, node)
+    if points > TAIL_POINTS or blocks > TAIL_BLOCKS:
+        _seal(tx, node)
+
+
+def _summaries(tx: Tx, node: int, fields: list[int]) -> dict[int, _Fold]:
+    """What is known of these metrics of a run."""
+    rows = tx.rows(
+        "SELECT field, count, last, last_step, last_at, minimum, maximum FROM metric "
+        f"WHERE node = :node AND field IN ({each(tx, 'fields')})",
+        node=node,
+        fields=fields,
+    )
+    return {row[0]: _Fold(*row[1:]) for row in rows}
+
+
+def _wins(value: float, other: float) -> bool:
+    """Whether a value is the last one beside another of the same step and time, in whatever order they arrived."""
+    return value > other or (isnan(other) and not isnan(value))
 
 
 def _both(before: _Fold | None, after: _Fold) -> _Fold:
     if before is None:
         return after
-    newest = after if (after.last_step, after.last_at) >= (before.last_step, before.last_at) else before
+    earlier, later = (before.last_step, before.last_at), (after.last_step, after.last_at)
+    newer = later > earlier or (later == earlier and _wins(_number(after.last), _number(before.last)))
+    newest = after if newer else before
     return msgspec.structs.replace(
         newest,
         count=before.count + after.count,
