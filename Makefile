@@ -57,7 +57,7 @@ lock: ## resolve requirements/*.in again into hashed lock files
 	@$(SETUP) check
 	@for layer in $(LAYERS); do \
 	  echo "requirements/$$layer.txt"; \
-	  $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
 	    --output-file requirements/$$layer.txt requirements/$$layer.in || exit 1; \
 	done
 
