@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.server.serving import Serving
+from tests.server.serving import Serving, begun
 from tests.store import postgres_server
 
 ENGINES = [pytest.param("sqlite"), pytest.param("postgres", marks=pytest.mark.postgres)]
@@ -19,9 +18,7 @@ def project(tmp_path: Path) -> Path:
     """A folder of its own, with a project in it."""
     folder = tmp_path / "shop"
     folder.mkdir()
-    subprocess.run(["git", "init", "-q", str(folder)], check=True)
-    (folder / ".lineal").mkdir()
-    return folder
+    return begun(folder)
 
 
 @pytest.fixture(params=ENGINES)

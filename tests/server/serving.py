@@ -18,6 +18,13 @@ from tests.e2e.cli import LINEAL, environment
 _START_S = 20
 
 
+def begun(folder: Path) -> Path:
+    """A folder in which a project was begun."""
+    subprocess.run(["git", "init", "-q", str(folder)], check=True)
+    (folder / ".lineal").mkdir()
+    return folder
+
+
 @dataclass
 class Answer:
     status: int

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from importlib.metadata import version
 
 from starlette.applications import Starlette
@@ -16,7 +16,7 @@ from lineal.core.errors import LinealError
 from lineal.doors.mlflow.app import routes as mlflow
 from lineal.doors.native.app import routes as native
 from lineal.server.config import Config
-from lineal.server.guard import App, Guard, Receive, Scope, Send
+from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
 from lineal.server.tokens import Gate
@@ -35,7 +35,7 @@ _PAGE = """<!doctype html>
 """
 
 
-def create_app(config: Config, *, log: Log | None = None, local: str = "") -> App:
+def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Guard:
     """The application, which opens the store when it starts. local: the token of programs beside the server."""
     log = log or Log()
     blobs = Blobs(config.blobs) if config.blobs else None
@@ -57,7 +57,7 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Ap
     app = Starlette(routes=[*own(desk, config, metrics), *native(desk), *mlflow(desk)], lifespan=life)
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
     app.router.redirect_slashes = False
-    metrics.routes = {id(route.endpoint): route.path for route in app.routes if isinstance(route, Route)}
+    metrics.routes = {id(route.endpoint): route.path for route in every_route(app.routes)}
 
     async def routed(scope: Scope, receive: Receive, send: Send) -> None:
         scope["app"] = (
@@ -65,7 +65,16 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Ap
         )
         await app.router(scope, receive, send)
 
-    return Guard(routed, config, desk=desk, gate=gate, log=log, metrics=metrics)
+    return Guard(routed, config, desk=desk, gate=gate, log=log, metrics=metrics, routes=app.routes)
+
+
+def every_route(found: Iterable[BaseRoute]) -> Iterator[Route]:
+    """The routes among these and within the doors among them."""
+    for route in found:
+        if isinstance(route, Route):
+            yield route
+        else:
+            yield from every_route(getattr(route, "routes", ()))
 
 
 def own(desk: Desk, config: Config, metrics: Metrics) -> list[BaseRoute]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ipaddress
-import os
 from dataclasses import dataclass
 
 from lineal.core.errors import Invalid
@@ -37,13 +36,6 @@ class Config:
     failures_per_minute: int = 60
     requests_per_s: float = 0.0
     grace_s: float = 30.0
-
-    @property
-    def uploads(self) -> str:
-        """Where uploads are received, empty for the system's temporary folder: beside the kept bytes, when those are local."""
-        if ":" in self.blobs and not os.path.isabs(self.blobs):
-            return ""
-        return os.path.dirname(os.path.abspath(self.blobs))
 
     @property
     def loopback(self) -> bool:

@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from typing import Any
 
 from starlette.requests import ClientDisconnect
+from starlette.routing import BaseRoute
 
 from lineal.server.config import Config
 from lineal.server.limits import Rate, limited, too_often
@@ -55,7 +56,7 @@ _UNLESS_SET: Headers = [
 class Guard:
     """Wraps the application.
 
-    shapes: how the doors below a path write a refusal; everywhere else it is Lineal's own JSON.
+    routes: everything that is behind it. shapes: how the doors below a path write a refusal; everywhere else it is Lineal's own JSON.
     """
 
     def __init__(
@@ -67,8 +68,10 @@ class Guard:
         gate: Gate,
         log: Log,
         metrics: Metrics,
+        routes: Sequence[BaseRoute] = (),
         shapes: tuple[tuple[str, Shape], ...] = (),
     ) -> None:
+        self.routes = routes
         self._app, self._config, self.desk, self._gate = app, config, desk, gate
         self._log, self._metrics, self._shapes = log, metrics, shapes
         self._origins = Origins(config)

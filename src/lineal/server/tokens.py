@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import hmac
 import secrets
 import time
-from collections import OrderedDict
 from collections.abc import Mapping
 from urllib.parse import unquote
 
@@ -22,7 +22,7 @@ from lineal.store.tokens import TokenRecord, Tokens
 
 FRESH_S = 1.0
 _USED_EVERY_S = 60.0
-_REMEMBERED = 4096
+_MOST = 100_000
 _SYSTEM = Caller("server", frozenset())
 _CHALLENGE = [(b"www-authenticate", b'Bearer realm="lineal"')]
 _ASK_PERSON = [(b"www-authenticate", b'Basic realm="Lineal: any name, a token as password", charset="UTF-8"')]
@@ -36,21 +36,17 @@ class Gate:
         self._config, self._desk = config, desk
         self._local = access.split(local)
         self._always = not config.loopback
-        self._required = False
-        self._required_at = -FRESH_S
-        self._known: OrderedDict[str, tuple[TokenRecord | None, float]] = OrderedDict()
+        self._known: dict[str, TokenRecord] = {}
+        self._known_at = -FRESH_S
+        self._reading: asyncio.Task[None] | None = None
         self._used: dict[str, float] = {}
         self._failures = Rate(config.failures_per_minute / 60, config.failures_per_minute)
 
     async def required(self) -> bool:
         """Whether a token must be shown: always off loopback, and as soon as one was ever made."""
-        if self._always or self._required:
-            return True
-        now = time.monotonic()
-        if now - self._required_at > FRESH_S:
-            self._required = await self._desk.read(lambda scope: _tokens.has_tokens(scope.tx), _SYSTEM)
-            self._required_at = now
-        return self._required
+        if not self._always and not self._known:
+            await self._know(FRESH_S)
+        return self._always or bool(self._known)
 
     async def caller(self, headers: Mapping[bytes, bytes], address: str, door: str, *, page: bool) -> Caller:
         """Who asks. Raises RefusedError: nobody who is known (401), or too many wrong tokens came from there (429)."""
@@ -74,7 +70,7 @@ class Gate:
                 return Caller(actor or "anonymous", ALL_PERMISSIONS, namespace=namespace, door=door)
             self._failed(address)
             raise _unknown("that token is of an earlier start of this server", page=page)
-        record = await self._record(parts[0], address)
+        record = await self._record(parts[0])
         if record is None or not hmac.compare_digest(access.digest_of(parts[1]), record.digest):
             self._failed(address)
             raise _unknown("that token is not known here", page=page)
@@ -83,21 +79,25 @@ class Gate:
         self._note(record)
         return Caller(record.name, _grants(record), namespace=namespace, door=door, token=record.id)
 
-    async def _record(self, id: str, address: str) -> TokenRecord | None:
-        now = time.monotonic()
-        known = self._known.get(id)
-        if known is not None and now - known[1] < FRESH_S:
-            return known[0]
-        if known is None and (wait_s := self._failures.wait_s(address, take=0)):
-            raise too_often(wait_s, "wrong tokens came from there")
-        record: TokenRecord | None = await self._desk.read(
-            lambda scope: _tokens.get_token(scope.tx, id), _SYSTEM
-        )
-        self._known[id] = (record, now)
-        self._known.move_to_end(id)
-        if len(self._known) > _REMEMBERED:
-            self._known.popitem(last=False)
-        return record
+    async def _record(self, id: str) -> TokenRecord | None:
+        await self._know(FRESH_S if id in self._known else 0.0)  # it may have been made a moment ago
+        return self._known.get(id)
+
+    async def _know(self, fresh_s: float) -> None:
+        """Know every token as it was at most that long ago. All who come meanwhile wait for the same answer."""
+        wanted = time.monotonic() - fresh_s
+        while self._known_at < wanted:
+            if self._reading is None:
+                self._reading = asyncio.ensure_future(self._read())
+            await asyncio.shield(self._reading)
+
+    async def _read(self) -> None:
+        try:
+            at = time.monotonic()
+            found = await self._desk.read(lambda scope: _tokens.list_tokens(scope.tx, limit=_MOST), _SYSTEM)
+            self._known, self._known_at = {record.id: record for record in found}, at
+        finally:
+            self._reading = None
 
     def _failed(self, address: str) -> None:
         if wait_s := self._failures.wait_s(address):

@@ -83,7 +83,7 @@ class AnyClient(Protocol):
 def connect(project: projects.Project, *, patience_s: float | None = None) -> AnyClient:
     """A client of the server that keeps the project's record, else of its own store. Connects at the first call.
 
-    patience_s: how long a call is repeated while a server does not answer; None for ten seconds.
+    patience_s: how long a call is repeated while a server does not answer; None for five seconds.
     Raises Invalid: LINEAL_URL is no address of a server.
     """
     found = serving.served(project)

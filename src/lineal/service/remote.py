@@ -20,7 +20,7 @@ from lineal.service import operations
 from lineal.service.client import local_actor, module_of
 
 PREFIX = "/api/lineal/v1"
-PATIENCE_S = 10.0  # how long a call is repeated while the server does not answer
+PATIENCE_S = 5.0  # how long a call is repeated while the server does not answer
 _KINDS: Mapping[str, type[LinealError]] = {
     kind.code: kind
     for kind in vars(errors).values()

@@ -39,12 +39,17 @@ class Receiver:
                 left = left[written:]
         self._size += len(piece)
 
+    @property
+    def digest(self) -> str:
+        """The digest of what was received until now."""
+        return "sha256:" + self._seen.hexdigest()
+
     def keep(self) -> tuple[str, int]:
         """Keep what was received: its digest, and its size in bytes. It is on disk then.
 
         Raises Unavailable: it cannot be kept.
         """
-        digest = "sha256:" + self._seen.hexdigest()
+        digest = self.digest
         if not self._blobs.folder:
             self._blobs.put_file(f"/proc/self/fd/{self._file}" if not self._name else self._name)
             return digest, self._size

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import tempfile
 from collections.abc import AsyncIterator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -14,8 +12,9 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import Denied, Invalid, NotFound, Unavailable
+from lineal.store.receiving import Receiver
 
-_MEMORY = 1 << 20  # bytes received before they go to a file
+_PIECE = 1 << 20  # bytes written down at once
 _END = object()
 # Reading and writing kept bytes waits for a disk or a bucket; it must not keep questions to the store waiting.
 _threads = ThreadPoolExecutor(8, thread_name_prefix="bytes")
@@ -37,28 +36,25 @@ def routes(prefix: str) -> list[BaseRoute]:
 async def _put(request: Request) -> Response:
     _refuse(request, "record:write")
     blobs, digest = _blobs(request), request.path_params["digest"]
-    await _in_thread(blobs.has, digest)  # refuses what is no digest before anything is received
-    seen = hashlib.sha256()
-    with tempfile.SpooledTemporaryFile(_MEMORY, dir=request.app.state.config.uploads or None) as received:
+    kept = await _in_thread(blobs.has, digest)  # refuses what is no digest before anything is received
+    with await _in_thread(Receiver, blobs) as receiver:
+        waiting: list[bytes] = []
+        size = 0
         async for piece in request.stream():
-            seen.update(piece)
-            received.write(piece)
-        found = "sha256:" + seen.hexdigest()
-        if found != digest:
+            waiting.append(piece)
+            size += len(piece)
+            if size >= _PIECE:
+                await _in_thread(receiver.write, b"".join(waiting))
+                waiting, size = [], 0
+        await _in_thread(receiver.write, b"".join(waiting))
+        if receiver.digest != digest:
             raise Invalid(
-                f"the bytes sent have digest {found}, not {digest}", hint="send the bytes that were named"
+                f"the bytes sent have digest {receiver.digest}, not {digest}",
+                hint="send the bytes that were named",
             )
-        await _in_thread(_keep, blobs, received)
-    return Response(status_code=201)
-
-
-def _keep(blobs: Any, received: Any) -> None:
-    received.seek(0)
-    if not received._rolled:
-        blobs.put(received.read())
-        return
-    received.flush()
-    blobs.put_file(f"/proc/self/fd/{received.fileno()}")
+        if not kept:
+            await _in_thread(receiver.keep)
+    return Response(status_code=200 if kept else 201)
 
 
 async def _get(request: Request) -> Response:
@@ -87,7 +83,11 @@ def _blobs(request: Request) -> Any:
 def _refuse(request: Request, permission: str) -> None:
     caller = request.state.caller
     if permission not in caller.grants:
-        raise Denied(f"{caller.actor} may not do this: it needs {permission!r}", permission=permission)
+        raise Denied(
+            f"{caller.actor} may not do this: it needs {permission!r}",
+            hint="ask an owner of this store for that permission",
+            permission=permission,
+        )
 
 
 async def _in_thread(function: Any, *arguments: Any) -> Any:

@@ -151,6 +151,10 @@ def _bytes() -> dict[str, Any]:
             "operationId": "blob-put",
             "summary": "Keep bytes under their digest",
             "requestBody": {"required": True, "content": content},
-            "responses": {"201": {"description": "They are kept."}, **_refusals()},
+            "responses": {
+                "200": {"description": "They were kept already."},
+                "201": {"description": "They are kept."},
+                **_refusals(),
+            },
         },
     }
