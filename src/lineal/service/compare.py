@@ -331,10 +331,15 @@ def _input_change(
         rows_a=(schemas[0] or {}).get("rows"),
         rows_b=(schemas[1] or {}).get("rows"),
         files=files[:_FILES],
-        columns_unknown=""
-        if all(schemas) or any(members)
-        else "the columns of this kind of file are not read",
+        columns_unknown="" if all(schemas) or any(members) else _why_no_columns(version.name),
     )
+
+
+def _why_no_columns(name: str) -> str:
+    """What to say of a table whose columns are not recorded; nothing of a file that is no table."""
+    if not name.lower().endswith((".parquet", ".pq", ".csv", ".tsv", ".feather", ".arrow")):
+        return ""
+    return "its columns were not read: pip install 'lineal[data]' where Lineal is installed"
 
 
 def _columns(schema: dict[str, Any] | None) -> dict[str, dict[str, Any]]:

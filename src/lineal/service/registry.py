@@ -271,21 +271,21 @@ def deploy(scope: Scope, request: DeployRequest) -> Deployed:
     if version.deleted_at is not None:
         raise Conflict(f"{request.ref!r} was deleted", hint="deploy a version that still stands")
     store, tx = scope.store, scope.tx
+    there = live(scope, request.target)
+    for node in (node for node, used in there if used.node == version.node):
+        run = store.runs.get_runs(tx, [node])[node]
+        return Deployed(
+            run_id=run.run_id,
+            target=request.target,
+            version=references.version_ref(scope, version),
+            started_at=run.started_at,
+            ended_at=None,
+            replaced=[],
+            new=False,
+        )
     replaced = []
-    for node, used in live(scope, request.target):
-        same = used.artifact == version.artifact or _share_name(scope, used.node, version.node)
-        if used.node == version.node:
-            run = store.runs.get_runs(tx, [node])[node]
-            return Deployed(
-                run_id=run.run_id,
-                target=request.target,
-                version=references.version_ref(scope, version),
-                started_at=run.started_at,
-                ended_at=None,
-                replaced=[],
-                new=False,
-            )
-        if same:
+    for node, used in there:
+        if used.artifact == version.artifact or _share_name(scope, used.node, version.node):
             store.runs.set_state(tx, node, ev.State.FINISHED, at=scope.at, recorded_at=scope.at)
             replaced.append(references.version_ref(scope, used))
     return Deployed(
