@@ -163,21 +163,14 @@ def sync_command(as_json: bool) -> int:
 @desk.json_option
 def fsck_command(quick: bool, as_json: bool) -> int:
     """Check store, kept bytes and journal, and name what is broken. Exit code 1 when something is."""
-    from lineal.deliver.delivery import check_journal
-    from lineal.service.check import FsckRequest
-    from lineal.service.client import connect
-
     project = session.project_here()
-    broken = [f"journal: {line}" for line in check_journal(project)]
     with desk.waiting("checking the record") as progress:
         session.bring_up_to_date(project, warn=exits.warn, progress=progress)
-        with connect(project) as client:
-            found = client.call("fsck", FsckRequest(bytes=not quick))
-    reply = msgspec.structs.replace(found, problems=[*found.problems, *broken])
+        reply = session.checked(project, bytes=not quick)
 
     def lines(page: Page) -> Iterator[Text]:
         checked = ", ".join(f"{clean(kind)} {number:,}" for kind, number in reply.checked.items())
-        yield styled((f"checked: {checked}", "dim"))
+        yield styled((f"checked: {checked or 'nothing'}", "dim"))
         for problem in reply.problems:
             yield from page.hang("", "  ", styled(("! ", "bold red"), clean(problem)))
         if reply.problems:

@@ -234,15 +234,11 @@ def sync(*, project: str | None = None) -> SyncReport:
 
 def fsck(*, project: str | None = None) -> FsckReply:
     """What is broken in the store, the kept bytes and the journal; an empty list of problems when all is whole."""
-    import msgspec
+    from lineal.sdk import session
 
-    from lineal.deliver.delivery import check_journal
-    from lineal.service.check import FsckRequest
-
-    with _reading(project) as client:
-        found: FsckReply = client.call("fsck", FsckRequest())
-        broken = [f"journal: {line}" for line in check_journal(client.project)]
-        return msgspec.structs.replace(found, problems=[*found.problems, *broken])
+    here = session.project_here(project)
+    session.bring_up_to_date(here, warn=_warn)
+    return session.checked(here)
 
 
 def aliases_by_version(client: AnyClient, by: int | None = None) -> dict[str, list[str]]:

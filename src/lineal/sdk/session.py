@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from lineal.resolve import project as projects
 
 if TYPE_CHECKING:
+    from lineal.service.check import FsckReply
     from lineal.service.client import AnyClient
 
 Tell = Callable[[str], None]
@@ -93,6 +94,29 @@ def has_journals(project: projects.Project) -> bool:
             return any(entry.name.endswith(".lj") for entry in entries)
     except OSError:
         return False
+
+
+def checked(project: projects.Project, *, bytes: bool = True) -> FsckReply:
+    """What is broken in the store, the kept bytes and the journal. bytes: read the kept ones again.
+
+    Raises Unavailable: the store does not answer; one that is too damaged to be opened is a problem of the answer instead.
+    """
+    import msgspec
+
+    from lineal.core.errors import Unavailable
+    from lineal.deliver.delivery import check_journal
+    from lineal.service.check import FsckReply, FsckRequest
+    from lineal.service.client import connect
+
+    broken = [f"journal: {line}" for line in check_journal(project)]
+    try:
+        with connect(project) as client:
+            found: FsckReply = client.call("fsck", FsckRequest(bytes=bytes))
+    except Unavailable as error:
+        if "lineal fsck" not in error.hint:
+            raise
+        found = FsckReply(problems=[f"store: it cannot be opened: {error.message}"], checked={})
+    return msgspec.structs.replace(found, problems=[*found.problems, *broken])
 
 
 def reference(client: AnyClient, text: str) -> str:

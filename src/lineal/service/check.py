@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineal.core.errors import Unavailable
 from lineal.service.operations import Scope, operation
 
 
@@ -23,13 +24,15 @@ class FsckReply(msgspec.Struct, frozen=True, kw_only=True):
 @operation("fsck", permission="record:read", path="/fsck", summary="Check store, bytes and audit log")
 def fsck(scope: Scope, request: FsckRequest) -> FsckReply:
     """What is broken in the store, its audit log and its kept bytes."""
-    problems = [f"audit: {line}" for line in scope.store.audit.verify(scope.tx)]
-    counts = {
-        "runs": scope.tx.value("SELECT count(*) FROM run") or 0,
-        "versions": scope.tx.value("SELECT count(*) FROM version") or 0,
-        "edges": scope.tx.value("SELECT count(*) FROM edge") or 0,
-        "audit leaves": len(scope.store.audit.list_leaves(scope.tx, after=0, limit=10_000_000)),
-    }
+    problems = [f"store: {line}" for line in scope.store.check()]
+    counts: dict[str, int] = {}
+    try:
+        for kind, table in (("runs", "run"), ("versions", "version"), ("edges", "edge")):
+            counts[kind] = scope.tx.value(f"SELECT count(*) FROM {table}") or 0
+        counts["audit leaves"] = len(scope.store.audit.list_leaves(scope.tx, after=0, limit=10_000_000))
+        problems += [f"audit: {line}" for line in scope.store.audit.verify(scope.tx)]
+    except Unavailable as error:  # a damaged page, of which the store's own check has told more
+        problems = problems or [f"store: {error.message}"]
     if request.bytes and scope.blobs is not None:
         broken, count = scope.blobs.check()
         problems += [f"bytes: {line}" for line in broken]
