@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 from lineal.core.errors import Denied, LinealError
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
-from lineal.doors.mlflow import errors, experiments, histories, metrics, tracking
+from lineal.doors.mlflow import errors, experiments, histories, info, inputs, metrics, tracking
 from lineal.doors.mlflow.wire import Verb, checked, encode, encoded, received, replied
 from lineal.service.operations import Caller
 
@@ -29,7 +29,14 @@ _WHOLE = 4096  # bytes; the audit log names a longer request by its digest
 
 def verbs() -> list[Verb]:
     """Every row of this door's table."""
-    return [*experiments.ROUTES, *tracking.ROUTES, *metrics.ROUTES, *histories.ROUTES]
+    return [
+        *experiments.ROUTES,
+        *tracking.ROUTES,
+        *metrics.ROUTES,
+        *histories.ROUTES,
+        *inputs.ROUTES,
+        *info.ROUTES,
+    ]
 
 
 def routes(desk: Desk) -> list[BaseRoute]:

@@ -12,7 +12,7 @@ from lineal.core.errors import Conflict
 from lineal.core.events import State
 from lineal.core.ids import uuid7
 from lineal.core.model import Attribute, RunRecord
-from lineal.doors.mlflow import experiments, limits
+from lineal.doors.mlflow import code, experiments, limits
 from lineal.doors.mlflow.errors import invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.names import random_name
@@ -175,6 +175,7 @@ def add(scope: Scope, message: Message) -> Known:
         scope.tx, DOOR, KIND, run_id, _encode(body), parent=experiment.number, node=node, at=scope.at
     )
     _put_tags(scope, node, tags)
+    code.govern(scope, node, tags)
     return Known(node, run_id, experiment.number, body, record)
 
 
@@ -215,6 +216,9 @@ def put_tags(scope: Scope, known: Known, tags: dict[str, str]) -> None:
     if name := tags.get(NAME):
         change(scope, known, name=name)
     _put_tags(scope, known.node, {key: value for key, value in tags.items() if key != NAME})
+    if any(key.startswith(code.GIT) for key in tags):
+        standing = scope.store.attributes.get_tags(scope.tx, [known.node])[known.node]
+        code.govern(scope, known.node, {tag.key: tag.value for tag in standing})
     if PARENT in tags and (parent := _parent(scope, tags)):
         run = scope.store.runs.get_runs(scope.tx, [known.node])[known.node]
         _fill_parent(scope, run, parent)

@@ -43,7 +43,7 @@ def shown(scope: Scope, nodes: list[int], *, inputs: bool = True) -> list[Messag
     standing = store.runs.get_runs(tx, nodes)
     params, tags = store.attributes.get_params(tx, nodes), store.attributes.get_tags(tx, nodes)
     metrics = store.metrics.get_summaries(tx, nodes)
-    used = _datasets(scope, nodes) if inputs else {}
+    used = datasets(scope, nodes) if inputs else {}
     consumed = _models(scope, MODEL_INPUT, nodes) if inputs else {}
     made = _models(scope, MODEL_OUTPUT, nodes) if inputs else {}
     return [
@@ -125,7 +125,7 @@ def _cut(item: Attribute, most: int, scope: str, cut: list[str]) -> dict[str, st
     return {"key": item.key, "value": item.value[:most]}
 
 
-def _datasets(scope: Scope, nodes: list[int]) -> dict[int, list[Message]]:
+def datasets(scope: Scope, nodes: list[int]) -> dict[int, list[Message]]:
     """The datasets that runs used, with the tags of the use."""
     links = scope.store.records.list_records(scope.tx, DOOR, INPUT, parents=nodes, limit=1_000_000)
     versions = sorted({link.node for link in links if link.node is not None})

@@ -1,0 +1,23 @@
+"""What a client asks of the server itself."""
+
+from __future__ import annotations
+
+from lineal.doors.mlflow.wire import Message, Verb
+from lineal.service.operations import Scope
+
+
+def server_info(scope: Scope, message: Message) -> Message:
+    """What this server can do, in MLflow's words."""
+    return {
+        "store_type": "SqlStore",
+        "workspaces_enabled": False,
+        "trace_archival_enabled": False,
+        "multipart_uploads_enabled": True,
+        "multipart_downloads_enabled": True,
+        "presigned_upload_run_id_supported": False,
+        "presigned_upload_model_id_supported": False,
+        "features_enabled": {"gateway": False},
+    }
+
+
+ROUTES = [Verb("GET", "/server-info", server_info, versions=("3.0",))]
