@@ -223,7 +223,7 @@ class Artifacts:
             tx,
             "member",
             (("node", "bigint"), ("path", "bigint"), ("digest", "text"), ("size", "bigint")),
-            [{"node": node, "path": word[m.path], "digest": keep(m.digest), "size": m.size} for m in members],
+            [(node, word[m.path], keep(m.digest), m.size) for m in members],
         )
 
     def get_members(self, tx: Tx, node: int) -> list[Member]:

@@ -109,7 +109,7 @@ def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, a
     word = add_words(tx, {actor, *(text for item in given for text in (item.value, item.source))})
     hold_node(tx, node)
     newest = _newest(tx, node, list(set(fields.values())))
-    added: dict[tuple[int, int], dict[str, object]] = {}
+    added: dict[tuple[int, int], list[object]] = {}
     retracted: list[dict[str, object]] = []
     for item in given:
         field, text = fields[item.key], word[item.value]
@@ -117,23 +117,14 @@ def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, a
         if standing == (text, word[item.source]):
             continue
         if (field, revision) in added:  # replaced within this very call: recorded, and never seen to stand
-            added[field, revision]["retracted_at"] = at
+            added[field, revision][-1] = at
         elif standing is not None:
             retracted.append({"node": node, "field": field, "at": at})
         newest[field] = (revision + 1, (text, word[item.source]))
-        added[field, revision + 1] = {
-            "node": node,
-            "field": field,
-            "revision": revision + 1,
-            "text": text,
-            "number": number_of(item.value),
-            "source": word[item.source],
-            "actor": word[actor],
-            "recorded_at": at,
-            "retracted_at": None,
-        }
+        values = (text, number_of(item.value), word[item.source], word[actor], at, None)
+        added[field, revision + 1] = [node, field, revision + 1, *values]
     tx.many(_RETRACT, retracted)
-    insert(tx, "attribute", _COLUMNS, list(added.values()), conflict="")
+    insert(tx, "attribute", _COLUMNS, [tuple(row) for row in added.values()], conflict="")
 
 
 def _newest(tx: Tx, node: int, fields: list[int]) -> dict[int, tuple[int, tuple[int, int] | None]]:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from typing import Any
 
-from lineal.store.base import Tx
+from lineal.store.base import Row, Tx
 
 Columns = tuple[tuple[str, str], ...]  # name and SQL type of each
 
@@ -15,10 +14,10 @@ def insert(
     tx: Tx,
     table: str,
     columns: Columns,
-    rows: Sequence[Mapping[str, Any]],
+    rows: Sequence[Row],
     conflict: str = "ON CONFLICT DO NOTHING",
 ) -> int:
-    """Insert rows, each with a value for every column; how many were inserted or updated.
+    """Insert rows, each with a value for every column in their order; how many were inserted or updated.
 
     Args:
         conflict: what happens to a row whose key exists, as an ON CONFLICT clause.
@@ -27,14 +26,14 @@ def insert(
         return 0
     if tx.engine == "sqlite":
         return tx.many(_one_by_one(table, columns, conflict), rows)
-    arrays = {name: [row[name] for row in rows] for name, _ in columns}
+    arrays = {name: list(values) for (name, _), values in zip(columns, zip(*rows, strict=True), strict=True)}
     return len(tx.rows(_at_once(table, columns, conflict), **arrays))
 
 
 @lru_cache(maxsize=64)
 def _one_by_one(table: str, columns: Columns, conflict: str) -> str:
     names = ", ".join(name for name, _ in columns)
-    values = ", ".join(f":{name}" for name, _ in columns)
+    values = ", ".join("?" for _ in columns)
     return f"INSERT INTO {table} ({names}) VALUES ({values}) {conflict}"
 
 

@@ -23,6 +23,10 @@ _COUNTS = (
         "SELECT count(*) FROM attribute a WHERE NOT EXISTS (SELECT 1 FROM word w WHERE w.id = a.text)",
     ),
     (
+        "{} edges are of a type that does not exist",
+        "SELECT count(*) FROM edge e WHERE NOT EXISTS (SELECT 1 FROM edge_type t WHERE t.id = e.type)",
+    ),
+    (
         "{} vertices are neither a run nor a version",
         (
             "SELECT count(*) FROM node n WHERE NOT EXISTS (SELECT 1 FROM run r WHERE r.node = n.id) "

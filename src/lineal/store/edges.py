@@ -28,7 +28,7 @@ _COLUMNS = (
     ("revision", "integer"),
     ("recorded_at", "bigint"),
     ("at", "bigint"),
-    ("evidence", "text"),
+    ("evidence", "smallint"),
     ("via", "bigint"),
     ("again", "smallint"),
     ("batch", "bigint"),
@@ -57,28 +57,23 @@ class Edges:
         """
         if not edges:
             return 0
-        word = add_words(tx, {text for e in edges for text in (e.role, e.rule, e.via)})
-        types = _add_types(tx, {(int(e.kind), word[e.role], word[e.rule]) for e in edges})
-        canonical = _canonical(tx, {node for e in edges for node in (e.src, e.dst)})
-        rows = [
-            {
-                "src": canonical.get(e.src, e.src),
-                "dst": canonical.get(e.dst, e.dst),
-                "type": types[int(e.kind), word[e.role], word[e.rule]],
-                "given_src": e.src,
-                "given_dst": e.dst,
-                "revision": 1,
-                "recorded_at": recorded_at,
-                "at": e.at,
-                "evidence": str(e.evidence),
-                "via": word[e.via],
-                "again": int(e.again),
-                "batch": e.batch,
-            }
-            for e in edges
-        ]
+        # An enum's hash is computed in Python each time, its value's is not: a batch has thousands of edges of few types.
+        named = {(int(e.kind), e.role, e.rule, e.via) for e in edges}
+        word = add_words(tx, {text for _, *texts in named for text in texts})
+        types = _add_types(tx, {(kind, word[role], word[rule]) for kind, role, rule, _ in named})
+        known = {key: (types[key[0], word[key[1]], word[key[2]]], word[key[3]]) for key in named}
+        stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
+        rows = []
+        for e in edges:
+            src, dst, (type, via) = e.src, e.dst, known[int(e.kind), e.role, e.rule, e.via]
+            evidence = _EVIDENCE[e.evidence.value]
+            ends = (stands_for(src, src), stands_for(dst, dst), type, src, dst)
+            rows.append((*ends, 1, recorded_at, e.at, evidence, via, int(e.again), e.batch))
         added = insert(tx, "edge", _COLUMNS, rows)
-        return added if added == len(rows) else added + tx.many(_ADD_AGAIN, rows)
+        if added < len(rows):
+            names = [name for name, _ in _COLUMNS]
+            added += tx.many(_ADD_AGAIN, [dict(zip(names, row, strict=True)) for row in rows])
+        return added
 
     def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None:
         """Let the edges of this kind and rule, whatever their role, cease to stand; they remain in what `as_of` shows."""
@@ -96,11 +91,11 @@ class Edges:
 
     def get_in(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]:
         """The edges that end at these vertices, by time."""
-        return _incident(tx, "dst", nodes, as_of)
+        return _records(tx, _incident(tx, "dst", nodes, as_of))
 
     def get_out(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]:
         """The edges that begin at these vertices, by time."""
-        return _incident(tx, "src", nodes, as_of)
+        return _records(tx, _incident(tx, "src", nodes, as_of))
 
     def upstream(
         self, tx: Tx, node: int, *, depth: int, budget: int, as_of: int | None = None
@@ -155,17 +150,28 @@ def _canonical(tx: Tx, nodes: set[int]) -> dict[int, int]:
     )
 
 
-def _incident(tx: Tx, end: _Ahead, nodes: Sequence[int], as_of: int | None) -> list[Edge]:
+def _incident(
+    tx: Tx, end: _Ahead, nodes: Sequence[int], as_of: int | None, *, within: bool = False
+) -> list[Row]:
+    """The edges with that end among the vertices, by time; `within`: with the other end among them too."""
     if not nodes:
         return []
+    among = f"IN ({each(tx, 'nodes')})"
+    # The plus keeps SQLite from looking up every pair of vertices.
+    other = f"AND +e.{_behind(end)} {among}" if within else ""
     rows = tx.rows(
-        "SELECT e.src, e.dst, t.kind, t.role, t.rule, e.at, e.evidence, e.via, e.again, e.batch, e.recorded_at "
+        "SELECT e.at, e.src, e.dst, t.kind, t.role, t.rule, e.evidence, e.via, e.again, e.batch, e.recorded_at "
         "FROM edge e JOIN edge_type t ON t.id = e.type "
-        f"WHERE e.{end} IN ({each(tx, 'nodes')}) AND {recorded_by(as_of, 'e')}",
+        f"WHERE e.{end} {among} {other} AND {recorded_by(as_of, 'e')}",
         nodes=list(nodes),
         **values_of(as_of),
     )
-    return _records(tx, rows)
+    rows.sort()
+    return rows
+
+
+def _behind(ahead: _Ahead) -> _Ahead:
+    return "dst" if ahead == "src" else "src"
 
 
 def _closure(
@@ -176,9 +182,9 @@ def _closure(
             f"a walk with depth {depth} and a budget of {budget} vertices was asked for",
             hint="the depth must be at least 0, the budget at least 1",
         )
-    behind: _Ahead = "dst" if ahead == "src" else "src"
+    behind = _behind(ahead)
     # Both engines work through a recursive UNION in the order of arrival: the vertices come nearest first, each once.
-    rows = tx.rows(
+    walked = tx.rows(
         "WITH RECURSIVE walk (node) AS (SELECT CAST(:node AS bigint) UNION "
         f"SELECT e.{ahead} FROM walk JOIN edge e ON e.{behind} = walk.node AND {recorded_by(as_of, 'e')}) "
         "SELECT node FROM walk LIMIT :limit",
@@ -186,24 +192,23 @@ def _closure(
         limit=budget + 1,
         **values_of(as_of),
     )
-    reached = [id for (id,) in rows]
-    edges = _incident(tx, behind, reached, as_of)
-    distance = _distances(node, edges, ahead) if depth < len(reached) else dict.fromkeys(reached, 0)
-    cut = len(reached) > budget and distance[reached[budget]] <= depth
+    reached = [id for (id,) in walked]
+    over = len(reached) > budget
+    rows = _incident(tx, behind, reached, as_of, within=over)
+    if not over and depth >= len(reached):
+        return _records(tx, rows), False
+    near, far = (2, 1) if ahead == "src" else (1, 2)  # the columns of a row
+    distance = _distances(node, [(row[near], row[far]) for row in rows])
     kept = {id for id in reached[:budget] if distance[id] <= depth}
-    last = depth if depth < len(reached) else 1
-    return [
-        e
-        for e in edges
-        if e.src in kept and e.dst in kept and distance[e.dst if ahead == "src" else e.src] < last
-    ], cut
+    cut = over and distance[reached[budget]] <= depth
+    rows = [row for row in rows if row[near] in kept and row[far] in kept and distance[row[near]] < depth]
+    return _records(tx, rows), cut
 
 
-def _distances(start: int, edges: list[Edge], ahead: _Ahead) -> dict[int, int]:
-    """Hops from `start` to every vertex that the edges reach."""
+def _distances(start: int, hops: list[tuple[int, int]]) -> dict[int, int]:
+    """How many hops, each from one vertex to the next, lead from `start` to every vertex that they reach."""
     beside: dict[int, list[int]] = {}
-    for edge in edges:
-        near, far = (edge.dst, edge.src) if ahead == "src" else (edge.src, edge.dst)
+    for near, far in hops:
         beside.setdefault(near, []).append(far)
     distance, queue = {start: 0}, deque([start])
     while queue:
@@ -216,29 +221,25 @@ def _distances(start: int, edges: list[Edge], ahead: _Ahead) -> dict[int, int]:
 
 
 def _records(tx: Tx, rows: list[Row]) -> list[Edge]:
-    words = get_words(tx, {word for row in rows for word in (row[3], row[4], row[7])}) if rows else {}
-    rows.sort(key=_order)
+    words = get_words(tx, {word for row in rows for word in (row[4], row[5], row[7])}) if rows else {}
     return [
         Edge(
-            src=row[0],
-            dst=row[1],
-            kind=_KINDS[row[2]],
-            role=words[row[3]],
-            rule=words[row[4]],
-            at=row[5],
-            evidence=_EVIDENCE[row[6]],
-            via=words[row[7]],
-            again=bool(row[8]),
-            batch=row[9],
-            recorded_at=row[10],
+            src=src,
+            dst=dst,
+            kind=_KINDS[kind],
+            at=at,
+            role=words[role],
+            evidence=_BY_CODE[evidence],
+            via=words[via],
+            rule=words[rule],
+            again=bool(again),
+            batch=batch,
+            recorded_at=recorded_at,
         )
-        for row in rows
+        for at, src, dst, kind, role, rule, evidence, via, again, batch, recorded_at in rows
     ]
 
 
-def _order(row: Row) -> Row:
-    return (row[5], row[0], row[1], row[2:5])
-
-
 _KINDS = {int(kind): kind for kind in EdgeKind}
-_EVIDENCE = {str(evidence): evidence for evidence in Evidence}
+_EVIDENCE = {"observed": 1, "declared": 2, "inferred": 3, "imported": 4}
+_BY_CODE = {code: Evidence(evidence) for evidence, code in _EVIDENCE.items()}

@@ -36,10 +36,7 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
             "word",
             (("name", "text"), ("body", "text")),
             # In one order, so that two writers never wait for each other in a ring.
-            [
-                {"name": name, "body": None if names[name] == name else names[name]}
-                for name in sorted(missing)
-            ],
+            [(name, None if names[name] == name else names[name]) for name in sorted(missing)],
         )
         known |= _find(tx, missing)
     return {text: known[name_of(body)] for text, body in stored.items()}
@@ -73,7 +70,7 @@ def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
             tx,
             "field",
             (("scope", "text"), ("name", "bigint")),
-            [{"scope": scope, "name": word} for word in missing],
+            [(scope, word) for word in missing],
         )
         known |= _find_fields(tx, scope, missing)
     return {key: known[word] for key, word in words.items()}

@@ -50,7 +50,7 @@ class PostgresTx:
         """Execute one statement."""
         self._execute(sql, values)
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int:
         """Execute one statement for every row; how many rows it changed in all."""
         if not rows:
             return 0

@@ -49,8 +49,8 @@ class SqliteTx:
         except _FOREIGN as error:
             raise _translated(error, self._path) from error
 
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> int:
-        """Execute one statement for every row; how many rows it changed in all."""
+    def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int:
+        """Execute one statement for every row, bound by name, or by position to `?`; how many rows it changed in all."""
         before = self._connection.total_changes()
         try:
             self._connection.executemany(sql, rows)

@@ -170,19 +170,19 @@ STATEMENTS: tuple[str, ...] = (
     """CREATE TABLE edge (
         src bigint NOT NULL,
         dst bigint NOT NULL,
-        type bigint NOT NULL REFERENCES edge_type (id),
+        type bigint NOT NULL,
         given_src bigint NOT NULL,
         given_dst bigint NOT NULL,
         revision integer NOT NULL,
         retracted_at bigint,
         recorded_at bigint NOT NULL,
         at bigint NOT NULL,
-        evidence {text} NOT NULL,
+        evidence smallint NOT NULL,  -- 1 observed, 2 declared, 3 inferred, 4 imported
         via bigint NOT NULL,
         again smallint NOT NULL,
         batch bigint NOT NULL,
         PRIMARY KEY (dst, src, type, given_src, given_dst, revision)) {clustered}""",
-    "CREATE INDEX edge_out ON edge (src, dst, retracted_at, recorded_at)",
+    "CREATE INDEX edge_out ON edge (src, dst, retracted_at)",
     # ---- registry
     "CREATE TABLE registered (name bigint PRIMARY KEY REFERENCES word (id), version_count bigint NOT NULL) {clustered}",
     """CREATE TABLE named_version (
