@@ -42,17 +42,28 @@ def delete(scope: Scope, request: DeleteRequest) -> Deleted:
     record = found.version or store.runs.get_runs(tx, [found.node])[found.node]
     if record.deleted_at is not None:
         raise Conflict(f"{request.ref!r} is deleted already", hint="`lineal show` prints its tombstone")
-    dependants = living_dependants(scope, found.node)
-    if dependants and not request.force:
-        more = f"\n  and {len(dependants) - _LISTED} more" if len(dependants) > _LISTED else ""
-        raise Conflict(
-            f"{request.ref!r} cannot be deleted: {len(dependants)} living things depend on it:\n"
-            + "\n".join(f"  {line}" for line in dependants[:_LISTED])
-            + more,
-            hint="undeploy or delete those first, or use --force",
-        )
+    if not request.force:
+        refuse_living(scope, found.node, request.ref, "use --force")
+    dependants = living_dependants(scope, found.node) if request.force else []
     store.runs.add_deleted(tx, found.node, actor=scope.actor, reason=request.reason, at=scope.at)
     return Deleted(ref=request.ref, dependants=dependants)
+
+
+def refuse_living(scope: Scope, node: int, said: str, otherwise: str) -> None:
+    """Raises Conflict, with the list, when something living depends on a vertex.
+
+    Args:
+        said: how the caller named it. otherwise: what else they can do.
+    """
+    dependants = living_dependants(scope, node)
+    if dependants:
+        more = f"\n  and {len(dependants) - _LISTED} more" if len(dependants) > _LISTED else ""
+        raise Conflict(
+            f"{said!r} cannot be deleted: {len(dependants)} living things depend on it:\n"
+            + "\n".join(f"  {line}" for line in dependants[:_LISTED])
+            + more,
+            hint=f"undeploy or delete those first, or {otherwise}",
+        )
 
 
 def living_dependants(scope: Scope, node: int) -> list[str]:

@@ -16,7 +16,19 @@ from starlette.types import Receive, Scope, Send
 from lineal.core.errors import Denied, LinealError
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
-from lineal.doors.mlflow import errors, experiments, histories, info, inputs, metrics, tracking
+from lineal.doors.mlflow import (
+    artifacts,
+    errors,
+    experiments,
+    histories,
+    info,
+    inputs,
+    metrics,
+    model_verbs,
+    registry_verbs,
+    tracking,
+    webhooks,
+)
 from lineal.doors.mlflow.wire import Verb, checked, encode, encoded, received, replied
 from lineal.service.operations import Caller
 
@@ -36,6 +48,10 @@ def verbs() -> list[Verb]:
         *histories.ROUTES,
         *inputs.ROUTES,
         *info.ROUTES,
+        *model_verbs.ROUTES,
+        *registry_verbs.ROUTES,
+        *artifacts.ROUTES,
+        *webhooks.ROUTES,
     ]
 
 

@@ -19,21 +19,20 @@ RUN, MODEL, LOOSE = "run", "model", "loose"
 _SCHEME = re.compile(r"[A-Za-z][\w+.\-]*:[/\\]|file:|[A-Za-z]:", re.IGNORECASE)
 _HIDDEN = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffd")
 _OWNERS = (
-    (MODEL, re.compile(r"(\d{1,18})/models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?", re.DOTALL)),
-    (RUN, re.compile(r"(\d{1,18})/([0-9a-f]{32})/artifacts(?:/(.*))?", re.DOTALL)),
+    (MODEL, re.compile(r"(?:[^/]+/)*?models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?", re.DOTALL)),
+    (RUN, re.compile(r"(?:[^/]+/)*?([0-9a-f]{32})/artifacts(?:/(.*))?", re.DOTALL)),
 )
 
 
 class Place(msgspec.Struct, frozen=True):
     """Whose file a path names. kind: RUN, MODEL, or LOOSE for neither; then `path` is all of it.
 
-    path: inside the run or model, empty for its root; experiment: the number of the experiment it says.
+    path: inside the run or model, empty for its root.
     """
 
     kind: str
     owner: str
     path: str
-    experiment: int = 0
 
 
 def checked(path: str, *, empty: bool = False) -> str:
@@ -69,7 +68,7 @@ def place_of(path: str) -> Place:
     """Whose file a checked path names, counted from the root of all artifacts."""
     for kind, pattern in _OWNERS:
         if found := pattern.fullmatch(path):
-            return Place(kind, found[2], found[3] or "", int(found[1]))
+            return Place(kind, found[1], found[2] or "")
     return Place(LOOSE, "", path)
 
 

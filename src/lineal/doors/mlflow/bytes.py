@@ -1,0 +1,82 @@
+"""Kept bytes at this door: threads that read and write them, so that neither questions nor changes wait for a disk."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+
+from starlette.requests import Request
+
+from lineal.core.errors import Unavailable
+from lineal.store.blobs import Blobs
+from lineal.store.receiving import Receiver
+
+_BATCH = 4 << 20  # bytes gathered before a thread writes and hashes them
+_END = object()
+_threads = ThreadPoolExecutor(8, thread_name_prefix="artifacts")
+_T = TypeVar("_T")
+
+
+def blobs_of(request: Request) -> Blobs:
+    """Where this server keeps bytes. Raises Unavailable: nowhere."""
+    blobs: Blobs | None = request.app.state.blobs
+    if blobs is None:
+        raise Unavailable("this server keeps no bytes", hint="start it with --blobs")
+    return blobs
+
+
+async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
+    """What the function gives back; it may wait for a disk or a bucket."""
+    return await asyncio.get_running_loop().run_in_executor(_threads, function, *arguments)
+
+
+async def receive(request: Request, blobs: Blobs) -> tuple[str, int]:
+    """Keep the body of a request, piece by piece; its digest and size in bytes.
+
+    While one batch is written down the next one arrives. A body that ends in the middle leaves nothing.
+    """
+    with await in_thread(Receiver, blobs) as receiver:
+        pieces: list[bytes] = []
+        gathered = 0
+        writing: asyncio.Future[None] | None = None
+        try:
+            async for piece in request.stream():
+                pieces.append(piece)
+                gathered += len(piece)
+                if gathered >= _BATCH:
+                    if writing is not None:
+                        await writing
+                    writing = asyncio.ensure_future(in_thread(_write, receiver, pieces))
+                    pieces, gathered = [], 0
+        finally:
+            if writing is not None:
+                await writing
+        return await in_thread(_finish, receiver, pieces)
+
+
+def _write(receiver: Receiver, pieces: list[bytes]) -> None:
+    for piece in pieces:
+        receiver.write(piece)
+
+
+def _finish(receiver: Receiver, pieces: list[bytes]) -> tuple[str, int]:
+    _write(receiver, pieces)
+    return receiver.keep()
+
+
+async def sent(pieces: Iterator[bytes]) -> AsyncIterator[bytes]:
+    """Pieces of kept bytes, each read by a thread while the one before it is sent.
+
+    Raises what the first piece raises, before anything is sent.
+    """
+    first = asyncio.ensure_future(in_thread(next, pieces, _END))
+    await first
+    return _following(pieces, first)
+
+
+async def _following(pieces: Iterator[bytes], coming: asyncio.Future[Any]) -> AsyncIterator[bytes]:
+    while (piece := await coming) is not _END:
+        coming = asyncio.ensure_future(in_thread(next, pieces, _END))
+        yield piece
