@@ -280,45 +280,61 @@ class Desk:
 
     def _commit(self, store: Store, group: list[_Job]) -> None:
         """Write a group in one transaction; where that fails as a whole, each of it in its own."""
+        deadline = time.monotonic() + _PATIENCE_S
         try:
-            self._transact(store, group)
+            # Where a statement is a journey to another machine, savepoints are only set once something was refused.
+            try:
+                self._transact(store, group, savepoints=len(group) > 1 and not _remote(store))
+            except _RefusedError:
+                self._transact(store, group, savepoints=True)
+        except _UnsureError as error:
+            for job in group:
+                job.error = error
         except Exception as error:  # noqa: BLE001 - every failure is told to the one whose change it is
             if len(group) == 1 and not _remote(store):
                 group[0].error = error
                 return
+            away: Unavailable | None = None
             for job in group:
-                self._alone(store, job)
+                away = self._alone(store, job, deadline) if away is None else away
+                job.error = away or job.error
 
-    def _alone(self, store: Store, job: _Job) -> None:
-        """Write one change; wait a while for a database that went away."""
-        deadline = time.monotonic() + _PATIENCE_S
+    def _alone(self, store: Store, job: _Job, deadline: float) -> Unavailable | None:
+        """Write one change; wait until the deadline for a database that went away. The error when it stayed away."""
         pause = 0.01
         while True:
             job.error = None
             try:
-                self._transact(store, [job])
-                return
+                self._transact(store, [job], savepoints=False)
+                return None
             except _UnsureError as error:
                 job.error = error
-                return
+                return None
             except Unavailable as error:
                 job.error = error
-                if not _remote(store) or time.monotonic() + pause > deadline:
-                    return
+                if not _remote(store):
+                    return None
+                if time.monotonic() + pause > deadline:
+                    return error
             except Exception as error:  # noqa: BLE001 - as above
                 job.error = error
-                return
+                return None
             self.counts.retries += 1
             time.sleep(pause)
             pause = min(pause * 2, 1.0)
 
-    def _transact(self, store: Store, group: list[_Job]) -> None:
+    def _transact(self, store: Store, group: list[_Job], *, savepoints: bool) -> None:
+        """Run a group's changes in one transaction.
+
+        Raises Unavailable: nothing was kept. _UnsureError: something may have been. _RefusedError: one of several was
+        refused and there are no savepoints; nothing was kept.
+        """
         committing = False
         try:
             with store.write() as tx:
                 later = Later(store.audit)
                 for job in group:
-                    self._one(store, tx, job, later)
+                    self._one(store, tx, job, later, alone=len(group) == 1, savepoint=savepoints)
                 if later.leaves:
                     store.audit.add_leaves(tx, later.leaves)
                 committing = True
@@ -329,23 +345,33 @@ class Desk:
                     hint="look whether it is there, or send it again with the same Idempotency-Key",
                 ) from error
             raise
+        except LinealError as error:
+            if len(group) > 1:
+                raise
+            group[0].error = error
         self.counts.commits += 1
 
-    def _one(self, store: Store, tx: Tx, job: _Job, later: Later) -> None:
-        """Run one change inside a savepoint; what it refuses is its own matter, everything else fails the group."""
+    def _one(self, store: Store, tx: Tx, job: _Job, later: Later, *, alone: bool, savepoint: bool) -> None:
+        """Run one change; what it refuses is its own matter, everything else fails the group."""
         job.error = None
         scope = self._scope(tx, replace(store, audit=later), job.caller)
         appended = len(later.leaves)
-        tx.run("SAVEPOINT request")
+        if savepoint:
+            tx.run("SAVEPOINT request")
         try:
             job.value = self._done(scope, job)
         except Unavailable:
             raise
         except LinealError as error:
+            if alone:
+                raise  # the transaction is all its own
+            if not savepoint:
+                raise _RefusedError from error
             job.error = error
             del later.leaves[appended:]
             tx.run("ROLLBACK TO SAVEPOINT request")
-        tx.run("RELEASE SAVEPOINT request")
+        if savepoint:
+            tx.run("RELEASE SAVEPOINT request")
 
     def _done(self, scope: Scope, job: _Job) -> Any:
         """The reply of one change: made now, or the one kept for the same key."""
@@ -403,6 +429,10 @@ class Later:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._audit, name)
+
+
+class _RefusedError(Exception):
+    """One of several changes was refused where no savepoint stands before it."""
 
 
 class _UnsureError(Unavailable):

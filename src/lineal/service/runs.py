@@ -97,7 +97,10 @@ def list_runs(scope: Scope, request: RunsRequest) -> RunList:
 @operation("metrics", permission="record:read", path="/metrics", summary="Read a metric's history")
 def metric_history(scope: Scope, request: MetricsRequest) -> MetricHistory:
     """Every point of one metric, or a chart's worth of them that keeps the extremes."""
-    node = references.find(scope, request.run).node
+    found = references.find(scope, request.run)
+    if found.version is not None:
+        raise Invalid(f"{request.run!r} is a version, and metrics belong to runs", hint="name a run: run:ID")
+    node = found.node
     run = scope.store.runs.get_runs(scope.tx, [node])[node]
     if request.points:
         step, value = scope.store.metrics.get_chart(scope.tx, node, request.key, request.points)
