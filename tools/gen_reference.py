@@ -97,7 +97,7 @@ def operations() -> str:
             "",
             f"- request: {link(row.request)}, reply: {link(row.reply)}",
             f"- permission: `{row.permission}`; {'changes the record' if row.write else 'reads only'}",
-            f"- later over HTTP: `{row.method} /api/lineal/v1{row.path}`",
+            f"- over HTTP: `{row.method} /api/lineal/v1{row.path}`",
             "",
         ]
         for root in (row.request, row.reply):
