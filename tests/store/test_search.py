@@ -1,15 +1,16 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 
 from lineal.core.errors import Invalid
-from lineal.core.events import State
+from lineal.core.events import Reference, State
 from lineal.core.model import Attribute
-from lineal.store.base import Order, Term
+from lineal.store.base import Condition, Order, Some, Term, Without
 from lineal.store.open import Store
-from tests.store.making import add_points, add_run, add_version
+from tests.store.making import add_points, add_run, add_version, generated, used
 
 NAN = math.nan
 
@@ -48,7 +49,7 @@ def runs(store: Store) -> dict[int, str]:
 
 
 def names(
-    store: Store, runs: dict[int, str], *terms: Term, order: Order | None = None, limit: int = 99
+    store: Store, runs: dict[int, str], *terms: Condition, order: Order | None = None, limit: int = 99
 ) -> str:
     with store.read() as tx:
         found = store.search.search_runs(tx, terms, order=order or Order(), limit=limit)
@@ -202,3 +203,62 @@ def test_text_of_the_user_is_never_part_of_a_statement(store: Store, runs: dict[
         assert names(store, runs, Term("params." + hostile, "=", hostile)) == ""
         assert names(store, runs, Term("name", "LIKE", hostile)) == ""
         assert names(store, runs, order=Order("tags." + hostile)) == "fedcba"
+
+
+def test_runs_are_found_by_id_and_by_the_numbers_of_groups(store: Store, runs: dict[int, str]) -> None:
+    ids = tuple(f"{number:032x}" for number in (1, 3))
+    assert names(store, runs, Term("run_id", "=", ids[0])) == "a"
+    assert names(store, runs, Term("run_id", "IN", (*ids, "nobody"))) == "ca"
+    assert names(store, runs, Term("run_id", "LIKE", "%03")) == "c"
+    with store.read() as tx:
+        spring, autumn = (number for number, _, _ in store.groups.list_groups(tx, limit=9))
+    assert names(store, runs, Term("group_id", "IN", (spring,))) == "ba"
+    assert names(store, runs, Term("group_id", "IN", (spring, autumn, 99))) == "cba"
+    assert names(store, runs, Term("group_id", "NOT IN", (spring,))) == "fedc"
+    assert names(store, runs, Term("group_id", "IN", ())) == ""
+    assert names(store, runs, Term("group", "NOT IN", ("spring", "autumn"))) == "fed"
+    with pytest.raises(Invalid):
+        names(store, runs, Term("group_id", "IN", ("spring",)))
+
+
+def test_runs_are_found_by_what_they_read_and_wrote(store: Store, runs: dict[int, str]) -> None:
+    a, b, c = list(runs)[:3]
+    with store.write() as tx:
+        data, _ = add_version(store, tx, "data.csv")
+        model, _ = add_version(store, tx, "model.pkl")
+        store.artifacts.add_references(tx, data, [Reference(scheme="sha256", value="ab12")], at=5)
+        store.edges.add_edges(
+            tx, [used(data, a), used(data, b, role="training"), generated(b, model)], recorded_at=5
+        )
+        store.edges.add_edges(tx, [used(model, c)], recorded_at=5)
+    assert names(store, runs, Term("input.name", "=", "data.csv")) == "ba"
+    assert names(store, runs, Term("input.name", "LIKE", "%.pkl")) == "c"
+    assert names(store, runs, Term("input.name", "IN", ("data.csv", "model.pkl"))) == "cba"
+    assert names(store, runs, Term("input.digest", "=", "ab12")) == "ba"
+    assert names(store, runs, Term("input.role", "=", "training")) == "b"
+    assert names(store, runs, Term("output.name", "=", "model.pkl")) == "b"
+    assert names(store, runs, Term("output.name", "=", "data.csv")) == ""
+    assert names(store, runs, Without(Term("input.name", "=", "data.csv"))) == "fedc"
+
+
+def test_only_deleted_runs_and_later_pages_can_be_asked_for(store: Store, runs: dict[int, str]) -> None:
+    with store.write() as tx:
+        store.corrections.add_tombstones(tx, list(runs)[1:3], actor="ada", reason="", at=2000)
+    with store.read() as tx:
+
+        def found(**asked: Any) -> str:
+            return "".join(runs[n] for n in store.search.search_runs(tx, [], order=Order(), **asked))
+
+        assert found(limit=9, only_deleted=True) == "cb"
+        assert found(limit=2, offset=1) == "ed"
+        assert found(limit=2, offset=9) == ""
+
+
+def test_too_many_or_too_deep_conditions_are_refused(store: Store, runs: dict[int, str]) -> None:
+    term = Term("actor", "=", "ada")
+    deep: Condition = term
+    for _ in range(60):
+        deep = Without(deep)
+    for condition in (Some((term,) * 501), deep):
+        with pytest.raises(Invalid):
+            names(store, runs, condition)

@@ -235,11 +235,13 @@ class SearchStore(Protocol):
     def search_runs(
         self,
         tx: Tx,
-        terms: Sequence[Term],
+        terms: Sequence[Condition],
         *,
-        order: Order,
+        order: Order | Sequence[Order],
         limit: int,
+        offset: int = 0,
         include_deleted: bool = False,
+        only_deleted: bool = False,
     ) -> list[int]: ...
 
 
@@ -311,16 +313,43 @@ class FileStore(Protocol):
 
 
 class Term(msgspec.Struct, frozen=True):
-    """One comparison; all terms of a search hold together. field: `metrics.KEY`, `params.KEY`, `tags.KEY`, or an
-    attribute `job name state kind actor started_at ended_at group`. op: `= != < <= > >= LIKE` (LIKE: % and _)."""
+    """One comparison.
+
+    field: `metrics.KEY`, `params.KEY`, `tags.KEY`; `input.name`, `input.digest`, `input.role` of what the run read, `output.`
+    likewise of what it wrote; or an attribute `run_id job name state kind actor started_at ended_at group group_id`.
+    op: `= != < <= > >=`, `LIKE`, `ILIKE` (% and _; the latter without regard to the case of ASCII letters), `IN`, `NOT IN`
+    (a tuple of texts, of numbers for `group_id`), `IS NULL`, `IS NOT NULL` (of a key; no value).
+    """
 
     field: str
     op: str
-    value: str | float
+    value: str | float | tuple[str, ...] | tuple[int, ...] = ""
+
+
+class Every(msgspec.Struct, frozen=True):
+    """All of the parts hold."""
+
+    parts: tuple[Condition, ...]
+
+
+class Some(msgspec.Struct, frozen=True):
+    """At least one of the parts holds."""
+
+    parts: tuple[Condition, ...]
+
+
+class Without(msgspec.Struct, frozen=True):
+    """The part does not hold."""
+
+    part: Condition
+
+
+Condition = Term | Every | Some | Without
 
 
 class Order(msgspec.Struct, frozen=True):
-    """field as in Term; newest first by default."""
+    """field as in Term; newest first by default. as_text: parameters and tags by their bytes, not numbers first."""
 
     field: str = "started_at"
     descending: bool = True
+    as_text: bool = False

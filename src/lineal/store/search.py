@@ -7,24 +7,22 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
-from lineal.store.base import Order, Term, Tx
-from lineal.store.terms import Probe, compile_term, split
-from lineal.store.words import find_field
+from lineal.store.base import Condition, Every, Order, Term, Tx, Without
+from lineal.store.orders import Phase, phases, then
+from lineal.store.terms import Probe, compile_term
 
-_NOT_DELETED = "NOT EXISTS (SELECT 1 FROM deletion d WHERE d.node = r.node AND d.retracted_at IS NULL)"
-_NUMBER = "o.number IS NOT NULL"
+_TOMBSTONE = "EXISTS (SELECT 1 FROM deletion d WHERE d.node = r.node AND d.retracted_at IS NULL)"
 _MOST = 1_000_000  # runs of one answer
+_MOST_TERMS = 500
+_DEEPEST = 50  # conditions within conditions
 
 
-class _Phase(NamedTuple):
-    """A stretch of the answer: runs that have the ordering key, then those where it is no number, then those without."""
+class _Wanted(NamedTuple):
+    """What is searched for. probes: hold together; conditions: further ones, as SQL over `r`, with their values."""
 
-    source: str  # joined to run r; empty when the run itself has the key
-    where: str
-    order: str  # what they are ordered by before start and vertex; empty: nothing
+    probes: list[Probe]
+    conditions: list[str]
     values: dict[str, Any]
-    field: int | None = None
-    lacking: int | None = None  # the key that no run of this stretch has
 
 
 class Search:
@@ -36,37 +34,105 @@ class Search:
         self._patience = patience
 
     def search_runs(
-        self, tx: Tx, terms: Sequence[Term], *, order: Order, limit: int, include_deleted: bool = False
+        self,
+        tx: Tx,
+        terms: Sequence[Condition],
+        *,
+        order: Order | Sequence[Order],
+        limit: int,
+        offset: int = 0,
+        include_deleted: bool = False,
+        only_deleted: bool = False,
     ) -> list[int]:
-        """Runs that fulfil all terms, in order; ties by latest start, then by latest arrival.
+        """Runs that fulfil all terms, in order; ties by latest start, then by latest arrival. The first `offset` are left out.
 
         A run that lacks a term's key does not fulfil it, not even with `!=`; `group != X` is fulfilled outside of X.
         Numbers are compared as numbers, texts byte by byte. In an order, numbers come before NaN or text, and runs
         without the key last, in both directions.
 
-        Raises Invalid: an unknown field or operator, or a value that cannot be compared with the field.
+        Raises Invalid: an unknown field or operator, a value that cannot be compared with the field, or too many terms.
         """
-        if not 0 <= limit <= _MOST:
+        if not 0 <= limit <= _MOST or not offset >= 0:
             raise Invalid(f"a limit of {limit} runs was given", hint=f"between 0 and {_MOST} are wanted")
-        compiled = [compile_term(tx, term, number) for number, term in enumerate(terms)]
-        phases = _phases(tx, order)
-        probes = [probe for probe in compiled if probe is not None]
-        if len(probes) < len(compiled):
+        orders = [order] if isinstance(order, Order) else list(order) or [Order()]
+        stretches = phases(tx, orders[0])
+        ties = then(tx, orders)
+        wanted = _compiled(tx, terms)
+        if wanted is None:
             return []
-        driver = _rarest(tx, probes, limit, self._patience)
+        wanted.conditions.extend(_standing(include_deleted, only_deleted))
+        driver = _rarest(tx, wanted.probes, limit + offset, self._patience)
         found: list[int] = []
-        for phase in phases:
-            if len(found) < limit and not any(probe.field == phase.lacking is not None for probe in probes):
-                found += _run_phase(
-                    tx,
-                    phase,
-                    probes,
-                    driver,
-                    descending=order.descending,
-                    limit=limit - len(found),
-                    include_deleted=include_deleted,
-                )
-        return found
+        for phase in stretches:
+            lacking = any(probe.field == phase.lacking is not None for probe in wanted.probes)
+            if len(found) < limit + offset and not lacking:
+                found += _run_phase(tx, phase, ties, wanted, driver, orders[0], limit + offset - len(found))
+        return found[offset:]
+
+
+def _standing(include_deleted: bool, only_deleted: bool) -> list[str]:
+    if only_deleted:
+        return [_TOMBSTONE]
+    return [] if include_deleted else [f"NOT {_TOMBSTONE}"]
+
+
+def _compiled(tx: Tx, terms: Sequence[Condition]) -> _Wanted | None:
+    """The terms as SQL; None when nothing can fulfil them all."""
+    wanted = _Wanted([], [], {})
+    names = _Names()
+    impossible = False
+    for term in _flat(terms):
+        if isinstance(term, Term):
+            probe = compile_term(tx, term, names.next())
+            impossible |= probe is None
+            if probe is not None:
+                wanted.probes.append(probe)
+        else:
+            wanted.conditions.append(_condition(tx, term, names, wanted.values, 0))
+    return None if impossible else wanted
+
+
+def _flat(terms: Sequence[Condition]) -> list[Condition]:
+    """The terms with those of a conjunction in its place."""
+    found: list[Condition] = []
+    for term in terms:
+        found += _flat(term.parts) if isinstance(term, Every) and len(term.parts) <= _MOST_TERMS else [term]
+    return found
+
+
+class _Names:
+    """Counts terms, so that their values have names of their own."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def next(self) -> int:
+        self._count += 1
+        if self._count > _MOST_TERMS:
+            raise Invalid(
+                f"more than {_MOST_TERMS} comparisons", hint="ask in several searches, or with IN (...)"
+            )
+        return self._count
+
+
+def _condition(tx: Tx, condition: Condition, names: _Names, values: dict[str, Any], depth: int) -> str:
+    """A condition over `r` as SQL; its values are added to `values`."""
+    if depth > _DEEPEST:
+        raise Invalid(f"conditions more than {_DEEPEST} deep", hint="write them flatter")
+    if isinstance(condition, Term):
+        number = names.next()
+        probe = compile_term(tx, condition, number)
+        if probe is None:
+            return "0 = 1"
+        values |= probe.values
+        return _exists(probe, f"t{number}")
+    if isinstance(condition, Without):
+        return f"NOT {_condition(tx, condition.part, names, values, depth + 1)}"
+    if not condition.parts:
+        return "0 = 0" if isinstance(condition, Every) else "0 = 1"
+    joint = " AND " if isinstance(condition, Every) else " OR "
+    parts = [_condition(tx, part, names, values, depth + 1) for part in condition.parts]
+    return f"({joint.join(parts)})"
 
 
 def _rarest(tx: Tx, probes: list[Probe], limit: int, patience: int) -> Probe | None:
@@ -87,25 +153,16 @@ def _rarest(tx: Tx, probes: list[Probe], limit: int, patience: int) -> Probe | N
 
 
 def _run_phase(
-    tx: Tx,
-    phase: _Phase,
-    probes: list[Probe],
-    driver: Probe | None,
-    *,
-    descending: bool,
-    limit: int,
-    include_deleted: bool,
+    tx: Tx, phase: Phase, ties: Phase, wanted: _Wanted, driver: Probe | None, order: Order, limit: int
 ) -> list[int]:
-    where = [phase.where] if phase.where else []
-    values: dict[str, Any] = {"limit": limit, **phase.values}
-    for number, probe in enumerate(probes):
+    where = [*([phase.where] if phase.where else []), *wanted.conditions]
+    values: dict[str, Any] = {"limit": limit, **phase.values, **ties.values, **wanted.values}
+    for number, probe in enumerate(wanted.probes):
         values |= probe.values
         if phase.field == probe.field is not None and " JOIN " not in probe.source:
             where.append(probe.where.format(t="o"))  # bounds the range that is walked
         elif probe is not driver:
-            where.append(_exists(probe, f"t{number}"))
-    if not include_deleted:
-        where.append(_NOT_DELETED)
+            where.append(_exists(probe, f"p{number}"))
     # CROSS JOIN keeps SQLite to this order; PostgreSQL plans by its statistics.
     tables = [f"{phase.source} CROSS JOIN run r" if phase.source else "run r"]
     if phase.source:
@@ -113,14 +170,11 @@ def _run_phase(
     if driver is not None:
         driving = f"SELECT DISTINCT {{t}}.node FROM {driver.source} WHERE {driver.where}".format(t="t")
         tables = [f"({driving}) k", "run r", *([phase.source] if phase.source else [])]
-        # The plus keeps SQLite from walking all numbers of the key for each run, where one look-up by the run does.
-        where = ["r.node = k.node", *(test.replace(_NUMBER, f"+{_NUMBER}") for test in where)]
-    direction = "DESC" if descending else "ASC"
-    first = f"{phase.order} {direction}, " if phase.order else ""
-    start = "" if phase.order == "r.started_at" else "r.started_at DESC, "
+        where.append("r.node = k.node")
+    first = f"{phase.order} {'DESC' if order.descending else 'ASC'}, " if phase.order else ""
     rows = tx.rows(
         f"SELECT r.node FROM {' CROSS JOIN '.join(tables)}{' WHERE ' + ' AND '.join(where) if where else ''} "
-        f"ORDER BY {first}{start}r.node DESC LIMIT :limit",
+        f"ORDER BY {first}{ties.order} LIMIT :limit",
         **values,
     )
     return [node for (node,) in rows]
@@ -131,62 +185,3 @@ def _exists(probe: Probe, alias: str) -> str:
         t=alias
     )
     return f"NOT {test}" if probe.negated else test
-
-
-def _phases(tx: Tx, order: Order) -> list[_Phase]:
-    """The stretches in which runs come in this order. Raises Invalid."""
-    scope, key = split(order.field)
-    if scope is None:
-        return _attribute_phases(key)
-    field = find_field(tx, scope, key)
-    if field is None:
-        return [_Phase("", "", "", {})]
-    values = {"order_field": field}
-    table = "metric" if scope == "metrics" else "attribute"
-    living = "" if scope == "metrics" else " AND o.retracted_at IS NULL"
-    own = f"o.field = :order_field{living}"
-    missing = _Phase(
-        "", f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.node = r.node AND {own})", "", values, lacking=field
-    )
-    if scope == "metrics":
-        return [
-            _Phase("metric o", f"{own} AND o.last IS NOT NULL", "o.last", values, field),
-            _Phase("metric o", f"{own} AND o.last IS NULL", "", values, field),
-            missing,
-        ]
-    return [
-        _Phase("attribute o", f"{own} AND {_NUMBER}", "o.number", values, field),
-        _Phase(
-            "attribute o CROSS JOIN word ow",
-            f"{own} AND o.number IS NULL AND ow.id = o.text",
-            "COALESCE(ow.body, ow.name)",
-            values,
-            field,
-        ),
-        missing,
-    ]
-
-
-def _attribute_phases(key: str) -> list[_Phase]:
-    if key == "started_at":
-        return [_Phase("", "", "r.started_at", {})]
-    if key == "ended_at":
-        return [
-            _Phase("", "r.ended_at IS NOT NULL", "r.ended_at", {}),
-            _Phase("", "r.ended_at IS NULL", "", {}),
-        ]
-    if key == "state":
-        return [_Phase("", "", "r.state", {})]
-    if key == "group":
-        raise Invalid(
-            "runs cannot be ordered by group: a run may be in several", hint="order by another field"
-        )
-    word = "(SELECT COALESCE(w.body, w.name) FROM word w WHERE w.id = {})"
-    return [
-        _Phase(
-            "",
-            "",
-            word.format("(SELECT j.name FROM job j WHERE j.id = r.job)" if key == "job" else f"r.{key}"),
-            {},
-        )
-    ]

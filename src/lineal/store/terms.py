@@ -6,13 +6,20 @@ import math
 from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
+from lineal.core.model import EdgeKind
 from lineal.store.base import Term, Tx
+from lineal.store.lists import each
 from lineal.store.text import glob_of, keep, number_of
 from lineal.store.words import Scope, find_field, find_word
 
-FIELDS = ("job", "name", "state", "kind", "actor", "started_at", "ended_at", "group")
+FIELDS = ("run_id", "job", "name", "state", "kind", "actor", "started_at", "ended_at", "group", "group_id")
+LINKS = ("input.name", "input.digest", "input.role", "output.name", "output.digest", "output.role")
 _COMPARE = {"=": "=", "!=": "<>", "<": "<", "<=": "<=", ">": ">", ">=": ">="}
+_LISTS = {"IN": "IN", "NOT IN": "NOT IN"}
+_NULLS = ("IS NULL", "IS NOT NULL")
+_LIKES = ("LIKE", "ILIKE")
 _LONGEST_PATTERN = 10_000  # characters
+_LONGEST_LIST = 50_000
 _SCOPES: tuple[Scope, ...] = ("metrics", "params", "tags")
 
 
@@ -20,6 +27,7 @@ class Probe(NamedTuple):
     """One term as SQL: rows of `source` under the alias `{t}`, with a column `node`, that fulfil `where`.
 
     field: the key's number, when all rows are rows of one key. Only a probe that an index answers may drive a search.
+    negated: the term is that there is no such row.
     """
 
     source: str
@@ -30,17 +38,20 @@ class Probe(NamedTuple):
     negated: bool = False
 
 
+_ALL = Probe("run {t}", "0 = 0", {}, None, False)  # what every run fulfils
+
+
 def split(field: str) -> tuple[Scope | None, str]:
     """A field's scope and key; (None, field) for an attribute of the run itself. Raises Invalid: no such field."""
     scope, dot, key = field.partition(".")
     for known in _SCOPES:
         if dot and key and scope == known:
             return known, key
-    if field in FIELDS:
+    if field in FIELDS or field in LINKS:
         return None, field
     raise Invalid(
         f"runs have no field {field!r}",
-        hint="fields are metrics.KEY, params.KEY, tags.KEY, " + ", ".join(FIELDS),
+        hint="fields are metrics.KEY, params.KEY, tags.KEY, " + ", ".join((*FIELDS, *LINKS)),
     )
 
 
@@ -49,45 +60,69 @@ def compile_term(tx: Tx, term: Term, number: int) -> Probe | None:
 
     Raises Invalid: no such field or operator, or a value that the field cannot be compared with.
     """
-    if term.op not in {*_COMPARE, "LIKE"}:
-        raise Invalid(
-            f"{term.op!r} is no comparison", hint="comparisons are " + " ".join([*_COMPARE, "LIKE"])
-        )
+    known = (*_COMPARE, *_LIKES, *_LISTS, *_NULLS)
+    if term.op not in known:
+        raise Invalid(f"{term.op!r} is no comparison", hint="comparisons are " + " ".join(known))
     scope, key = split(term.field)
     value = f"value{number}"
-    if scope is None:
-        return _times(term, value) if key in {"started_at", "ended_at"} else _attribute(tx, term, value)
-    field = find_field(tx, scope, key)
-    if field is None:
-        _number_wanted(
-            term
-        ) if scope == "metrics" else None  # an impossible value is refused whether the key is known or not
-        return None
-    name = f"field{number}"
-    if scope == "metrics":
-        return _metric(term, name, field, value)
-    living = f"{{t}}.field = :{name} AND {{t}}.retracted_at IS NULL"
-    if isinstance(term.value, str):
-        return _text(tx, term, living, {name: field}, value)
-    return _parameter_number(term, living, {name: field}, value)
+    if scope is not None:
+        return _keyed(tx, term, scope, key, number)
+    if term.op in _NULLS:
+        raise Invalid(
+            f"{term.field} {term.op}: every run has it or it cannot be told",
+            hint="ask it of metrics, params, tags",
+        )
+    if key in {"started_at", "ended_at"}:
+        return _times(term, value)
+    if key == "group_id":
+        return _groups(tx, term, value)
+    return _link(tx, term, value) if key in LINKS else _attribute(tx, term, value)
 
 
-def like(tx: Tx, column: str, pattern: str, name: str) -> tuple[str, dict[str, str]]:
+def like(tx: Tx, column: str, pattern: str, name: str, *, cased: bool = True) -> tuple[str, dict[str, str]]:
     """The condition that a column is LIKE a pattern: `%` any characters, `_` one, `\\` takes the next one as it is.
 
-    Case counts, on both engines. Raises Invalid: the pattern is longer than 10,000 characters.
+    cased: case counts; else that of ASCII letters does not. The same on both engines. Raises Invalid: the pattern is longer
+    than 10,000 characters.
     """
     if len(pattern) > _LONGEST_PATTERN:
         raise Invalid(f"a pattern of {len(pattern)} characters", hint=f"at most {_LONGEST_PATTERN} are taken")
     stored = keep(pattern)
-    if tx.engine == "sqlite":
+    if tx.engine == "sqlite" and cased:
         return f"{column} GLOB :{name}", {name: glob_of(stored)}
     dangling = (len(stored) - len(stored.rstrip("\\"))) % 2
-    return f"{column} LIKE :{name} ESCAPE '\\'", {name: stored + "\\" * dangling}
+    word = "LIKE" if cased or tx.engine == "sqlite" else "ILIKE"
+    return f"{column} {word} :{name} ESCAPE '\\'", {name: stored + "\\" * dangling}
 
 
-def _metric(term: Term, name: str, field: int, value: str) -> Probe | None:
-    number = _number_wanted(term)
+# ---- metrics, parameters, tags -------------------------------------------------------------------------------------------
+
+
+def _keyed(tx: Tx, term: Term, scope: Scope, key: str, number: int) -> Probe | None:
+    """A term on a metric, parameter or tag."""
+    field = find_field(tx, scope, key)
+    name, value = f"field{number}", f"value{number}"
+    if term.op in _NULLS:
+        if field is None:
+            return _ALL if term.op == "IS NULL" else None
+        living = "" if scope == "metrics" else " AND {t}.retracted_at IS NULL"
+        table = "metric {t}" if scope == "metrics" else "attribute {t}"
+        none = term.op == "IS NULL"
+        return Probe(
+            table, f"{{t}}.field = :{name}{living}", {name: field}, None if none else field, not none, none
+        )
+    if scope == "metrics":
+        wanted = _number_wanted(term)  # an impossible value is refused whether the key is known or not
+        return None if field is None else _metric(term, wanted, name, field, value)
+    if field is None:
+        return None
+    living = f"{{t}}.field = :{name} AND {{t}}.retracted_at IS NULL"
+    if isinstance(term.value, str | tuple):
+        return _text(tx, term, living, {name: field}, value)
+    return _parameter_number(term, living, {name: field}, value)
+
+
+def _metric(term: Term, number: float, name: str, field: int, value: str) -> Probe | None:
     where = f"{{t}}.field = :{name}"
     if math.isnan(number):  # NaN differs from everything, itself included
         return Probe("metric {t}", where, {name: field}, field) if term.op == "!=" else None
@@ -109,12 +144,10 @@ def _parameter_number(term: Term, living: str, values: dict[str, Any], value: st
 
 def _text(tx: Tx, term: Term, living: str, values: dict[str, Any], value: str) -> Probe | None:
     field = next(iter(values.values()))
-    if term.op in {"=", "!="}:
-        word = find_word(tx, str(term.value))
-        if word is None:
-            return None if term.op == "=" else Probe("attribute {t}", living, values, field)
-        test = f"{{t}}.text {_COMPARE[term.op]} :{value}"
-        return Probe("attribute {t}", f"{living} AND {test}", {**values, value: word}, field)
+    named = _word_named(tx, term, "{t}.text", value)
+    if named is not None:
+        test, more = named
+        return Probe("attribute {t}", f"{living} AND {test}", {**values, **more}, field) if test else None
     test, more = _word_test(tx, term, value)
     return Probe(
         "attribute {t} JOIN word w ON w.id = {t}.text",
@@ -125,34 +158,101 @@ def _text(tx: Tx, term: Term, living: str, values: dict[str, Any], value: str) -
     )
 
 
+# ---- attributes of the run -----------------------------------------------------------------------------------------------
+
+
 def _attribute(tx: Tx, term: Term, value: str) -> Probe | None:
-    if not isinstance(term.value, str):
-        raise Invalid(
-            f"{term.field} is text, {term.value!r} a number", hint=f"write it as text: '{term.value}'"
-        )
-    if term.field == "state":
-        test, values = _column_test(tx, term, "{t}.state", value)
-        return Probe("run {t}", test, values)
-    if term.field == "group" and term.op == "!=":  # in no group of that name
-        inside = _attribute(tx, Term("group", "=", term.value), value)
-        return (
-            Probe("run {t}", "0 = 0", {}, None, False)
-            if inside is None
-            else inside._replace(negated=True, indexed=False)
-        )
+    _need_text(term)
+    if term.field in {"state", "run_id"}:
+        test, values = _column_test(tx, term, "{t}." + term.field, value)
+        return Probe("run {t}", test, values, None, term.op in {"=", "IN"} or term.field == "state")
+    if term.field == "group" and term.op in {"!=", "NOT IN"}:  # in no group of that name
+        inside = _attribute(tx, Term("group", "=" if term.op == "!=" else "IN", term.value), value)
+        return _ALL if inside is None else inside._replace(negated=True, indexed=False)
     source, column = {
         "job": ("run {t} JOIN job j ON j.id = {t}.job", "j.name"),
         "group": ("collection_member {t} JOIN collection c ON c.id = {t}.collection", "c.name"),
     }.get(term.field, ("run {t}", "{t}." + term.field))
     living = "{t}.retracted_at IS NULL AND " if term.field == "group" else ""
-    if term.op in {"=", "!="}:
-        word = find_word(tx, term.value)
-        if word is None and term.op == "=":
-            return None
-        test = f"{column} {_COMPARE[term.op]} :{value}" if word is not None else "0 = 0"
-        return Probe(source, living + test, {} if word is None else {value: word}, None, term.op == "=")
+    named = _word_named(tx, term, column, value)
+    if named is not None:
+        test, values = named
+        return Probe(source, living + test, values, None, term.op in {"=", "IN"}) if test else None
     test, values = _word_test(tx, term, value)
     return Probe(f"{source} JOIN word w ON w.id = {column}", living + test, values, None, False)
+
+
+def _groups(tx: Tx, term: Term, value: str) -> Probe | None:
+    """Membership in groups by their numbers."""
+    if (
+        term.op not in _LISTS
+        or not isinstance(term.value, tuple)
+        or any(isinstance(g, str) for g in term.value)
+    ):
+        raise Invalid("groups are given by their numbers", hint="ask for group_id IN (numbers)")
+    if not term.value:
+        return None if term.op == "IN" else _ALL
+    test = (
+        f"{{t}}.collection IN ({each(tx, value)})" if len(term.value) > 1 else f"{{t}}.collection = :{value}"
+    )
+    bound: Any = list(term.value) if len(term.value) > 1 else term.value[0]
+    inside = Probe("collection_member {t}", f"{test} AND {{t}}.retracted_at IS NULL", {value: bound})
+    return inside if term.op == "IN" else inside._replace(negated=True, indexed=False)
+
+
+def _link(tx: Tx, term: Term, value: str) -> Probe | None:
+    """What a run read or wrote: by the artifact's name, a digest or reference of the version, or the role of the edge."""
+    _need_text(term)
+    end, _, what = term.field.partition(".")
+    run, version, kind = (
+        ("dst", "src", EdgeKind.USED) if end == "input" else ("src", "dst", EdgeKind.GENERATED)
+    )
+    joined = {
+        "name": f"JOIN version v ON v.node = e.{version} JOIN artifact a ON a.id = v.artifact",
+        "digest": f"JOIN reference f ON f.node = e.{version} AND f.retracted_at IS NULL",
+        "role": "",
+    }[what]
+    column = {"name": "a.name", "digest": "f.value", "role": "y.role"}[what]
+    source = (
+        f"(SELECT e.{run} AS node, {column} AS said FROM edge e JOIN edge_type y ON y.id = e.type "
+        f"AND y.kind = {int(kind)} {joined} WHERE e.retracted_at IS NULL) {{t}}"
+    )
+    named = _word_named(tx, term, "{t}.said", value)
+    if named is not None:
+        test, values = named
+        return Probe(source, test, values, None, term.op in {"=", "IN"} and what != "role") if test else None
+    test, values = _word_test(tx, term, value)
+    return Probe(f"{source} JOIN word w ON w.id = {{t}}.said", test, values, None, False)
+
+
+# ---- texts ---------------------------------------------------------------------------------------------------------------
+
+
+def _need_text(term: Term) -> None:
+    if isinstance(term.value, tuple):
+        good = all(isinstance(item, str) for item in term.value)
+    else:
+        good = isinstance(term.value, str)
+    if not good:
+        raise Invalid(
+            f"{term.field} is text, {term.value!r} a number", hint=f"write it as text: '{term.value}'"
+        )
+
+
+def _word_named(tx: Tx, term: Term, column: str, value: str) -> tuple[str, dict[str, Any]] | None:
+    """The test of a column of numbers of words for whole texts; an empty one when nothing can fulfil it, None when the term
+    is of another kind."""
+    if term.op in _LISTS:
+        ids = [id for id in (find_word(tx, str(text)) for text in _listed(term)) if id is not None]
+        if not ids:
+            return ("", {}) if term.op == "IN" else ("0 = 0", {})
+        return f"{column} {_LISTS[term.op]} ({each(tx, value)})", {value: ids}
+    if term.op not in {"=", "!="}:
+        return None
+    word = find_word(tx, str(term.value))
+    if word is None:
+        return ("", {}) if term.op == "=" else ("0 = 0", {})
+    return f"{column} {_COMPARE[term.op]} :{value}", {value: word}
 
 
 def _word_test(tx: Tx, term: Term, name: str) -> tuple[str, dict[str, Any]]:
@@ -160,10 +260,24 @@ def _word_test(tx: Tx, term: Term, name: str) -> tuple[str, dict[str, Any]]:
 
 
 def _column_test(tx: Tx, term: Term, column: str, name: str) -> tuple[str, dict[str, Any]]:
-    if term.op == "LIKE":
-        test, values = like(tx, column, str(term.value), name)
+    if term.op in _LIKES:
+        test, values = like(tx, column, str(term.value), name, cased=term.op == "LIKE")
         return test, dict(values)
+    if term.op in _LISTS:
+        listed = [keep(str(text)) for text in _listed(term)]
+        return f"{column} {_LISTS[term.op]} ({each(tx, name, 'text')})", {name: listed}
     return f"{column} {_COMPARE[term.op]} :{name}", {name: keep(str(term.value))}
+
+
+def _listed(term: Term) -> tuple[Any, ...]:
+    if not isinstance(term.value, tuple) or not 1 <= len(term.value) <= _LONGEST_LIST:
+        raise Invalid(
+            f"{term.field} {term.op} needs a list", hint=f"of 1 to {_LONGEST_LIST} texts, as IN ('a', 'b')"
+        )
+    return term.value
+
+
+# ---- numbers -------------------------------------------------------------------------------------------------------------
 
 
 def _times(term: Term, value: str) -> Probe | None:
@@ -180,9 +294,10 @@ def _times(term: Term, value: str) -> Probe | None:
 
 
 def _number_wanted(term: Term) -> float:
-    if term.op == "LIKE":
+    if term.op not in _COMPARE or isinstance(term.value, tuple):
         raise Invalid(
-            f"{term.field} LIKE {term.value!r}: a number is not LIKE anything", hint="compare it with = < >"
+            f"{term.field} {term.op} {term.value!r}: a number is not {term.op} anything",
+            hint="compare it with = < >",
         )
     if not isinstance(term.value, str):
         return float(term.value)
