@@ -17,8 +17,9 @@ import numpy as np
 
 from bench.figures import Figure, report
 from bench.graph import generate
-from lineal.core.events import State
+from lineal.core import events as ev
 from lineal.core.model import Attribute, Edge, EdgeKind
+from lineal.service import ingest, operations
 from lineal.store.base import Order, Term
 from lineal.store.open import Store, open_store
 
@@ -122,13 +123,18 @@ def close_batch(store: Store, tx: object, number: int) -> None:
 
 def ingest_edges(folder: Path) -> list[Figure]:
     store = open_store(str(folder / "edges.db"))
-    dice = random.Random(3)
-    ends = [[(dice.randrange(10**6), dice.randrange(10**6)) for _ in range(BATCH)] for _ in range(BATCHES)]
+    src, dst, _, _ = generate(BATCH * BATCHES * 2)
+    order = np.argsort(np.maximum(src, dst), kind="stable")  # as they arise, one run after another
+    pairs = list(zip(src[order].tolist(), dst[order].tolist(), strict=True))
+    ends = [pairs[i * BATCH : (i + 1) * BATCH] for i in range(BATCHES)]
     bare = bare_table(
         str(folder / "bare-edges.db"),
-        "CREATE TABLE edge (dst, src, type, at, recorded_at, PRIMARY KEY (dst, src, type)) WITHOUT ROWID",
-        "CREATE INDEX edge_out ON edge (src, dst)",
+        "CREATE TABLE edge (dst, src, type, given_src, given_dst, revision, retracted_at, recorded_at, at, evidence, via, "
+        "again, batch, PRIMARY KEY (dst, src, type, given_src, given_dst, revision)) WITHOUT ROWID",
+        "CREATE INDEX edge_out ON edge (src, dst, retracted_at)",
     )
+
+    rows = [[(d, s, 1, s, d, 1, None, 5, 5, 1, 2, 0, 7) for s, d in part] for part in ends]
 
     def ours(number: int) -> None:
         with store.write() as tx:
@@ -138,12 +144,73 @@ def ingest_edges(folder: Path) -> list[Figure]:
 
     def insert(number: int) -> None:
         with bare:
-            bare.executemany(
-                "INSERT INTO edge VALUES (?, ?, ?, ?, ?)",
-                [(d, s, 1, number, number) for s, d in ends[number]],
-            )
+            bare.executemany(f"INSERT INTO edge VALUES ({', '.join('?' * 13)})", rows[number])
 
-    return compared("edges", *rates(ours, insert))
+    return compared("edges, into a table like ours", *rates(ours, insert))
+
+
+def ingest_journal(folder: Path) -> list[Figure]:
+    """What the journal of one training run brings: 930 points, 40 parameters, 20 files read and 8 written."""
+    store = open_store(str(folder / "journal.db"))
+    bare = bare_table(
+        str(folder / "bare-journal.db"),
+        "CREATE TABLE point (run, key, step, at, value, PRIMARY KEY (run, key, step)) WITHOUT ROWID; "
+        "CREATE TABLE param (run, key, value, number, at, PRIMARY KEY (run, key)) WITHOUT ROWID; "
+        "CREATE INDEX param_value ON param (key, value, run); CREATE INDEX param_number ON param (key, number, run); "
+        "CREATE TABLE version (id INTEGER PRIMARY KEY, name, digest, size, at, UNIQUE (name, digest)); "
+        "CREATE INDEX version_digest ON version (digest); "
+        "CREATE TABLE edge (dst, src, type, at, recorded_at, PRIMARY KEY (dst, src, type)) WITHOUT ROWID; "
+        "CREATE INDEX edge_out ON edge (src, dst)",
+    )
+    batches = [journal_batch(number) for number in range(BATCHES)]
+
+    def ours(number: int) -> None:
+        operations.call(
+            operations.find("ingest", "ingest"),
+            ingest.IngestRequest(batches=[batches[number]]),
+            store=store,
+            blobs=None,
+            caller=operations.Caller("bench", operations.ALL_PERMISSIONS),
+            namespace="bench",
+            now=lambda: number,
+        )
+
+    def insert(number: int) -> None:
+        points = [(number, 1, i, number + i, i / 3) for i in range(930)]
+        params = [(number, f"p{i}", str(number * i), number * i, number) for i in range(40)]
+        versions = [
+            (number * 28 + i, f"in/{i}", f"sha256:{number:032x}{i:032}", 100, number) for i in range(28)
+        ]
+        edges = [(number, number * 28 + i, 1, number, number) for i in range(28)]
+        with bare:
+            for table, rows in (("point", points), ("param", params), ("version", versions), ("edge", edges)):
+                bare.executemany(f"INSERT INTO {table} VALUES (?, ?, ?, ?, ?)", rows)
+
+    return compared(
+        "a run's journal through `ingest`, into four plain tables with indexes", *rates(ours, insert)
+    )
+
+
+def journal_batch(number: int) -> ev.Batch:
+    run = f"{number:032x}"
+
+    def version(name: str) -> ev.VersionState:
+        return ev.VersionState(
+            namespace="bench", name=name, digest=f"sha256:{number:032x}{name:>032}", size=100
+        )
+
+    key, step, at, value = columns(0, 930)
+    events: list[ev.Event] = [
+        ev.RunStarted(run=run, namespace="bench", job="train.py", at=number),
+        *(ev.ParamSet(run=run, key=f"p{i}", value=str(number * i), at=number) for i in range(40)),
+        *(ev.VersionUsed(run=run, version=version(f"in/{i}"), at=number) for i in range(20)),
+        ev.MetricPoints(run=run, keys=["loss"], key=key, step=step, at=at, value=value),
+        *(ev.VersionGenerated(run=run, version=version(f"out/{i}"), at=number) for i in range(8)),
+        ev.RunEnded(run=run, at=number, state=ev.State.FINISHED),
+    ]
+    return ev.Batch(
+        door="journal", source=run, start=0, position=BATCH, digest="sha256:0", actor="bench", events=events
+    )
 
 
 def ingest_parameters(folder: Path) -> list[Figure]:
@@ -309,7 +376,7 @@ def searching(folder: Path, count: int = 100_000) -> list[Figure]:
                     value = np.array([dice.random()], "<f8").tobytes()
                     store.metrics.add_points(tx, node, [key], bytes(4), bytes(8), bytes(8), value)
                 if number % 10:
-                    store.runs.set_state(tx, node, State.FINISHED, at=number, recorded_at=number)
+                    store.runs.set_state(tx, node, ev.State.FINISHED, at=number, recorded_at=number)
     built = time.perf_counter() - start
     questions = {
         "acc > 0.9 and p0 = 3, best first": (
@@ -339,7 +406,15 @@ def searching(folder: Path, count: int = 100_000) -> list[Figure]:
 def main() -> None:
     figures: list[Figure] = []
     wanted = sys.argv[1:]
-    for measure in (ingest_points, ingest_edges, ingest_parameters, million_points, million_edges, searching):
+    for measure in (
+        ingest_points,
+        ingest_journal,
+        ingest_edges,
+        ingest_parameters,
+        million_points,
+        million_edges,
+        searching,
+    ):
         if wanted and measure.__name__ not in wanted:
             continue
         with tempfile.TemporaryDirectory(prefix="lineal-bench-") as name:

@@ -51,6 +51,7 @@ def test_a_megabyte_is_kept_and_a_lone_surrogate_is_refused(store: Store) -> Non
     assert (item.key, item.value) == (huge, huge + "x")
 
 
+@pytest.mark.slow
 def test_a_hundred_thousand_parameters_of_one_run(store: Store) -> None:
     with store.write() as tx:
         node = add_run(store, tx)

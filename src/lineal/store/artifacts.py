@@ -58,24 +58,18 @@ class Artifacts:
             )
         word = add_words(tx, (namespace, name, kind))
         said = {"kind": word[kind], "size": size, "location": keep(location)}
-        artifact = _artifact(tx, word[namespace], word[name], word[kind], recorded_at)
-        if digest is not None and (known := _fill_in(tx, artifact, keep(digest), kind, said)):
-            return known, True
-        number = tx.value(
-            "UPDATE artifact SET version_count = version_count + 1 WHERE id = :artifact RETURNING version_count",
-            artifact=artifact,
-        )
-        if (
-            digest is not None
-            and tx.engine == "postgres"
-            and (known := _fill_in(tx, artifact, keep(digest), kind, said))
-        ):
-            # Another server added it while we waited for the artifact's row.
-            tx.run(
-                "UPDATE artifact SET version_count = version_count - 1 WHERE id = :artifact",
-                artifact=artifact,
-            )
-            return known, True
+        artifact, fresh = _artifact(tx, word[namespace], word[name], word[kind], recorded_at)
+        number = 1
+        if not fresh:
+            if digest is not None and (known := _fill_in(tx, artifact, keep(digest), kind, said)):
+                return known, True
+            count = "UPDATE artifact SET version_count = version_count + {} WHERE id = :artifact RETURNING version_count"
+            number = tx.value(count.format(1), artifact=artifact)
+            again = digest is not None and tx.engine == "postgres"
+            if again and (known := _fill_in(tx, artifact, keep(digest or ""), kind, said)):
+                # Another server added it while we waited for the artifact's row.
+                tx.value(count.format(-1), artifact=artifact)
+                return known, True
         node = add_node(tx, NodeKind.VERSION)
         tx.run(
             "INSERT INTO version (node, artifact, number, digest, kind, level, reason, size, location, recorded_at) "
@@ -236,20 +230,23 @@ class Artifacts:
         return [Member(path=give(path), digest=give(digest), size=size) for path, digest, size in rows]
 
 
-def _artifact(tx: Tx, namespace: int, name: int, kind: int, recorded_at: int) -> int:
+def _artifact(tx: Tx, namespace: int, name: int, kind: int, recorded_at: int) -> tuple[int, bool]:
+    """The number of an artifact, and whether it was made just now, with one version counted."""
     find = "SELECT id FROM artifact WHERE name = :name AND namespace = :namespace"
     found = tx.value(find, namespace=namespace, name=name)
-    if found is None:
-        tx.run(
-            "INSERT INTO artifact (namespace, name, kind, version_count, recorded_at) "
-            "VALUES (:namespace, :name, :kind, 0, :recorded_at) ON CONFLICT DO NOTHING",
-            namespace=namespace,
-            name=name,
-            kind=kind,
-            recorded_at=recorded_at,
-        )
-        found = tx.value(find, namespace=namespace, name=name)
-    return int(found)
+    if found is not None:
+        return int(found), False
+    made = tx.value(
+        "INSERT INTO artifact (namespace, name, kind, version_count, recorded_at) "
+        "VALUES (:namespace, :name, :kind, 1, :recorded_at) ON CONFLICT DO NOTHING RETURNING id",
+        namespace=namespace,
+        name=name,
+        kind=kind,
+        recorded_at=recorded_at,
+    )
+    if made is not None:
+        return int(made), True
+    return int(tx.value(find, namespace=namespace, name=name)), False  # another server was faster
 
 
 def _fill_in(tx: Tx, artifact: int, digest: str, kind: str, said: dict[str, Any]) -> int | None:

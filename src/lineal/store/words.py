@@ -30,7 +30,15 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
     names = {name_of(body): body for body in stored.values()}
     known = _find(tx, list(names))
     missing = [name for name in names if name not in known]
-    if missing:
+    if len(missing) == 1:  # the commonest case by far
+        (name,) = missing
+        added = tx.value(
+            "INSERT INTO word (name, body) VALUES (:name, :body) ON CONFLICT DO NOTHING RETURNING id",
+            name=name,
+            body=None if names[name] == name else names[name],
+        )
+        known |= {name: added} if added is not None else _find(tx, missing)
+    elif missing:
         insert(
             tx,
             "word",
