@@ -7,8 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
+from typing import Any
 
-from lineal.deliver import check_journal, sync
+import pytest
+
+from lineal.deliver import check_journal, processes, sync
+from lineal.deliver.lock import only_one
 from lineal.resolve.project import Project
 
 from .conftest import LINEAL, Workshop, named
@@ -196,3 +201,58 @@ def test_a_full_or_readonly_disk_stops_the_recording_and_not_the_program(worksho
     assert (done.returncode, done.stdout) == (0, "worked\n")
     assert "lineal:" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_python_program_started_by_another_command_is_described_like_one_started_itself(
+    workshop: Workshop,
+) -> None:
+    """`lineal run ./train.sh`, `uv run`, `make`: what the first Python process under them ran in, and why it failed."""
+    workshop.script("step.py", "raise ValueError('the data is empty')\n")
+    direct = workshop.python("raise ValueError('the data is empty')\n", check=False)
+    workshop.script("steps.sh", f"true\n{sys.executable} step.py\nexit $?\n")
+    workshop.run("sh", "steps.sh", check=False)
+    run = workshop.newest()
+    assert run.error is not None
+    assert (run.error.type, run.error.message) == ("ValueError", "the data is empty")
+    assert run.environment is not None
+    assert run.environment == direct.environment
+
+
+def test_what_a_process_said_last_counts_even_when_it_vanished_right_after_it_was_read(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the reading of its journal and the question whether it lives, a process can write its end and be gone."""
+    workshop.script(
+        "step.py",
+        """
+        import lineal, sys
+        with lineal.run('late') as run:
+            run.log(loss=1)
+            print('ready', flush=True)
+            sys.stdin.readline()
+            run.log(loss=2)
+        """,
+    )
+    with only_one(str(workshop.root / ".lineal" / "deliver.lock")):
+        process = subprocess.Popen(
+            [sys.executable, "step.py"],
+            cwd=workshop.root,
+            env=workshop.environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        asked = processes.alive
+
+        def after_the_end(opened: Mapping[str, Any]) -> bool:
+            if process.poll() is None:
+                process.communicate("go on\n")
+            return asked(opened)
+
+        monkeypatch.setattr(processes, "alive", after_the_end)
+        sync(project_of(workshop))
+    run = workshop.newest()
+    assert run.state == "finished"
+    assert [(metric.count, metric.last) for metric in run.metrics] == [(2, 2.0)]

@@ -5,9 +5,18 @@ from __future__ import annotations
 import hashlib
 import os
 
+import msgspec
+
 from lineal.core.events import Level
+from lineal.service.show import RunDetail
 
 from .conftest import Workshop, named
+
+
+def gaps(run: RunDetail) -> list[str]:
+    """What the run's record says is missing from it."""
+    notes = run.facets.get("lineal.notes/1")
+    return list(msgspec.convert(notes, dict[str, list[str]])["gaps"]) if notes else []
 
 
 def sha(data: bytes) -> str:
@@ -159,3 +168,53 @@ def test_a_remote_object_with_a_version_of_its_store_is_identified_by_it(worksho
         (r.scheme, r.value, r.level) for r in versioned.references
     }
     assert (plain.level, plain.reason) == (Level.NONE, "remote: its version is not known")
+
+
+def test_a_folder_the_run_made_itself_is_no_input_when_it_is_renamed(workshop: Workshop) -> None:
+    run = workshop.python(
+        """
+        import os
+        os.makedirs('build.tmp/deep')
+        open('build.tmp/deep/part.txt', 'w').write('a part of the result ' * 9)
+        os.rename('build.tmp', 'half')
+        os.rename('half/deep', 'result')
+        """
+    )
+    assert run.inputs == []
+    assert {f.path for f in run.outputs} == {"result/part.txt"}
+
+
+def test_a_temporary_file_that_a_later_run_reads_is_its_input(workshop: Workshop) -> None:
+    run = workshop.python(
+        """
+        import tempfile
+        with tempfile.NamedTemporaryFile('w', delete=False) as file:
+            file.write('handed over to the next step ' * 9)
+        with tempfile.NamedTemporaryFile('w') as other:
+            other.write('of no use to anybody ' * 9)
+        print(file.name, file=open('where.txt', 'w'))
+        """,
+        name="one.py",
+    )
+    assert len(run.outputs) == 2
+    path = (workshop.root / "where.txt").read_text().strip()
+    try:
+        later = workshop.python(f"open('end.txt', 'w').write(open({path!r}).read())\n", name="two.py")
+    finally:
+        os.unlink(path)
+    assert [f.made_by for f in named(later.inputs, path)] == [[run.run_id]]
+
+
+def test_what_is_declared_and_not_there_is_said(workshop: Workshop) -> None:
+    run = workshop.python(
+        """
+        import lineal
+        lineal.use('never.csv')
+        lineal.save('nothing.bin')
+        open('later.bin', 'wb').write(lineal.save('later.bin').encode() * 20)
+        """
+    )
+    assert [f.reason for f in named(run.inputs, "never.csv")] == ["it was not there"]
+    assert {f.path for f in run.outputs} == {"later.bin"}
+    assert any("nothing.bin" in line for line in gaps(run))
+    assert not any("later.bin" in line for line in gaps(run))

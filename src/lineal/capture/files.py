@@ -44,6 +44,7 @@ _own: set[str] = (
 _code: set[str] = set()
 _files: set[str] = set()
 _trials: set[str] = set()
+_made: set[str] = set()  # folders that this process made
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
 
 
@@ -242,13 +243,29 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
     if not os.access(os.path.dirname(target), os.W_OK):
         return
     kind = moved.st_mode & _TYPE
-    more = {} if how == "rename" else {"how": how}
+    more: dict[str, Any] = {} if how == "rename" else {"how": how}
     if kind == _FOLDER:
         more["kind"] = "directory"
+        if how == "rename" and source in _made:
+            more["made"] = True
+            _made.difference_update(inside := [p for p in _made if p == source or p.startswith(source + "/")])
+            _made.update([target + p[len(source) :] for p in inside])
     _journal.json("mv", src=source, dst=target, stat=overwrite.stat_of(moved), **more)
     if how == "rename" and source in _own:
         _own.discard(source)
         _own.add(target)
+
+
+def _folder(args: tuple[Any, ...]) -> None:
+    path = absolute(args[0])
+    if (
+        path
+        and args[2] in (-1, None)
+        and len(_made) < _MOST
+        and not ignored(path)
+        and not os.path.lexists(path)
+    ):
+        _made.add(path)
 
 
 def _link(args: tuple[Any, ...]) -> None:
@@ -389,6 +406,7 @@ _handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "import": _import,
     "os.rename": guarded(_rename),
     "os.link": guarded(_link),
+    "os.mkdir": guarded(_folder),
     "os.symlink": guarded(_symlink),
     "os.remove": guarded(_remove),
     "os.truncate": guarded(_truncate),

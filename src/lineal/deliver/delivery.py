@@ -90,6 +90,15 @@ class Drain:
     def _step(self, *, final: bool) -> bool:
         self._agree()
         self._discover()
+        moved = self._take()
+        self._facts()
+        while final and self._finish() and self._take():
+            self._facts()
+        self._fingerprints.save()
+        return moved
+
+    def _take(self) -> bool:
+        """Read on and hand over until nothing more follows at once; gives back whether anything was new."""
         moved = False
         more = True
         while more:
@@ -108,10 +117,6 @@ class Drain:
                 for spool, batch in batches:
                     spool.position = batch.position
             more = any(spool.more() for spool, _ in batches)
-        self._facts()
-        if final:
-            self._finish()
-        self._fingerprints.save()
         return moved
 
     def close(self) -> None:
@@ -228,11 +233,18 @@ class Drain:
 
     # ---- ends ----------------------------------------------------------------------------------------------------------
 
-    def _finish(self) -> None:
-        """Record the outputs and the end of every run that has ended, then remove its journals."""
+    def _finish(self) -> bool:
+        """Record the outputs and the end of every run that has ended, then remove its journals.
+
+        Gives back whether a process that is gone now said something since it was read last: such a run is not ended yet.
+        """
+        late = False
         for story in self._mine():
             end = story.ended()
             if end is None:
+                continue
+            if any(self._last_words(spool) for spool in self._wanted() if story.run in spool.runs):
+                late = True
                 continue
             lost = end.state == ev.State.LOST
             found = story.tracker.outputs(None if lost else end.at)
@@ -243,7 +255,15 @@ class Drain:
         self._fingerprints.save()
         for path, spool in list(self._spools.items()):
             if spool.runs and spool.runs <= self._closed and not self._still_written(spool):
-                self._put_away(path, spool)
+                if self._last_words(spool):
+                    late = True
+                else:
+                    self._put_away(path, spool)
+        return late
+
+    def _last_words(self, spool: Spool) -> bool:
+        """Whether a process that writes no more left something that was not read yet; its life is asked for first."""
+        return not self._still_written(spool) and spool.more()
 
     def _still_written(self, spool: Spool) -> bool:
         return (

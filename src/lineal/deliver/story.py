@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lineal.capture import command_name
 from lineal.core import events as ev
 from lineal.deliver import processes
 from lineal.deliver.fingerprint import Fingerprints
@@ -127,8 +128,9 @@ class Story:
 
     def _moved(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         stat = Stat(*record["stat"]) if record.get("stat") else None
-        stays = record.get("how") in ("link", "symlink")
-        self.tracker.moved(raw(record["src"]), raw(record["dst"]), int(record["at"]), stat=stat, stays=stays)
+        stays, made = record.get("how") in ("link", "symlink"), bool(record.get("made"))
+        src, dst = raw(record["src"]), raw(record["dst"])
+        self.tracker.moved(src, dst, int(record["at"]), stat=stat, stays=stays, made=made)
         return []
 
     def _hash(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -236,10 +238,18 @@ class Story:
         return [opened for opened in self.processes.values() if not opened.get("forked")]
 
     def program(self) -> dict[str, Any] | None:
-        """The `open` record of the Python process that the run is about; None when there is none, or none is known yet."""
-        if self.main is not None or (self.started or {}).get("wrapper"):
-            return self.main
-        return self.owner
+        """The `open` record of the Python process that the run is about; None when there is none, or none is known yet.
+
+        Of a command that is no Python, such as a shell script, it is the first Python process under it.
+        """
+        started = self.started or {}
+        if self.main is not None or not started.get("wrapper"):
+            return self.main or self.owner
+        command = started.get("command") or [""]
+        if command_name.is_python(text(command[0])):
+            return None
+        below = [found for found in self.processes.values() if found is not self.owner]
+        return min(below, key=lambda found: int(found.get("at", 0)), default=None)
 
     def owned_elsewhere(self) -> bool:
         """Whether another living process will deliver this run and write its end."""
@@ -254,7 +264,7 @@ class Story:
     def _said(self, record: dict[str, Any], error: Any) -> ev.RunEnded:
         state = str(record.get("state") or "finished")
         if not error:
-            error = next((exit.get("error") for opened, exit in self.exits if opened is self.main), None)
+            error = self._exception()
         return ev.RunEnded(
             run=self.run,
             at=int(record["at"]),
@@ -263,6 +273,12 @@ class Story:
             signal=record.get("signal"),
             error=_error(error) if state != "finished" else None,
         )
+
+    def _exception(self) -> Any:
+        """The exception that ended the program, or, where the command is no Python, the last process under it that had one."""
+        if self.main is not None:
+            return next((exit.get("error") for opened, exit in self.exits if opened is self.main), None)
+        return next((exit["error"] for _, exit in reversed(self.exits) if exit.get("error")), None)
 
     def closing_facets(self, at: int) -> list[ev.Event]:
         """What is only known at the end: seeds, own source files, imported packages, notes and gaps."""
@@ -273,6 +289,8 @@ class Story:
             found.append(self._facet("lineal.imports/1", {"modules": sorted(self.modules)}, at))
         if self.sources:
             found.append(self._facet("lineal.sources/1", {"files": self._source_digests()}, at))
+        for path in self.tracker.missing:
+            self.notes[f"declared as an output, but not there at the end: {text(os.fsdecode(path))}"] = None
         if self.notes:
             found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
         return found

@@ -7,8 +7,6 @@ that was renamed takes its story along; what was removed again is no output.
 from __future__ import annotations
 
 import os
-import re
-import tempfile
 from collections.abc import Iterable
 from typing import Any
 
@@ -25,9 +23,6 @@ from lineal.resolve.location import file_uri, url_name
 from lineal.resolve.project import Project, artifact_name
 
 _LAYERS = {frames.AUDIT: "audit", frames.FUNCTION: "hook", frames.SDK: "sdk", frames.ARGV: "argv"}
-_TEMPORARY = re.compile(
-    rb"(^|/)(tmp[a-z0-9_]{6,}|\.tmp[^/]*|[^/]*\.(tmp|part|partial|swp|lock))(/|$)", re.IGNORECASE
-)
 _AFTERWARDS_US = 50_000  # a file changed later than this after its run ended was changed by somebody else
 
 
@@ -92,6 +87,7 @@ class Tracker:
         self._told_remote: set[tuple[str, str]] = set()
         self._versions: dict[str, tuple[str, str]] = {}  # of remote objects: native version, etag
         self._went: dict[bytes, bytes] = {}  # renamed from -> to
+        self.missing: list[bytes] = []  # outputs that were only declared, and were not there at the end
         self.configs: dict[bytes, str] = {}  # config files read -> digest
         self.last_at = 0
 
@@ -114,14 +110,21 @@ class Tracker:
             self._write(place, access)
 
     def moved(
-        self, src: bytes, dst: bytes, at: int, *, stat: Stat | None = None, stays: bool = False
+        self,
+        src: bytes,
+        dst: bytes,
+        at: int,
+        *,
+        stat: Stat | None = None,
+        stays: bool = False,
+        made: bool = False,
     ) -> None:
         """`src` was renamed as `dst`, replacing what was there; `stays`: linked, so that both are there now.
 
-        stat: of `src` before it happened. What lies in a folder goes with it.
+        stat: of `src` before it happened. made: a folder of the run's own. What lies in a folder goes with it.
         """
         self.last_at = max(self.last_at, at)
-        self._move(src, dst, at, stat, stays=stays)
+        self._move(src, dst, at, None if made else stat, stays=stays)
         inside = src + b"/"
         for path in [path for path in self._places if path.startswith(inside)]:
             self._move(path, dst + path[len(src) :], at, None, stays=stays)
@@ -229,7 +232,10 @@ class Tracker:
                 if (path, stat) in self._told:
                     continue
                 self._told.add((path, stat))
-                state = self._state(path, place, self._content(path, place, stat), stat)
+                content = self._content(path, place, stat)
+                if stat is None and content.sha256 is None and not os.path.lexists(path):
+                    content = msgspec.structs.replace(content, reason="it was not there")
+                state = self._state(path, place, content, stat)
                 role = access.role or kinds.role_of(path, list(access.libs))
                 if role == "config" and state.digest:
                     self.configs.setdefault(path, state.digest)
@@ -251,10 +257,12 @@ class Tracker:
         found: list[ev.Event] = []
         for path, place in self._places.items():
             written = place.written
-            if written is None or self._is_temporary(path):
+            if written is None:
                 continue
             content = self._written_content(path, place, ended_at)
             if content is None:
+                if written.layers == {frames.SDK}:
+                    self.missing.append(path)
                 continue
             fingerprint, stat = content
             if stat is not None and stat == place.before and place.reads:
@@ -293,12 +301,6 @@ class Tracker:
             reason = "changed after the run ended, before it was hashed"
             return Fingerprint(sha256=None, size=None, level=ev.Level.NONE, reason=reason, changed=True), None
         return self._fingerprints.take(path, stat), stat
-
-    def _is_temporary(self, path: bytes) -> bool:
-        root = os.fsencode(self._project.root) + b"/"
-        if path.startswith(root):
-            return _TEMPORARY.search(path[len(root) :]) is not None and not os.path.exists(path)
-        return path.startswith(_temporary_folders()) and _TEMPORARY.search(path) is not None
 
     def _content(self, path: bytes, place: _Place, stat: Stat | None) -> Fingerprint:
         if place.directory and os.path.isdir(path):
@@ -408,8 +410,3 @@ def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:
 def registrable(name: str) -> str:
     """The name as the registry takes it: without the signs that mean something in references; empty stays empty."""
     return "".join("-" if sign in "@:" or not sign.isprintable() else sign for sign in name).strip()
-
-
-def _temporary_folders() -> tuple[bytes, ...]:
-    folders = {tempfile.gettempdir(), "/tmp", "/var/tmp", "/dev/shm"}
-    return tuple(os.fsencode(folder.rstrip("/") + "/") for folder in folders)
