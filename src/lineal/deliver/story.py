@@ -10,7 +10,6 @@ from typing import Any
 
 import msgspec
 
-from lineal.capture import command_name
 from lineal.core import events as ev
 from lineal.deliver import processes
 from lineal.deliver.fingerprint import Fingerprints
@@ -246,7 +245,7 @@ class Story:
         if self.main is not None or not started.get("wrapper"):
             return self.main or self.owner
         command = started.get("command") or [""]
-        if command_name.is_python(text(command[0])):
+        if os.path.basename(text(command[0])).startswith(("python", "pypy")):
             return None
         below = [found for found in self.processes.values() if found is not self.owner]
         return min(below, key=lambda found: int(found.get("at", 0)), default=None)
