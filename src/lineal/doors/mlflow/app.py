@@ -19,6 +19,7 @@ from lineal.doors.desk import Desk
 from lineal.doors.mlflow import (
     artifacts,
     errors,
+    experiment_search,
     experiments,
     histories,
     info,
@@ -26,6 +27,7 @@ from lineal.doors.mlflow import (
     metrics,
     model_verbs,
     registry_verbs,
+    search,
     tracking,
     webhooks,
 )
@@ -48,6 +50,8 @@ def verbs() -> list[Verb]:
         *histories.ROUTES,
         *inputs.ROUTES,
         *info.ROUTES,
+        *search.ROUTES,
+        *experiment_search.ROUTES,
         *model_verbs.ROUTES,
         *registry_verbs.ROUTES,
         *artifacts.ROUTES,
