@@ -33,7 +33,15 @@ OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
 # What Prometheus reads; open as long as only this machine can ask.
 METRICS_PATH = "/metrics"
 # Uploads, which are received piece by piece and may be large: method and beginning of the path.
-UPLOADS: tuple[tuple[str, str], ...] = (("PUT", "/api/lineal/v1/blobs/"),)
+UPLOADS: tuple[tuple[str, str], ...] = (
+    ("PUT", "/api/lineal/v1/blobs/"),
+    *(
+        ("PUT", f"{root}/{version}/mlflow-artifacts/artifacts/")
+        for root in ("/api", "/ajax-api")
+        for version in ("2.0", "3.0")
+    ),
+    ("POST", "/ajax-api/2.0/mlflow/upload-artifact"),
+)
 
 _LONGEST_TARGET = 32_768
 _CLOSED = 499  # in the log: who asked had gone before the answer

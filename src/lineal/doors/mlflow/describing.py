@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 LARGEST = 256 << 10  # bytes; a longer file is not read
+_DEEPEST = 40
 ENVIRONMENT, MODEL = "lineal.environment/1", "lineal.model/1"
 
 _REQUIREMENTS = "requirements.txt"
@@ -29,7 +30,10 @@ def facets(texts: dict[str, str]) -> dict[str, bytes]:
         found[ENVIRONMENT] = environment
     if model := _model(texts.get(_MLMODEL, "")):
         found[MODEL] = model
-    return {name: msgspec.json.encode(body) for name, body in found.items()}
+    try:
+        return {name: msgspec.json.encode(body) for name, body in found.items()}
+    except (UnicodeError, RecursionError):
+        return {}
 
 
 def _environment(texts: dict[str, str]) -> dict[str, Any]:
@@ -74,16 +78,20 @@ def _short(value: Any) -> str:
 
 
 def _yaml(text: str) -> Any:
-    """What the text says, without references inside it, which could stand for more than any memory holds."""
+    """What the text says, None when it cannot be read.
+
+    Text that refers to itself is not, since that may stand for more than any memory holds, nor what is nested deeply, since
+    reading that would end the process.
+    """
     import yaml
 
-    class Plain(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
-        def compose_node(self, parent: Any, index: Any) -> Any:
-            if self.check_event(yaml.AliasEvent):
-                raise yaml.YAMLError("references are not followed")
-            return super().compose_node(parent, index)
-
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    depth = 0
     try:
-        return yaml.load(text, Plain)  # noqa: S506 - a safe loader, made safer
+        for event in yaml.parse(text, loader):
+            depth += isinstance(event, yaml.CollectionStartEvent) - isinstance(event, yaml.CollectionEndEvent)
+            if depth > _DEEPEST or isinstance(event, yaml.AliasEvent):
+                return None
+        return yaml.load(text, loader)  # noqa: S506 - a safe loader
     except (yaml.YAMLError, RecursionError, ValueError):
         return None
