@@ -24,7 +24,6 @@ from lineal.server.log import Log
 from lineal.server.tokens import local_token
 from lineal.service import serving
 from lineal.store.open import open_store
-from lineal.store.tokens import Tokens
 
 Tell = Callable[[str], None]
 _LOCK_WAIT_S = 30.0
@@ -123,7 +122,7 @@ def refuse_open(config: Config) -> None:
     store = open_store(config.store)
     try:
         with store.read() as tx:
-            has_tokens = Tokens().has_tokens(tx)
+            has_tokens = store.tokens.has_tokens(tx)
     finally:
         store.close()
     if not config.loopback and not has_tokens:

@@ -18,7 +18,7 @@ from lineal.server.writer import Desk
 from lineal.service import access
 from lineal.service.client import now_us
 from lineal.service.operations import ALL_PERMISSIONS, Caller, Scope
-from lineal.store.tokens import TokenRecord, Tokens
+from lineal.store.tokens import TokenRecord
 
 FRESH_S = 1.0
 _USED_EVERY_S = 60.0
@@ -26,7 +26,6 @@ _MOST = 100_000
 _SYSTEM = Caller("server", frozenset())
 _CHALLENGE = [(b"www-authenticate", b'Bearer realm="lineal"')]
 _ASK_PERSON = [(b"www-authenticate", b'Basic realm="Lineal: any name, a token as password", charset="UTF-8"')]
-_tokens = Tokens()
 
 
 class Gate:
@@ -94,7 +93,9 @@ class Gate:
     async def _read(self) -> None:
         try:
             at = time.monotonic()
-            found = await self._desk.read(lambda scope: _tokens.list_tokens(scope.tx, limit=_MOST), _SYSTEM)
+            found = await self._desk.read(
+                lambda scope: scope.store.tokens.list_tokens(scope.tx, limit=_MOST), _SYSTEM
+            )
             self._known, self._known_at = {record.id: record for record in found}, at
         finally:
             self._reading = None
@@ -112,7 +113,7 @@ class Gate:
         at = now_us()
 
         def used(scope: Scope) -> None:
-            _tokens.set_used(scope.tx, record.id, at=at)
+            scope.store.tokens.set_used(scope.tx, record.id, at=at)
 
         self._desk.write_later(used, _SYSTEM)
 

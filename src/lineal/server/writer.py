@@ -26,15 +26,15 @@ from lineal.service.operations import Caller, Operation, Scope
 from lineal.store.audit import Leaf
 from lineal.store.base import AuditStore, Tx
 from lineal.store.blobs import Blobs
-from lineal.store.idempotency import Replies
 from lineal.store.open import Store, open_store
 
 GROUP = 256  # most changes in one transaction
 WAITING = 4096  # most changes that wait; more are refused, and asked to come again
 READERS = 4
+QUERY_S = 30.0  # how long a question may take
+_LONG = frozenset({"fsck"})  # questions that look at everything
 _PATIENCE_S = 10.0  # how long a change waits for a database that went away
 _FORGET_EVERY_S = 600.0
-_replies = Replies()
 _BUSY = "the server has more changes waiting than it can take"
 _STOPPING = "the server is stopping and takes no more changes"
 
@@ -87,6 +87,7 @@ class Desk:
         self._reading = 0
         self._mine = threading.local()
         self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._long = asyncio.Lock()
         self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
         self._stores: list[Store] = []
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -102,7 +103,9 @@ class Desk:
         found = self.table[name]
         operations.refuse_denied(found, caller.grants, caller.actor)
         if not found.write:
-            return await self.read(lambda scope: operations.perform(found, request, scope), caller)
+            return await self.read(
+                lambda scope: operations.perform(found, request, scope), caller, long=name in _LONG
+            )
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
         job = _Job(
             lambda scope: operations.perform(found, request, scope),
@@ -114,14 +117,20 @@ class Desk:
         )
         return await self._put(job)
 
-    async def read(self, function: Callable[[Scope], Any], caller: Caller) -> Any:
-        """What the function gives back; it runs in a thread, in one reading transaction."""
+    async def read(self, function: Callable[[Scope], Any], caller: Caller, *, long: bool = False) -> Any:
+        """What the function gives back; it runs in a thread, in one reading transaction.
+
+        long: it may take as long as it takes, one such at a time. Raises Invalid: it takes longer than a question may.
+        """
         if self._reading >= WAITING:
             raise BusyError(
                 "the server has more questions waiting than it can answer", hint="ask again later"
             )
         self._reading += 1
         try:
+            if long:
+                async with self._long:
+                    return await _apart(lambda: self._unlimited(function, caller))
             return await asyncio.get_running_loop().run_in_executor(
                 self._readers, self._answer, function, caller
             )
@@ -190,10 +199,18 @@ class Desk:
 
     # ---- reading -------------------------------------------------------------------------------------------------------
 
+    def _unlimited(self, function: Callable[[Scope], Any], caller: Caller) -> Any:
+        store = open_store(self._url)
+        try:
+            return self._once(store, function, caller)
+        finally:
+            store.close()
+
     def _answer(self, function: Callable[[Scope], Any], caller: Caller) -> Any:
         store: Store | None = getattr(self._mine, "store", None)
         if store is None:
             store = self._mine.store = open_store(self._url)
+            store.engine.query_s = QUERY_S
             self._stores.append(store)
         try:
             return self._once(store, function, caller)
@@ -379,7 +396,7 @@ class Desk:
             return self._run(scope, job)
         asked = job.caller.token or job.caller.actor
         digest = sha256(job.told() if job.told else job.body)
-        kept = _replies.get_reply(scope.tx, job.caller.door, asked, job.key, at=scope.at)
+        kept = scope.store.replies.get_reply(scope.tx, job.caller.door, asked, job.key, at=scope.at)
         if kept is not None:
             if kept[0] != digest:
                 raise Conflict(
@@ -389,7 +406,7 @@ class Desk:
             return msgspec.json.decode(kept[1], type=job.reply)
         value = self._run(scope, job)
         body = msgspec.json.encode(value)
-        if not _replies.add_reply(
+        if not scope.store.replies.add_reply(
             scope.tx, job.caller.door, asked, job.key, digest=digest, body=body, at=scope.at
         ):
             raise Unavailable("another server is answering the very same request", hint="send it again")
@@ -407,7 +424,7 @@ class Desk:
             return
         self._forget_at = time.monotonic() + _FORGET_EVERY_S
         with contextlib.suppress(LinealError), store.write() as tx:
-            _replies.forget_replies(tx, at=now_us())
+            store.replies.forget_replies(tx, at=now_us())
 
 
 class Later:
@@ -437,6 +454,27 @@ class _RefusedError(Exception):
 
 class _UnsureError(Unavailable):
     """Whether the change was kept is not known."""
+
+
+async def _apart(function: Callable[[], Any]) -> Any:
+    """What the function gives back, from a thread of its own for which nobody waits when the server ends."""
+    loop = asyncio.get_running_loop()
+    done: asyncio.Future[Any] = loop.create_future()
+
+    def tell(value: Any, error: BaseException | None) -> None:
+        if not done.done():
+            done.set_exception(error) if error else done.set_result(value)
+
+    def work() -> None:
+        try:
+            value, error = function(), None
+        except Exception as caught:  # noqa: BLE001 - told to who asked
+            value, error = None, caught
+        with contextlib.suppress(RuntimeError):  # the loop has ended meanwhile
+            loop.call_soon_threadsafe(tell, value, error)
+
+    threading.Thread(target=work, name="long", daemon=True).start()
+    return await done
 
 
 def _remote(store: Store) -> bool:

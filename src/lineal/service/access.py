@@ -15,7 +15,7 @@ import msgspec
 from lineal.core.errors import Conflict, Invalid, NotFound
 from lineal.core.ids import is_hex
 from lineal.service.operations import ALL_PERMISSIONS, Scope, operation
-from lineal.store.tokens import TokenRecord, Tokens
+from lineal.store.tokens import TokenRecord
 
 _READ = frozenset({"record:read"})
 _EDIT = _READ | {"record:write"}
@@ -29,7 +29,6 @@ ROLES: dict[str, frozenset[str]] = {
 _TOKEN = re.compile(r"lin_([0-9a-z]{1,32})_([0-9A-Za-z_-]{16,200})")
 _ID = re.compile(r"[0-9a-z]{8,32}")
 _LONGEST_NAME = 128
-_tokens = Tokens()
 
 
 class TokenCreateRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -115,7 +114,7 @@ def create(scope: Scope, request: TokenCreateRequest) -> TokenOut:
         recorded_at=scope.at,
         expires_at=request.expires_at,
     )
-    if not _tokens.add_token(scope.tx, record):
+    if not scope.store.tokens.add_token(scope.tx, record):
         raise Conflict(f"there is a token {request.id} already", hint="make another id")
     return _out(record, scope.at)
 
@@ -123,7 +122,7 @@ def create(scope: Scope, request: TokenCreateRequest) -> TokenOut:
 @operation("tokens", permission="store:admin", path="/tokens", summary="List tokens")
 def list_tokens(scope: Scope, request: TokenListRequest) -> TokenList:
     """The tokens that open something; with `all` also those that no longer do."""
-    found = [_out(record, scope.at) for record in _tokens.list_tokens(scope.tx)]
+    found = [_out(record, scope.at) for record in scope.store.tokens.list_tokens(scope.tx)]
     return TokenList(tokens=[token for token in found if request.all or token.state == "valid"])
 
 
@@ -135,11 +134,11 @@ def revoke(scope: Scope, request: TokenRevokeRequest) -> TokenOut:
 
     Raises NotFound: no token has that id or name. Conflict: several valid ones have that name.
     """
-    found = _tokens.get_token(scope.tx, request.id) if _ID.fullmatch(request.id) else None
+    found = scope.store.tokens.get_token(scope.tx, request.id) if _ID.fullmatch(request.id) else None
     if found is None:
         named = [
             record
-            for record in _tokens.list_tokens(scope.tx)
+            for record in scope.store.tokens.list_tokens(scope.tx)
             if record.name == request.id and state(record, scope.at) == "valid"
         ]
         if len(named) > 1:
@@ -150,8 +149,8 @@ def revoke(scope: Scope, request: TokenRevokeRequest) -> TokenOut:
         if not named:
             raise NotFound(f"there is no token {request.id[:80]!r}", hint="`lineal token list` lists them")
         found = named[0]
-    _tokens.revoke_token(scope.tx, found.id, at=scope.at)
-    revoked = _tokens.get_token(scope.tx, found.id)
+    scope.store.tokens.revoke_token(scope.tx, found.id, at=scope.at)
+    revoked = scope.store.tokens.get_token(scope.tx, found.id)
     assert revoked is not None
     return _out(revoked, scope.at)
 

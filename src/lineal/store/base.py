@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from lineal.store.audit import Leaf
     from lineal.store.files import File
     from lineal.store.records import Record
+    from lineal.store.tokens import TokenRecord
 
 Row = tuple[Any, ...]
 
@@ -52,6 +53,7 @@ class Engine(Protocol):
     """A database. `write()` serialises writers (SQLite: BEGIN IMMEDIATE; durable on exit); both roll back on an error."""
 
     url: str
+    query_s: float | None  # how long a question may take; beyond it Invalid is raised
 
     def read(self) -> AbstractContextManager[Tx]: ...
     def write(self) -> AbstractContextManager[Tx]: ...
@@ -310,6 +312,25 @@ class FileStore(Protocol):
     ) -> list[File]: ...
     def remove_file(self, tx: Tx, node: int, path: str, *, at: int) -> bool: ...  # whether there was one
     def list_kept(self, tx: Tx, digests: Sequence[str]) -> set[str]: ...  # those that a living file names
+
+
+class TokenStore(Protocol):
+    def add_token(self, tx: Tx, token: TokenRecord) -> bool: ...  # whether its id was free
+    def get_token(self, tx: Tx, id: str) -> TokenRecord | None: ...  # revoked and expired ones too
+    def list_tokens(self, tx: Tx, *, limit: int = 1000) -> list[TokenRecord]: ...  # the oldest first
+    def has_tokens(self, tx: Tx) -> bool: ...  # whether one was ever made
+    def revoke_token(self, tx: Tx, id: str, *, at: int) -> None: ...
+    def set_used(self, tx: Tx, id: str, *, at: int) -> None: ...
+
+
+class ReplyStore(Protocol):
+    def get_reply(
+        self, tx: Tx, door: str, caller: str, key: str, *, at: int
+    ) -> tuple[str, bytes] | None: ...  # digest of the request, body of the reply
+    def add_reply(
+        self, tx: Tx, door: str, caller: str, key: str, *, digest: str, body: bytes, at: int
+    ) -> bool: ...  # False: another transaction was first, and this one must be undone
+    def forget_replies(self, tx: Tx, *, at: int, limit: int = 10_000) -> int: ...
 
 
 class Term(msgspec.Struct, frozen=True):

@@ -23,8 +23,10 @@ from lineal.store.base import (
     MetricStore,
     RecordStore,
     RegistryStore,
+    ReplyStore,
     RunStore,
     SearchStore,
+    TokenStore,
     Tx,
 )
 from lineal.store.check import check
@@ -33,12 +35,14 @@ from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
 from lineal.store.files import Files
 from lineal.store.groups import Groups
+from lineal.store.idempotency import Replies
 from lineal.store.metrics import Metrics
 from lineal.store.records import Records
 from lineal.store.registry import Registry
 from lineal.store.runs import Runs
 from lineal.store.schema import migrate
 from lineal.store.search import Search
+from lineal.store.tokens import Tokens
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,8 @@ class Store:
     records: RecordStore
     files: FileStore
     corrections: CorrectionStore
+    tokens: TokenStore
+    replies: ReplyStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -117,6 +123,8 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         records=Records(),
         files=Files(),
         corrections=Corrections(),
+        tokens=Tokens(),
+        replies=Replies(),
     )
 
 

@@ -89,6 +89,8 @@ class PostgresEngine:
         self.url = _without_password(url)
         self._conninfo = url
         self._timeout_s = timeout_s
+        self.query_s: float | None = None  # how long a statement of a reading transaction may take
+        self._limited: tuple[object, float | None] = (None, None)
         self._pid = os.getpid()
         self._writer: psycopg.Connection[Row] | None = None
         self._reader: psycopg.Connection[Row] | None = None
@@ -105,6 +107,13 @@ class PostgresEngine:
                 return
             self._reader = self._begun(self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
+                if self._limited != (self._reader, self.query_s):
+                    self._reader.execute(f"SET statement_timeout = {int((self.query_s or 0) * 1000)}")
+                    self._reader.commit()
+                    self._limited = (self._reader, self.query_s)
+                    self._reader = self._begun(
+                        self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
+                    )
                 yield PostgresTx(self._reader, self.url)
             finally:
                 if not self._reader.closed:
@@ -240,7 +249,13 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LinealError], str, str]
         "repeat it",
     ),
     (
-        (_E.LockNotAvailable, _E.QueryCanceled),
+        (_E.QueryCanceled,),
+        Invalid,
+        "the answer would take longer than a question may",
+        "ask for less: a narrower filter, a smaller depth or limit",
+    ),
+    (
+        (_E.LockNotAvailable,),
         Unavailable,
         "{0} is locked: another writer has been busy for too long",
         "wait for it, then repeat",

@@ -8,8 +8,9 @@ be used on both sides.
 from __future__ import annotations
 
 import os
+import time
 from array import array
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -28,6 +29,8 @@ PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -32768;
 PRAGMA journal_size_limit = 67108864;
 """
+
+_STEPS = 100_000  # of SQLite's virtual machine between two looks at the clock; about a millisecond
 
 # Connections that a forked child inherited. Kept for ever: closing one would touch the parent's locks.
 _inherited: list[object] = []
@@ -94,6 +97,7 @@ class SqliteEngine:
         self.url = f"sqlite:///{self.path.lstrip('/')}"
         self._create = create
         self._timeout_ms = int(timeout_s * 1000)
+        self.query_s: float | None = None  # how long a reading transaction may compute
         self._pid = os.getpid()
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -112,9 +116,11 @@ class SqliteEngine:
                 yield SqliteTx(connection, self.path)
                 return
             connection.execute("BEGIN")
+            connection.set_progress_handler(_overdue(self.query_s), _STEPS)
             try:
                 yield SqliteTx(connection, self.path)
             finally:
+                connection.set_progress_handler(None)
                 if not connection.get_autocommit():
                     connection.execute("ROLLBACK")
 
@@ -211,6 +217,14 @@ def _list(value: list[Any]) -> Any:
     return apsw.carray(tuple(value) if isinstance(value[0], str) else array("q", value))
 
 
+def _overdue(query_s: float | None) -> Callable[[], bool] | None:
+    """Tells SQLite, when it asks, whether to give up."""
+    if query_s is None:
+        return None
+    deadline = time.monotonic() + query_s
+    return lambda: time.monotonic() > deadline
+
+
 @contextmanager
 def _errors(path: str) -> Iterator[None]:
     """Let none of the library's exceptions out."""
@@ -224,6 +238,12 @@ _FOREIGN = (apsw.Error, OverflowError)
 
 # What the library raises -> our error, what was found ({0} the path, {1} the library's words), what to do.
 _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LinealError], str, str], ...] = (
+    (
+        (apsw.InterruptError,),
+        Invalid,
+        "the answer would take longer than a question may",
+        "ask for less: a narrower filter, a smaller depth or limit",
+    ),
     (
         (apsw.BusyError,),
         Unavailable,
