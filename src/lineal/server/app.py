@@ -13,6 +13,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import LinealError
+from lineal.doors.mlflow import errors as mlflow_errors
 from lineal.doors.mlflow.app import routes as mlflow
 from lineal.doors.native.app import routes as native
 from lineal.server.config import Config
@@ -27,6 +28,11 @@ from lineal.store.blobs import Blobs
 _NOBODY = Caller("server", frozenset())
 _NO_BYTES = "sha256:" + "0" * 64
 _READY_S = 5.0
+# How the doors below a path write a refusal; elsewhere it is Lineal's own JSON.
+_SHAPES = tuple(
+    (start, mlflow_errors.refused)
+    for start in ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/", "/v1/traces")
+)
 _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Lineal</title>
 <h1>Lineal</h1>
@@ -65,7 +71,9 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
         )
         await app.router(scope, receive, send)
 
-    return Guard(routed, config, desk=desk, gate=gate, log=log, metrics=metrics, routes=app.routes)
+    return Guard(
+        routed, config, desk=desk, gate=gate, log=log, metrics=metrics, routes=app.routes, shapes=_SHAPES
+    )
 
 
 def every_route(found: Iterable[BaseRoute]) -> Iterator[Route]:

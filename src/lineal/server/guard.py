@@ -21,6 +21,7 @@ from lineal.server.origin import Origins
 from lineal.server.refusals import Headers, RefusedError, Shape, answer
 from lineal.server.tokens import Gate
 from lineal.server.writer import Desk
+from lineal.service.operations import Caller
 
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
@@ -29,7 +30,15 @@ Send = Callable[[Message], Awaitable[None]]
 App = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 # What answers everybody, also where a token is needed for all else. Nothing here may tell anything of the record.
-OPEN_PATHS = frozenset({"/health", "/ready", "/version"})
+OPEN_PATHS = frozenset(
+    {
+        "/health",
+        "/ready",
+        "/version",
+        "/api/3.0/mlflow/server-info",
+        "/ajax-api/3.0/mlflow/server-info",
+    }
+)
 # What Prometheus reads; open as long as only this machine can ask.
 METRICS_PATH = "/metrics"
 # Uploads, which are received piece by piece and may be large: method and beginning of the path.
@@ -43,6 +52,7 @@ UPLOADS: tuple[tuple[str, str], ...] = (
     ("POST", "/ajax-api/2.0/mlflow/upload-artifact"),
 )
 
+_ANYBODY = Caller("anonymous", frozenset({"record:read"}))
 _LONGEST_TARGET = 32_768
 _CLOSED = 499  # in the log: who asked had gone before the answer
 _ALWAYS: Headers = [
@@ -64,7 +74,8 @@ _UNLESS_SET: Headers = [
 class Guard:
     """Wraps the application.
 
-    routes: everything that is behind it. shapes: how the doors below a path write a refusal; everywhere else it is Lineal's own JSON.
+    routes: everything that is behind it. shapes: how the doors below a path write a refusal; everywhere else it is
+    Lineal's own JSON.
     """
 
     def __init__(
@@ -122,7 +133,7 @@ class Guard:
         headers = dict(scope["headers"])
         address = scope["client"][0] if scope.get("client") else ""
         if path in OPEN_PATHS or (path == METRICS_PATH and self._config.loopback):
-            scope["state"]["caller"] = None
+            scope["state"]["caller"] = _ANYBODY
             return
         page = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
         caller = await self._gate.caller(headers, address, "native", page=page)

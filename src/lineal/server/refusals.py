@@ -8,7 +8,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 
 from lineal.core.errors import LinealError
-from lineal.doors.native.openapi import STATUS, Problem, Refusal
+from lineal.doors.problem import STATUS, Problem, Refusal
 from lineal.server.writer import BusyError
 
 Headers = list[tuple[bytes, bytes]]

@@ -6,6 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from lineal.core.errors import Conflict, Denied, Invalid, LinealError, NotFound, Unavailable
+from lineal.doors.problem import Problem
 
 INVALID = "INVALID_PARAMETER_VALUE"
 MISSING = "RESOURCE_DOES_NOT_EXIST"
@@ -72,3 +73,21 @@ def answer(error: LinealError) -> Response:
     body = {"error_code": code, "message": str(error).replace("\n  ", "; ")}
     headers = {"retry-after": "1"} if status in {429, 503} else None
     return Response(msgspec.json.encode(body), status, headers, media_type="application/json")
+
+
+# What is refused before this door is asked.
+_OUTSIDE = {
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    404: NO_ENDPOINT,
+    409: "RESOURCE_CONFLICT",
+    429: "REQUEST_LIMIT_EXCEEDED",
+    500: "INTERNAL_ERROR",
+    503: "TEMPORARILY_UNAVAILABLE",
+}
+
+
+def refused(status: int, problem: Problem) -> bytes:
+    """The body for a refusal of the server's outer layer."""
+    said = f"{problem.message}; {problem.hint}" if problem.hint else problem.message
+    return msgspec.json.encode({"error_code": _OUTSIDE.get(status, "BAD_REQUEST"), "message": said})
