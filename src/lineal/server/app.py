@@ -60,7 +60,7 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
             log.tell("stopped", changes=desk.counts.changes)
             log.close()
 
-    app = Starlette(routes=[*own(desk, config, metrics), *native(desk), *mlflow(desk)], lifespan=life)
+    app = Starlette(routes=[*mlflow(desk), *own(desk, config, metrics), *native(desk)], lifespan=life)
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
     app.router.redirect_slashes = False
     metrics.routes = {id(route.endpoint): route.path for route in every_route(app.routes)}
