@@ -203,3 +203,37 @@ def test_the_page_is_opened_on_a_server_that_runs_or_is_started(project: Path) -
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     process.stderr.close()
+
+
+RECORDS = """import lineal
+with lineal.run("by-hand", params={"lr": 0.1}) as run:
+    for step in range(5):
+        run.log(step=step, loss=1.0 / (step + 1))
+"""
+ASKS = """import json, lineal
+(run,) = [run for run in lineal.runs("params.lr = '0.1'")]
+print(json.dumps([run.job, run.state, lineal.metric("run:" + run.run_id, "loss").value]))
+"""
+
+
+def test_a_program_records_and_asks_through_a_named_server(project: Path, tmp_path: Path) -> None:
+    server = Serving(project).start()
+    away = tmp_path / "away"
+    away.mkdir()
+    try:
+        more = environment(LINEAL_URL=server.url)
+        assert subprocess.run([sys.executable, "-c", RECORDS], cwd=away, env=more).returncode == 0
+        deadline = time.monotonic() + 20
+        while time.monotonic() < deadline:
+            listed = server.get(f"{API}/runs").json["runs"]
+            if [run["state"] for run in listed] == ["finished"]:
+                break
+            time.sleep(0.1)
+        said = subprocess.run(
+            [sys.executable, "-c", ASKS], cwd=away, env=more, capture_output=True, text=True
+        )
+        assert (said.returncode, said.stderr) == (0, "")
+        assert json.loads(said.stdout)[1:] == ["finished", [1.0, 0.5, 1 / 3, 0.25, 0.2]]
+        assert not (away / ".lineal" / "lineal.db").exists()
+    finally:
+        server.close()

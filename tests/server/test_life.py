@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import socket
 import subprocess
 import threading
 import time
@@ -122,6 +124,23 @@ def test_each_request_is_one_line_of_json_with_the_id_of_its_answer(serving: Ser
     assert answer.json["error"]["request_id"] == line["id"]
 
 
+def test_many_clients_at_once_wait_and_are_all_answered(serving: Serving) -> None:
+    with contextlib.ExitStack() as stack:
+        half_open = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", serving.port))) for _ in range(60)
+        ]
+        for each in half_open:
+            each.sendall(b"POST /api/lineal/v1/ingest HTTP/1.1\r\nHost: loc")
+        asking = [
+            stack.enter_context(socket.create_connection(("127.0.0.1", serving.port))) for _ in range(400)
+        ]
+        for each in asking:
+            each.sendall(f"GET {API}/runs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
+        for each in asking:
+            with each.makefile("rb") as answer:
+                assert b" 200 " in answer.readline()
+
+
 # ---- repeated requests ---------------------------------------------------------------------------------------------------
 
 
@@ -223,8 +242,13 @@ def test_nothing_acknowledged_is_lost_and_nothing_is_there_twice_when_the_server
 def test_several_servers_and_processes_share_one_database(project: Path, tmp_path: Path, place: str) -> None:
     other_folder = tmp_path / "other"
     other_folder.mkdir()
-    one = Serving(project, "--workers", "2", store=place).start()
-    two = Serving(other_folder, store=place).start()
+    one = Serving(project, "--workers", "2", store=place)
+    two = Serving(other_folder, store=place)
+    beginning = [threading.Thread(target=server.start) for server in (one, two)]  # both make the tables
+    for thread in beginning:
+        thread.start()
+    for thread in beginning:
+        thread.join()
     failures: list[BaseException] = []
 
     def write(server: Serving, number: int) -> None:
