@@ -119,3 +119,71 @@ def test_parameters_of_a_config_file_that_was_read_are_recorded(workshop: Worksh
     found = {param.key: param.value for param in run.params if param.source == "config"}
     assert found == {"train.model.depth": "6", "train.model.name": "forest", "train.seed": "1"}
     assert named(run.inputs, "train.yaml")[0].role == "config"
+
+
+def test_a_folder_that_a_run_renamed_is_followed_to_its_old_name(workshop: Workshop) -> None:
+    (workshop.root / "inbox").mkdir()
+    for name in ("1.txt", "2.txt"):
+        (workshop.root / "inbox" / name).write_text(f"given to us as {name} " * 9)
+    run = workshop.python("import os\nos.rename('inbox', 'done')\n", name="one.py")
+    [before], [after] = named(run.inputs, "inbox"), named(run.outputs, "done")
+    assert before.digest == after.digest is not None
+    workshop.python(COPY, "done/1.txt", "c.txt", name="two.py")
+    assert {"inbox", "one.py", "done"} <= labels(workshop, "c.txt")
+
+
+def test_a_table_written_as_a_folder_is_followed_when_its_files_are_read_one_by_one(
+    workshop: Workshop,
+) -> None:
+    pytest.importorskip("pyarrow")
+    workshop.python(
+        """
+        import pandas as pd
+        frame = pd.DataFrame({'year': [2020, 2020, 2021, 2021], 'x': [1.0, 2.0, 3.0, 4.0]})
+        frame.to_parquet('table', partition_cols=['year'])
+        """,
+        name="write.py",
+    )
+    workshop.python(
+        """
+        import glob
+        parts = sorted(glob.glob('table/year=2021/*.parquet'))
+        open('copy.bin', 'wb').write(open(parts[0], 'rb').read() + b'more')
+        """,
+        name="read.py",
+    )
+    assert {"write.py", "table"} <= labels(workshop, "copy.bin")
+    assert "copy.bin" in labels(workshop, "table", direction="down")
+
+
+def test_files_written_one_by_one_are_followed_when_their_folder_is_read_as_one(workshop: Workshop) -> None:
+    pytest.importorskip("pyarrow")
+    workshop.python(
+        """
+        import os
+        os.makedirs('shards/deep')
+        for name in ('a.csv', 'deep/b.csv'):
+            open(f'shards/{name}', 'w').write('x,y\\n' + f'1,{len(name)}\\n' * 50)
+        """,
+        name="write.py",
+    )
+    workshop.python(
+        """
+        import pyarrow.dataset
+        table = pyarrow.dataset.dataset('shards', format='csv').to_table()
+        open('count.txt', 'w').write(f'{table.num_rows} rows ' * 20)
+        """,
+        name="read.py",
+    )
+    assert {"write.py", "shards/a.csv", "shards/deep/b.csv"} <= labels(workshop, "count.txt")
+
+
+def test_a_file_that_a_run_only_renamed_is_followed_to_its_old_name(workshop: Workshop) -> None:
+    workshop.python(WRITE, "a.txt", name="one.py")
+    workshop.python("import os\nos.rename('a.txt', 'b.txt')\n", name="two.py")
+    workshop.python(COPY, "b.txt", "c.txt", name="three.py")
+    (workshop.root / "given.txt").write_text("given to us by hand " * 9)
+    workshop.python("import os\nos.rename('given.txt', 'ours.txt')\n", name="take.py")
+    assert labels(workshop, "c.txt") == {"one.py", "a.txt", "two.py", "b.txt", "three.py", "c.txt"}
+    assert labels(workshop, "ours.txt") == {"given.txt", "take.py", "ours.txt"}
+    assert labels(workshop, "given.txt") == {"given.txt"}

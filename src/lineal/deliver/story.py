@@ -129,7 +129,8 @@ class Story:
         stat = Stat(*record["stat"]) if record.get("stat") else None
         stays, made = record.get("how") in ("link", "symlink"), bool(record.get("made"))
         src, dst = raw(record["src"]), raw(record["dst"])
-        self.tracker.moved(src, dst, int(record["at"]), stat=stat, stays=stays, made=made)
+        folder = record.get("kind") == "directory"
+        self.tracker.moved(src, dst, int(record["at"]), stat=stat, stays=stays, folder=folder, made=made)
         return []
 
     def _hash(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:

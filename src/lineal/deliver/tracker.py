@@ -117,16 +117,19 @@ class Tracker:
         *,
         stat: Stat | None = None,
         stays: bool = False,
+        folder: bool = False,
         made: bool = False,
     ) -> None:
         """`src` was renamed as `dst`, replacing what was there; `stays`: linked, so that both are there now.
 
-        stat: of `src` before it happened. made: a folder of the run's own. What lies in a folder goes with it.
+        stat: of `src` before it happened. folder: it is one; what lies in it goes with it. made: the run made it itself.
         """
         self.last_at = max(self.last_at, at)
+        inside = [path for path in self._places if path.startswith(src + b"/")]
+        if folder and not (stays or made or any(self._places[path].written for path in inside)):
+            self._place(src).directory = True
         self._move(src, dst, at, None if made else stat, stays=stays)
-        inside = src + b"/"
-        for path in [path for path in self._places if path.startswith(inside)]:
+        for path in inside:
             self._move(path, dst + path[len(src) :], at, None, stays=stays)
 
     def _move(self, src: bytes, dst: bytes, at: int, stat: Stat | None, *, stays: bool) -> None:
@@ -137,8 +140,11 @@ class Tracker:
             access.at = access.last = at
         elif known := old.before or stat:
             old.before = known
-            self._read(old, known, access)
-        if old.written is not None or not os.path.isdir(dst):
+            before = _Access(
+                at - 1, frames.AUDIT, "os.rename" if not stays else "os.link"
+            )  # it was there first
+            self._read(old, known, before)
+        if old.written is not None or (old.directory and not stays) or not os.path.isdir(dst):
             self._write(new, access)
         new.model = old.model or new.model
         new.directory = old.directory
@@ -305,6 +311,8 @@ class Tracker:
     def _content(self, path: bytes, place: _Place, stat: Stat | None) -> Fingerprint:
         if place.directory and os.path.isdir(path):
             return self._fingerprints.take_directory(path)
+        if place.directory and os.path.isdir(there := self._went.get(path, b"")):
+            return self._fingerprints.take_directory(there)
         if stat is not None and stat in place.hashes:
             digest, reason = place.hashes[stat]
             level = ev.Level.CONTENT if digest else ev.Level.NONE

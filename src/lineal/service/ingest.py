@@ -12,6 +12,7 @@ from lineal.core.errors import Conflict
 from lineal.core.ids import sha256
 from lineal.core.lineage import Holder, same_bytes
 from lineal.core.model import Attribute, Edge, EdgeKind
+from lineal.service.folders import relate_folders
 from lineal.service.operations import Scope, operation
 
 SAME_BYTES = "same-bytes"
@@ -123,6 +124,7 @@ class _Applier:
         self._actor = actor
         self._runs: dict[str, int] = {}
         self._touched: dict[str, None] = {}
+        self._located: dict[int, ev.VersionState] = {}
         self._params: dict[int, list[Attribute]] = {}
         self._edges: list[Edge] = []
 
@@ -146,6 +148,7 @@ class _Applier:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
         for digest in self._touched:
             relate_same_bytes(scope, digest, self._message)
+        relate_folders(scope, self._located, self._message)
 
     def _run(self, run_id: str, at: int) -> int:
         """The run's vertex; a run not heard of yet gets one, to be filled in when its start arrives."""
@@ -300,6 +303,8 @@ class _Applier:
             and state.kind not in ("environment", "code")
         ):
             self._touched[state.digest] = None
+            if state.level == ev.Level.CONTENT:
+                self._located[node] = state
         return node, existed
 
 
