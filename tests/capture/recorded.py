@@ -8,7 +8,7 @@ import textwrap
 from pathlib import Path
 from typing import Any
 
-from lineal.journal.read import Key, Point, Record, read
+from lineal.journal.read import FileEvent, Key, Point, Record, read
 
 RUN = [
     sys.executable,
@@ -39,6 +39,14 @@ def records(project: Path) -> list[dict[str, Any]]:
                 point = {"key": keys[item.key], "step": item.step, "value": item.value, "at": item.at}
                 found.append({"t": "point", "run": opened["run"], **point})
     return sorted(found, key=lambda record: record["at"])
+
+
+def accesses(project: Path) -> list[FileEvent]:
+    """Every file access in the project's journals."""
+    found: list[FileEvent] = []
+    for path in (project / ".lineal" / "journal").glob("*.lj"):
+        found += [item for item in read(str(path), 0)[0] if isinstance(item, FileEvent)]
+    return found
 
 
 def one(project: Path, type: str) -> dict[str, Any]:

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.capture.recorded import script
+from lineal.journal import frames
+from tests.capture.recorded import accesses, script
 
 VERSIONS = [Path(sys.executable)] + [
     path
@@ -158,6 +159,38 @@ def test_lightgbm_tells_the_parameters_of_train_and_of_its_estimators_and_what_i
     assert told.params["LGBMClassifier.n_estimators"] == 4
     assert told.sources == {"lightgbm"}
     assert told.models["native.txt"]["framework"] == "lightgbm"
+
+
+@pytest.mark.peer("lightgbm")
+def test_a_model_that_lightgbm_writes_in_two_goes_was_not_read_by_it(project: Path) -> None:
+    """It appends to what it wrote in C++ through Python's `open`."""
+    script(
+        project,
+        """
+        import lightgbm, numpy
+        x = numpy.arange(200.0).reshape(100, 2)
+        lightgbm.train({"verbose": -1}, lightgbm.Dataset(x, x[:, 0]), 2).save_model("m.txt")
+        """,
+    )
+    ops = {event.op for event in accesses(project) if event.path.endswith(b"/m.txt")}
+    assert ops == {frames.WRITE}
+
+
+@pytest.mark.peer("joblib")
+def test_the_command_lines_of_a_librarys_workers_are_no_parameters(project: Path) -> None:
+    told = script(
+        project,
+        """
+        import argparse
+        from joblib import Parallel, delayed
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--lr", default=0.1)
+        parser.parse_args()
+        print(Parallel(n_jobs=2)(delayed(abs)(-i) for i in range(3)))
+        """,
+    )
+    assert told.output == "[0, 1, 2]\n"
+    assert told.params == {"lr": 0.1}
 
 
 def test_torch_tells_seeds_and_saved_modules_weights_and_checkpoints(project: Path) -> None:

@@ -201,6 +201,11 @@ def note_written(path: str) -> None:
     _own.add(path)
 
 
+def note_unwritten(path: str) -> None:
+    """That write failed before it began."""
+    _own.discard(path)
+
+
 def _wrote(path: str, earlier: Optional[Stat]) -> None:
     _own.add(path)
     if path not in _writes or _writes[path] != earlier:

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from typing import Any
 
 _parsing = wrapping.Depth()
+# Programs that a library starts as its workers: their command line is the library's.
+_WORKERS = ("joblib.externals.loky.", "loky.backend.", "ray._private.", "pyspark.")
 _first_command: list[int] = []
 
 
@@ -23,6 +25,9 @@ def argparse(module: ModuleType) -> None:
 
 
 def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
+    if spec is not None and str(spec.name).startswith(_WORKERS):
+        return
     words = args[1] if len(args) > 1 else kwargs.get("args")
     # A library that parses a line of its own (a notebook kernel, a configuration file) says nothing about this program.
     if (

@@ -112,6 +112,10 @@ def before_write(value: Any, lib: str, *, keeps: bool = False) -> Earlier:
         path = local(text)
         if not path or journal is None:
             continue
+        if not keeps:
+            files.note_written(
+                path
+            )  # what it then appends through Python's own `open` comes after its own beginning
         try:
             found = os.stat(path)
         except OSError:
@@ -143,6 +147,7 @@ def written(earlier: Earlier, lib: str, *, failed: bool = False, pending: bool =
             found = None
         now = None if found is None else overwrite.stat_of(found)
         if failed and now == state:
+            files.note_unwritten(path)
             continue
         if found is not None and S_ISDIR(found.st_mode):
             journal.file(DIRECTORY_WRITE, FUNCTION, path, now, lib)
