@@ -187,3 +187,17 @@ def test_a_file_that_a_run_only_renamed_is_followed_to_its_old_name(workshop: Wo
     assert labels(workshop, "c.txt") == {"one.py", "a.txt", "two.py", "b.txt", "three.py", "c.txt"}
     assert labels(workshop, "ours.txt") == {"given.txt", "take.py", "ours.txt"}
     assert labels(workshop, "given.txt") == {"given.txt"}
+
+
+def test_a_table_that_a_run_added_files_to_is_made_from_what_it_was(workshop: Workshop) -> None:
+    pytest.importorskip("pyarrow")
+    add = """
+        import sys, pyarrow, pyarrow.parquet
+        pyarrow.parquet.write_to_dataset(pyarrow.table({'a': [int(sys.argv[1])] * 5}), 'table')
+        """
+    first = workshop.python(add, "1", name="first.py")
+    second = workshop.python(add, "2", name="second.py")
+    [one], [two] = named(first.outputs, "table"), named(second.outputs, "table")
+    assert [file.version for file in named(second.inputs, "table")] == [one.version] != [two.version]
+    assert labels(workshop, "table") == {"table", "second.py", "first.py"}
+    assert first.inputs == []

@@ -247,7 +247,8 @@ class Drain:
                 late = True
                 continue
             lost = end.state == ev.State.LOST
-            found = story.tracker.outputs(None if lost else end.at)
+            began_at = int(story.started["at"]) if story.started is not None else None
+            found = story.tracker.outputs(None if lost else end.at, began_at)
             found.extend(story.closing_facets(end.at))
             found.append(end)
             self._ingest([_facts_batch(found)])

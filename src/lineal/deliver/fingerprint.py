@@ -119,8 +119,11 @@ class Fingerprints:
         self.learn(path, before, digest)
         return Fingerprint(sha256=digest, size=before.size, level=Level.CONTENT)
 
-    def take_directory(self, directory: bytes) -> Fingerprint:
-        """The content of a directory as one version: the digest of its manifest, and its members."""
+    def take_directory(self, directory: bytes, *, before_us: int | None = None) -> Fingerprint:
+        """The content of a directory as one version: the digest of its manifest, and its members.
+
+        before_us: only the files in it that were last touched before that time (UTC microseconds).
+        """
         members: list[Member] = []
         entries: list[tuple[bytes, str]] = []
         size = 0
@@ -132,7 +135,12 @@ class Fingerprints:
                     level=Level.NONE,
                     reason=f"a directory of more than {MOST_MEMBERS} files",
                 )
-            found = self.take(os.path.join(directory, relative), None)
+            path = os.path.join(directory, relative)
+            if before_us is not None and (
+                (stat := stat_of(path)) is None or stat.ctime_ns // 1000 >= before_us
+            ):
+                continue
+            found = self.take(path, None)
             if found.sha256 is None:
                 name = os.fsdecode(relative)
                 return Fingerprint(sha256=None, size=None, level=Level.NONE, reason=f"{name}: {found.reason}")

@@ -258,8 +258,11 @@ class Tracker:
         found.extend(self._remotes("read"))
         return found
 
-    def outputs(self, ended_at: int | None) -> list[ev.Event]:
-        """What the run left behind when it ended. ended_at: None when its end is not known."""
+    def outputs(self, ended_at: int | None, began_at: int | None = None) -> list[ev.Event]:
+        """What the run left behind when it ended, and of folders it added to, what they held before.
+
+        ended_at, began_at: of the run; None when not known.
+        """
         found: list[ev.Event] = []
         for path, place in self._places.items():
             written = place.written
@@ -273,6 +276,8 @@ class Tracker:
             fingerprint, stat = content
             if stat is not None and stat == place.before and place.reads:
                 continue  # opened for writing, and left as it was
+            if fingerprint.members and began_at is not None:
+                found.extend(self._added_to(path, place, fingerprint, began_at))
             at = written.last
             if stat is not None and stat.mtime_ns // 1000 > at:
                 at = stat.mtime_ns // 1000
@@ -289,6 +294,21 @@ class Tracker:
             )
         found.extend(self._remotes("write"))
         return found
+
+    def _added_to(
+        self, path: bytes, place: _Place, now: Fingerprint, began_at: int
+    ) -> Iterable[ev.VersionUsed]:
+        """The files of a folder that were there before the run and still are, as the version that it added to."""
+        before = self._fingerprints.take_directory(path, before_us=began_at)
+        if before.sha256 is not None and before.sha256 != now.sha256 and None not in place.reads:
+            yield ev.VersionUsed(
+                run=self._run,
+                version=self._state(path, place, before, None),
+                at=began_at,
+                role="input",
+                evidence=ev.Evidence.OBSERVED,
+                via=["stat", "kept"],
+            )
 
     def _written_content(
         self, path: bytes, place: _Place, ended_at: int | None
