@@ -37,9 +37,9 @@ bench: ## the benchmarks, each beside its limit; writes bench/RESULTS.md
 	@$(SETUP) bench
 	$(BIN)/python -m bench
 
-soak: ## the slow property tests, with many more examples
+soak: ## the property tests with many more examples, servers killed 200 times
 	@$(SETUP) test
-	LINEAL_SOAK=1 $(BIN)/python -m pytest --timeout=3600 tests/props
+	LINEAL_SOAK=1 $(BIN)/python -m pytest --timeout=3600 tests/props tests/server/test_life.py tests/server/test_fuzz.py
 
 docs: ## the documentation, into site/
 	@$(SETUP) docs

@@ -156,7 +156,7 @@ def test_a_huge_body_is_refused_by_its_announcement(serving: Serving) -> None:
 
 def test_a_body_that_never_ends_is_cut_off(serving: Serving) -> None:
     connection = serving.connection()
-    connection.putrequest("POST", f"{API}/ingest")
+    connection.putrequest("POST", f"{API}/runs")
     connection.putheader("Content-Type", "application/json")
     connection.putheader("Transfer-Encoding", "chunked")
     connection.endheaders()

@@ -15,6 +15,7 @@ from lineal.core.ids import sha256
 from lineal.deliver import code, configs, environment, processes
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import only_one, store_lock
+from lineal.deliver.portions import portions
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.spool import Spool, tell
 from lineal.deliver.story import Story, actor_of, encode
@@ -288,8 +289,8 @@ class Drain:
     # ---- the store -----------------------------------------------------------------------------------------------------
 
     def _ingest(self, batches: list[ev.Batch]) -> None:
-        reply = self.client.call("ingest", IngestRequest(batches=batches))
-        self.events += reply.events
+        for part in [batches] if self._address is None else portions(batches):
+            self.events += self.client.call("ingest", IngestRequest(batches=part)).events
 
     def _hashed(self, count: int) -> None:
         self._bytes += count

@@ -18,7 +18,8 @@ class Config:
         store, blobs: where the record and kept bytes are. namespace: in whose names references are read by default.
         folder: the project's `.lineal` folder, where `server.json` is left; empty: nowhere.
         hosts: further names under which the server is reached. origins: further web pages that may call it.
-        body_bytes: largest body of a request that is no upload, as sent and unpacked. upload_bytes: largest upload.
+        body_bytes: largest body of a request, as sent and unpacked; ingest_bytes: of one that delivers events;
+            upload_bytes: of an upload.
         failures_per_minute: wrong tokens that one address may show. requests_per_s: of one caller, 0: as many as come.
     """
 
@@ -32,6 +33,7 @@ class Config:
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
     body_bytes: int = 64 << 20
+    ingest_bytes: int = 256 << 20
     upload_bytes: int = 1 << 40
     failures_per_minute: int = 60
     requests_per_s: float = 0.0

@@ -41,6 +41,8 @@ OPEN_PATHS = frozenset(
 )
 # What Prometheus reads; open as long as only this machine can ask.
 METRICS_PATH = "/metrics"
+# Where journals are delivered: the manifest of one folder may name a million files.
+INGEST_PATH = "/api/lineal/v1/ingest"
 # Uploads, which are received piece by piece and may be large: method and beginning of the path.
 UPLOADS: tuple[tuple[str, str], ...] = (
     ("PUT", "/api/lineal/v1/blobs/"),
@@ -144,7 +146,8 @@ class Guard:
     def _body(self, scope: Scope, receive: Receive) -> Receive:
         if any(scope["method"] == method and scope["path"].startswith(start) for method, start in UPLOADS):
             return limited(receive, scope["headers"], self._config.upload_bytes, packed=False)
-        body = limited(receive, scope["headers"], self._config.body_bytes, packed=True)
+        most = self._config.ingest_bytes if scope["path"] == INGEST_PATH else self._config.body_bytes
+        body = limited(receive, scope["headers"], most, packed=True)
         scope["headers"] = [
             pair for pair in scope["headers"] if pair[0] not in (b"content-encoding", b"content-length")
         ]
