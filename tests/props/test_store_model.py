@@ -324,11 +324,12 @@ class StoreAgreement(RuleBasedStateMachine):
 
 
 def _check_summary(summary: Any, told: list[tuple[int, int, bytes]]) -> None:
-    newest = sorted(enumerate(told), key=lambda item: (item[1][:2], item[0]))[-1][1]
+    newest = max(point[:2] for point in told)
     values = [struct.unpack("<d", bits)[0] for _, _, bits in told]
     known = [value for value in values if not math.isnan(value)]
-    last = struct.unpack("<d", newest[2])[0]
-    assert (summary.count, summary.last_step, summary.last_at) == (len(told), newest[0], newest[1])
+    tied = [value for value, point in zip(values, told, strict=True) if point[:2] == newest]
+    last = max((value for value in tied if not math.isnan(value)), default=math.nan)
+    assert (summary.count, summary.last_step, summary.last_at) == (len(told), *newest)
     assert summary.last == last or (math.isnan(summary.last) and math.isnan(last))
     assert summary.minimum == min(known) if known else math.isnan(summary.minimum)
     assert summary.maximum == max(known) if known else math.isnan(summary.maximum)
