@@ -201,3 +201,13 @@ def test_a_table_that_a_run_added_files_to_is_made_from_what_it_was(workshop: Wo
     assert [file.version for file in named(second.inputs, "table")] == [one.version] != [two.version]
     assert labels(workshop, "table") == {"table", "second.py", "first.py"}
     assert first.inputs == []
+
+
+def test_a_script_has_one_name_from_wherever_it_is_started(workshop: Workshop) -> None:
+    workshop.script("step.py", "print('hello')\n")
+    (workshop.root / "below").mkdir()
+    workshop.run(sys.executable, "step.py")
+    workshop.run(sys.executable, "../step.py", cwd=workshop.root / "below")
+    one, two = (workshop.detail(run.run_id) for run in workshop.runs())
+    assert one.job == two.job == "step.py"
+    assert one.code == two.code is not None

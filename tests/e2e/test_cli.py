@@ -184,6 +184,9 @@ def test_deleting_leaves_a_tombstone(story: Path) -> None:
     forced = said(story, "delete", "churn@2", "--force", "--reason", "it leaks")
     assert "living things depended on it" in forced
     assert "its tombstone" in said(story, "show", "churn@2")
+    assert "  deleted" in said(story, "trace", "churn@2").splitlines()[0]
+    assert [node for node in document(story, "trace", "churn@2")["nodes"] if node["deleted_at"]]
+    assert "  deleted" not in said(story, "trace", "churn@3").splitlines()[0]
 
 
 def test_a_path_is_meant_from_where_it_is_typed(story: Path) -> None:

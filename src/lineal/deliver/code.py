@@ -37,16 +37,17 @@ _PRIVATE = (
 Keep = Callable[[bytes], str]  # stores bytes, gives back their `sha256:...`
 
 
-def collect(root: str, script: str | None, keep: Keep) -> dict[str, Any]:
+def collect(root: str, script: str | None, keep: Keep, *, project: str) -> dict[str, Any]:
     """The code as one JSON-ready mapping, the same for equal code.
 
     Args:
-        root: the folder the run's project stands in. script: the run's script (absolute), if there is one.
+        root: the folder the run was started in. script: the run's script (absolute), if there is one.
+        project: the project's folder, to which the script's path is relative.
         keep: called with the bytes of the difference and of each untracked source file, redacted.
     """
     facts: dict[str, Any] = {}
     if script and os.path.isfile(script):
-        facts["script"] = {"path": _relative(script, root), "sha256": _digest(script)}
+        facts["script"] = {"path": _relative(script, project), "sha256": _digest(script)}
     top = _git(root, "rev-parse", "--show-toplevel")
     if top is None:
         return facts

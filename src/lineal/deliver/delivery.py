@@ -219,7 +219,8 @@ class Drain:
             lock["sha256"] = self._keep_file(os.path.join(self.project.root, lock["path"]))
         script = story.started.get("entry")
         root = str(story.started.get("cwd") or self.project.root)
-        source = code.collect(root, script if isinstance(script, str) else None, self.client.blobs.put)
+        named = script if isinstance(script, str) else None
+        source = code.collect(root, named, self.client.blobs.put, project=self.project.root)
         found = [_governs(story.run, self.project.name, "environment", facts, at)]
         if source:
             found.append(_governs(story.run, self.project.name, "code", source, at))

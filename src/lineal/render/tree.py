@@ -84,7 +84,8 @@ def _body(row: Row, page: Page, aliases: Aliases) -> Text:
 
 def describe(node: GraphNode, page: Page, aliases: Aliases) -> Text:
     """A vertex on one line: a run with its state and time, or a version with what it is."""
-    return _run(node, page) if node.type == "run" else _version(node, page, aliases)
+    text = _run(node, page) if node.type == "run" else _version(node, page, aliases)
+    return text.append("  deleted", "bold red") if node.deleted_at is not None else text
 
 
 def _run(node: GraphNode, page: Page) -> Text:

@@ -36,7 +36,7 @@ class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
 
     label: a version's path or URL, a run's job (a deployment's target). names: registered ones, or what a run was called.
 
-    further: more lies behind it that is not in this answer (then nothing is said of its origin).
+    further: more lies behind it that is not in this answer (then nothing is said of its origin). deleted_at: of a tombstone.
     """
 
     id: int
@@ -55,6 +55,7 @@ class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
     origin_unknown: bool = False
     candidates: list[str] = []
     further: bool = False
+    deleted_at: int | None = None
 
 
 class GraphEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -224,6 +225,7 @@ def _run_node(run: RunRecord, *, further: bool) -> GraphNode:
         state=str(run.state),
         namespace=run.namespace,
         further=further,
+        deleted_at=run.deleted_at,
     )
 
 
@@ -247,4 +249,5 @@ def _version_node(
         origin_unknown=unknown,
         candidates=candidates,
         further=further,
+        deleted_at=version.deleted_at,
     )

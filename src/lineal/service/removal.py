@@ -57,9 +57,10 @@ def refuse_living(scope: Scope, node: int, said: str, otherwise: str) -> None:
     """
     dependants = living_dependants(scope, node)
     if dependants:
+        what = "1 living thing depends" if len(dependants) == 1 else f"{len(dependants)} living things depend"
         more = f"\n  and {len(dependants) - _LISTED} more" if len(dependants) > _LISTED else ""
         raise Conflict(
-            f"{said!r} cannot be deleted: {len(dependants)} living things depend on it:\n"
+            f"{said!r} cannot be deleted: {what} on it:\n"
             + "\n".join(f"  {line}" for line in dependants[:_LISTED])
             + more,
             hint=f"undeploy or delete those first, or {otherwise}",
