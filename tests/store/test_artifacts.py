@@ -165,3 +165,22 @@ def test_a_version_recorded_before_its_bytes_takes_their_digest_once(store: Stor
         assert found[second].digest is None
         assert store.artifacts.get_members(tx, early) == members
         assert add_version(store, tx, "model", digest="sha256:" + "b" * 64) == (early, True)
+
+
+def test_digests_that_several_versions_have_are_told_from_those_that_one_has(store: Store) -> None:
+    with store.write() as tx:
+        for name, digest in (("a", "sha256:aa"), ("b", "sha256:aa"), ("c", "sha256:cc")):
+            store.artifacts.add_version(
+                tx,
+                namespace="project",
+                name=name,
+                kind="dataset",
+                digest=digest,
+                level=Level.CONTENT,
+                reason="",
+                size=1,
+                location="",
+                recorded_at=1,
+            )
+        assert store.artifacts.list_shared(tx, ["sha256:aa", "sha256:cc", "sha256:dd"]) == ["sha256:aa"]
+        assert store.artifacts.list_shared(tx, []) == []

@@ -146,7 +146,7 @@ class _Applier:
             scope.store.attributes.add_params(scope.tx, node, params, at=scope.at)
         if self._edges:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
-        for digest in self._touched:
+        for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
             relate_same_bytes(scope, digest, self._message)
         relate_folders(scope, self._located, self._message)
 

@@ -151,6 +151,16 @@ class Artifacts:
         )
         return _records(tx, rows)
 
+    def list_shared(self, tx: Tx, digests: Sequence[str]) -> list[str]:
+        """Those of the digests that more than one version has, in byte order."""
+        if not digests:
+            return []
+        rows = tx.rows(
+            f"SELECT digest FROM version WHERE digest IN ({each(tx, 'digests', 'text')}) GROUP BY digest HAVING count(*) > 1",
+            digests=[keep(digest) for digest in digests],
+        )
+        return sorted(give(digest) for (digest,) in rows)
+
     def list_artifacts(self, tx: Tx, *, limit: int) -> list[tuple[str, str, str]]:
         """Namespace, name and kind of every artifact, in order of arrival."""
         rows = tx.rows("SELECT namespace, name, kind FROM artifact ORDER BY id LIMIT :limit", limit=limit)

@@ -151,6 +151,7 @@ class ArtifactStore(Protocol):
         self, tx: Tx, namespace: str | None, name: str, *, limit: int = 1000
     ) -> list[VersionRecord]: ...
     def list_by_digest(self, tx: Tx, prefix: str, limit: int) -> list[VersionRecord]: ...
+    def list_shared(self, tx: Tx, digests: Sequence[str]) -> list[str]: ...  # held by more than one version
     def list_artifacts(
         self, tx: Tx, *, limit: int
     ) -> list[tuple[str, str, str]]: ...  # namespace, name, kind
