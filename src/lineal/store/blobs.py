@@ -51,7 +51,7 @@ class Blobs:
             import obstore
 
             try:
-                obstore.put(self._store, key_of(digest), content, mode="create", use_multipart=False)
+                obstore.put(self.opened, key_of(digest), content, mode="create", use_multipart=False)
             except obstore.exceptions.AlreadyExistsError:
                 return digest
             self.sync(digest)
@@ -70,7 +70,7 @@ class Blobs:
 
             try:
                 obstore.put(
-                    self._store, key_of(digest), _pieces(path, digest), use_multipart=True, chunk_size=_PIECE
+                    self.opened, key_of(digest), _pieces(path, digest), use_multipart=True, chunk_size=_PIECE
                 )
             except _ChangedError:
                 raise Unavailable(
@@ -86,7 +86,7 @@ class Blobs:
             import obstore
 
             try:
-                obstore.head(self._store, key_of(digest))
+                obstore.head(self.opened, key_of(digest))
             except FileNotFoundError:
                 return False
             return True
@@ -118,7 +118,7 @@ class Blobs:
             import obstore
 
             try:
-                found = obstore.get(self._store, key, options=part)
+                found = obstore.get(self.opened, key, options=part)
             except FileNotFoundError:
                 raise NotFound(
                     f"no bytes with digest {digest} are kept", hint="they may have been deleted"
@@ -140,7 +140,7 @@ class Blobs:
             import obstore
 
             try:
-                obstore.delete(self._store, key_of(digest))
+                obstore.delete(self.opened, key_of(digest))
             except FileNotFoundError:
                 return
 
@@ -163,7 +163,8 @@ class Blobs:
         return problems, count
 
     @property
-    def _store(self) -> ObjectStore:
+    def opened(self) -> ObjectStore:
+        """The folder or bucket, opened at the first use."""
         if self._opened is None:
             from obstore.store import LocalStore, MemoryStore, from_url
 
@@ -181,7 +182,7 @@ class Blobs:
         with self.errors():
             import obstore
 
-            for page in obstore.list(self._store, _PREFIX):
+            for page in obstore.list(self.opened, _PREFIX):
                 for item in page:
                     yield item["path"], item["size"]
 

@@ -80,6 +80,8 @@ class Runs:
 
     def find_run(self, tx: Tx, run_id: str) -> int | None:
         """The vertex of a run by its 32 hex digits."""
+        if not is_hex(run_id):
+            return None
         node = tx.value("SELECT node FROM run WHERE run_id = :run_id", run_id=run_id)
         return None if node is None else int(node)
 

@@ -29,6 +29,7 @@ from lineal.doors.mlflow import (
     registry_verbs,
     search,
     tracking,
+    uploads,
     webhooks,
 )
 from lineal.doors.mlflow.wire import Verb, checked, encode, encoded, received, replied
@@ -55,6 +56,7 @@ def verbs() -> list[Verb]:
         *model_verbs.ROUTES,
         *registry_verbs.ROUTES,
         *artifacts.ROUTES,
+        *uploads.ROUTES,
         *webhooks.ROUTES,
     ]
 

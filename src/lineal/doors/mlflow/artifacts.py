@@ -98,7 +98,7 @@ async def take(desk: Desk, request: Request, place: Place) -> Response:
 def list_by_path(scope: Scope, message: Message) -> Message:
     """Files and folders in a folder, by name."""
     path = message.get("path", "")
-    place = paths.place_of(paths.checked(path.removeprefix("/"), empty=True))
+    place = paths.place_of(paths.checked(path, empty=True))
     found = files.entries(files.below(scope, place), place.path)
     return {"files": [{**entry, "path": posixpath.basename(entry["path"])} for entry in found]}
 

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from lineal.doors.mlflow.wire import Message, Verb
 from lineal.service.operations import Scope
+from lineal.store.signing import signs
 
 
 def server_info(scope: Scope, message: Message) -> Message:
     """What this server can do, in MLflow's words."""
+    direct = signs(scope.blobs)
     return {
         "store_type": "SqlStore",
         "workspaces_enabled": False,
         "trace_archival_enabled": False,
-        "multipart_uploads_enabled": False,
-        "multipart_downloads_enabled": False,
+        "multipart_uploads_enabled": direct,
+        "multipart_downloads_enabled": direct,
         "presigned_upload_run_id_supported": False,
         "presigned_upload_model_id_supported": False,
         "features_enabled": {"gateway": False},

@@ -96,7 +96,12 @@ def location(uri: str) -> str:
     for _ in range(3):
         plain = re.sub(r"%([0-9a-f]{2})", lambda found: chr(int(found[1], 16)), plain)
     hidden = ".." in plain.split("/") or "\x00" in plain or any(mark in plain for mark in "#?;")
-    if hidden or scheme in {"file", "runs", "models"} or uri.startswith(("/", "~", "\\")) or len(scheme) == 1:
+    if (
+        hidden
+        or scheme in {"file", "runs", "models"}
+        or uri.startswith(("/", "~", "\\"))
+        or re.match("[a-z]:", plain)
+    ):
         raise MlflowError(
             "INVALID_PARAMETER_VALUE",
             f"{_refused('artifact_location', uri)}: a server does not write below paths that clients name",

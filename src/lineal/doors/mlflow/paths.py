@@ -16,7 +16,8 @@ from lineal.doors.mlflow.errors import invalid
 
 RUN, MODEL, LOOSE = "run", "model", "loose"
 
-_SCHEME = re.compile(r"[A-Za-z][\w+.\-]*:[/\\]|file:|[A-Za-z]:", re.IGNORECASE)
+# A part that means another place to some system: nothing, `.` and `..`, `C:` or an address's scheme.
+_ELSEWHERE = re.compile(r"\s*\.{0,2}\s*|[A-Za-z]:.*|file:.*|.*:", re.IGNORECASE | re.DOTALL)
 _HIDDEN = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069\ufffd")
 _OWNERS = (
     (MODEL, re.compile(r"(?:[^/]+/)*?models/(m-[0-9a-f]{32})/artifacts(?:/(.*))?", re.DOTALL)),
@@ -48,9 +49,9 @@ def checked(path: str, *, empty: bool = False) -> str:
         raise invalid("Invalid path: it is empty")
     for spelling in spellings(path):
         _refuse_climbing(spelling)
-    for char in path:
-        if char in _HIDDEN or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
-            raise invalid(f"Invalid path: it contains the invisible character U+{ord(char):04X}")
+        for char in spelling:
+            if char in _HIDDEN or unicodedata.category(char) in {"Cc", "Cs", "Zl", "Zp"}:
+                raise invalid(f"Invalid path: it contains the invisible character U+{ord(char):04X}")
     return path
 
 
@@ -83,13 +84,7 @@ def root_of(uri: str) -> str | None:
 
 
 def _refuse_climbing(path: str) -> None:
-    parts = path.split("/")
-    if (
-        "\\" in path
-        or "\x00" in path
-        or "#" in path
-        or "?" in path
-        or _SCHEME.match(path)
-        or any(part.strip() in {"", ".", ".."} for part in parts)
+    if any(mark in path for mark in "\\\x00#?") or any(
+        _ELSEWHERE.fullmatch(part) for part in path.split("/")
     ):
         raise invalid("Invalid path: it must be relative, with `/` between names, and without `.` and `..`")

@@ -105,12 +105,16 @@ def texts() -> Field:
 # ---- reading -----------------------------------------------------------------------------------------------------------
 
 
+class _Several(list[str]):
+    """The values of one name in a query, where any may come more than once."""
+
+
 async def received(request: Request) -> Message:
     """What a request says: its query for GET, else its body's object; with the parts of its path. Raises MlflowError."""
     said: Message = {}
     if request.method in {"GET", "HEAD"} or (request.method == "DELETE" and request.query_params):
         for name, value in request.query_params.multi_items():
-            said.setdefault(name, []).append(value)
+            said.setdefault(name, _Several()).append(value)
     if request.method not in {"GET", "HEAD"}:
         said |= loads(await body_of(request))
     return said | request.path_params
@@ -148,7 +152,9 @@ def _loads(body: bytes) -> Any:
     except msgspec.DecodeError:
         if b"NaN" not in body and b"Infinity" not in body:
             raise
-        return json.loads(body)
+        said = json.loads(body)
+        encode(said)  # raises where text is no Unicode
+        return said
 
 
 def checked(said: Message, fields: Mapping[str, Field]) -> Message:
@@ -161,8 +167,8 @@ def checked(said: Message, fields: Mapping[str, Field]) -> Message:
         value = said.get(name)
         if name == "run_id" and value is None:
             value = said.get("run_uuid")
-        if type(value) is list and wanted.kind not in {TEXTS, ITEMS} and len(value) == 1:
-            value = value[0]  # from a query, where everything comes as a list
+        if type(value) is _Several and wanted.kind not in {TEXTS, ITEMS} and len(value) == 1:
+            value = value[0]
         if value is None or (wanted.required and value == ""):
             if wanted.required:
                 raise invalid(f"Missing value for required parameter '{name}'.{_SEE}")
