@@ -13,18 +13,16 @@ import threading
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from lineal.core.errors import Conflict, LinealError, Unavailable
-from lineal.core.ids import sha256
+from lineal.core.errors import Unavailable
+from lineal.server.commit import Change, Commits, Counts, is_remote
 from lineal.service import operations
 from lineal.service.client import now_us
 from lineal.service.operations import Caller, Operation, Scope
-from lineal.store.audit import Leaf
-from lineal.store.base import AuditStore, Tx
+from lineal.store.base import Tx
 from lineal.store.blobs import Blobs
 from lineal.store.open import Store, open_store
 
@@ -33,7 +31,6 @@ WAITING = 4096  # most changes that wait; more are refused, and asked to come ag
 READERS = 4
 QUERY_S = 30.0  # how long a question may take
 _LONG = frozenset({"fsck"})  # questions that look at everything
-_PATIENCE_S = 10.0  # how long a change waits for a database that went away
 _FORGET_EVERY_S = 600.0
 _BUSY = "the server has more changes waiting than it can take"
 _STOPPING = "the server is stopping and takes no more changes"
@@ -41,33 +38,6 @@ _STOPPING = "the server is stopping and takes no more changes"
 
 class BusyError(Unavailable):
     """More is asked than can be answered now; nothing was done."""
-
-
-@dataclass(slots=True)
-class _Job:
-    """One change that waits. body: for the audit leaf, an empty action makes none; told: the request, if not `body`."""
-
-    function: Callable[[Scope], Any]
-    caller: Caller
-    done: asyncio.Future[Any]
-    action: str = ""
-    body: bytes = b""
-    key: str = ""
-    reply: Any = Any
-    told: Callable[[], bytes] | None = None
-    error: BaseException | None = None
-    value: Any = None
-
-
-@dataclass(slots=True)
-class Counts:
-    """What the writer did so far."""
-
-    changes: int = 0
-    commits: int = 0
-    retries: int = 0
-    largest: int = 0
-    busy_s: float = 0.0
 
 
 class Desk:
@@ -82,7 +52,7 @@ class Desk:
         self.counts = Counts()
         self.table = operations.table()
         self.stopping = False
-        self._queue: queue.SimpleQueue[_Job | None] = queue.SimpleQueue()
+        self._queue: queue.SimpleQueue[Change | None] = queue.SimpleQueue()
         self._waiting = 0
         self._reading = 0
         self._mine = threading.local()
@@ -107,7 +77,7 @@ class Desk:
                 lambda scope: operations.perform(found, request, scope), caller, long=name in _LONG
             )
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        job = _Job(
+        change = Change(
             lambda scope: operations.perform(found, request, scope),
             caller,
             done,
@@ -115,7 +85,7 @@ class Desk:
             reply=found.reply,
             told=lambda: _told(found, request),
         )
-        return await self._put(job)
+        return await self._put(change)
 
     async def read(self, function: Callable[[Scope], Any], caller: Caller, *, long: bool = False) -> Any:
         """What the function gives back; it runs in a thread, in one reading transaction.
@@ -154,7 +124,7 @@ class Desk:
             reply: the type of what comes back, by which a repeated call with the same `key` is answered.
         """
         done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
-        return await self._put(_Job(function, caller, done, action, body, key, reply))
+        return await self._put(Change(function, caller, done, action, body, key, reply))
 
     def write_later(self, function: Callable[[Scope], Any], caller: Caller) -> None:
         """Have the function change the record some time soon; nobody waits for it, and nobody is told when it fails."""
@@ -162,7 +132,7 @@ class Desk:
             self._waiting += 1
             done: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
             done.cancel()
-            self._queue.put(_Job(function, caller, done))
+            self._queue.put(Change(function, caller, done))
 
     @property
     def waiting(self) -> int:
@@ -215,7 +185,7 @@ class Desk:
         try:
             return self._once(store, function, caller)
         except Unavailable:
-            if not _remote(store):
+            if not is_remote(store):
                 raise
             return self._once(store, function, caller)  # a connection that was lost is opened again
 
@@ -237,14 +207,14 @@ class Desk:
 
     # ---- writing -------------------------------------------------------------------------------------------------------
 
-    async def _put(self, job: _Job) -> Any:
+    async def _put(self, change: Change) -> Any:
         if self.stopping:
             raise Unavailable(_STOPPING, hint="send it again in a moment")
         if self._waiting >= WAITING:
             raise BusyError(_BUSY, hint="send it again in a moment")
         self._waiting += 1
-        self._queue.put(job)
-        return await job.done
+        self._queue.put(change)
+        return await change.done
 
     def _write_on(self) -> None:
         """The writing thread."""
@@ -255,13 +225,18 @@ class Desk:
             self._loop.call_soon_threadsafe(self._first.set_exception, error)
             return
         self._loop.call_soon_threadsafe(self._first.set_result, None)
+        commits = Commits(store, self._scope, self.counts)
         ending = False
         while not ending:
             group, ending = self._next()
             if not group:
                 continue
             began = time.monotonic()
-            self._commit(store, group)
+            try:
+                commits.write(group)
+            except BaseException as error:  # noqa: BLE001 - whatever it is: this thread goes on, and those who wait are told
+                for change in group:
+                    change.error = error
             self.counts.busy_s += time.monotonic() - began
             self.counts.changes += len(group)
             self.counts.largest = max(self.counts.largest, len(group))
@@ -269,7 +244,7 @@ class Desk:
             self._forget(store)
         store.close()
 
-    def _next(self) -> tuple[list[_Job], bool]:
+    def _next(self) -> tuple[list[Change], bool]:
         first = self._queue.get()
         if first is None:
             return [], True
@@ -284,176 +259,24 @@ class Desk:
             group.append(following)
         return group, False
 
-    def _settle(self, group: list[_Job]) -> None:
+    def _settle(self, group: list[Change]) -> None:
         """In the event loop: tell everybody who still waits."""
         self._waiting -= len(group)
-        for job in group:
-            if job.done.done():
+        for change in group:
+            if change.done.done():
                 continue
-            if job.error is not None:
-                job.done.set_exception(job.error)
+            if change.error is not None:
+                change.done.set_exception(change.error)
             else:
-                job.done.set_result(job.value)
-
-    def _commit(self, store: Store, group: list[_Job]) -> None:
-        """Write a group in one transaction; where that fails as a whole, each of it in its own."""
-        deadline = time.monotonic() + _PATIENCE_S
-        try:
-            # Where a statement is a journey to another machine, savepoints are only set once something was refused.
-            try:
-                self._transact(store, group, savepoints=len(group) > 1 and not _remote(store))
-            except _RefusedError:
-                self._transact(store, group, savepoints=True)
-        except _UnsureError as error:
-            for job in group:
-                job.error = error
-        except Exception as error:  # noqa: BLE001 - every failure is told to the one whose change it is
-            if len(group) == 1 and not _remote(store):
-                group[0].error = error
-                return
-            away: Unavailable | None = None
-            for job in group:
-                away = self._alone(store, job, deadline) if away is None else away
-                job.error = away or job.error
-
-    def _alone(self, store: Store, job: _Job, deadline: float) -> Unavailable | None:
-        """Write one change; wait until the deadline for a database that went away. The error when it stayed away."""
-        pause = 0.01
-        while True:
-            job.error = None
-            try:
-                self._transact(store, [job], savepoints=False)
-                return None
-            except _UnsureError as error:
-                job.error = error
-                return None
-            except Unavailable as error:
-                job.error = error
-                if not _remote(store):
-                    return None
-                if time.monotonic() + pause > deadline:
-                    return error
-            except Exception as error:  # noqa: BLE001 - as above
-                job.error = error
-                return None
-            self.counts.retries += 1
-            time.sleep(pause)
-            pause = min(pause * 2, 1.0)
-
-    def _transact(self, store: Store, group: list[_Job], *, savepoints: bool) -> None:
-        """Run a group's changes in one transaction.
-
-        Raises Unavailable: nothing was kept. _UnsureError: something may have been. _RefusedError: one of several was
-        refused and there are no savepoints; nothing was kept.
-        """
-        committing = False
-        try:
-            with store.write() as tx:
-                later = Later(store.audit)
-                for job in group:
-                    self._one(store, tx, job, later, alone=len(group) == 1, savepoint=savepoints)
-                if later.leaves:
-                    store.audit.add_leaves(tx, later.leaves)
-                committing = True
-        except Unavailable as error:
-            if committing and _remote(store):
-                raise _UnsureError(
-                    f"the database went away while it was to keep this; it may have: {error.message}",
-                    hint="look whether it is there, or send it again with the same Idempotency-Key",
-                ) from error
-            raise
-        except LinealError as error:
-            if len(group) > 1:
-                raise
-            group[0].error = error
-        self.counts.commits += 1
-
-    def _one(self, store: Store, tx: Tx, job: _Job, later: Later, *, alone: bool, savepoint: bool) -> None:
-        """Run one change; what it refuses is its own matter, everything else fails the group."""
-        job.error = None
-        scope = self._scope(tx, replace(store, audit=later), job.caller)
-        appended = len(later.leaves)
-        if savepoint:
-            tx.run("SAVEPOINT request")
-        try:
-            job.value = self._done(scope, job)
-        except Unavailable:
-            raise
-        except LinealError as error:
-            if alone:
-                raise  # the transaction is all its own
-            if not savepoint:
-                raise _RefusedError from error
-            job.error = error
-            del later.leaves[appended:]
-            tx.run("ROLLBACK TO SAVEPOINT request")
-        if savepoint:
-            tx.run("RELEASE SAVEPOINT request")
-
-    def _done(self, scope: Scope, job: _Job) -> Any:
-        """The reply of one change: made now, or the one kept for the same key."""
-        if not job.key:
-            return self._run(scope, job)
-        asked = job.caller.token or job.caller.actor
-        digest = sha256(job.told() if job.told else job.body)
-        kept = scope.store.replies.get_reply(scope.tx, job.caller.door, asked, job.key, at=scope.at)
-        if kept is not None:
-            if kept[0] != digest:
-                raise Conflict(
-                    f"the Idempotency-Key {job.key!r} came with another request before",
-                    hint="use a new key for a new request",
-                )
-            return msgspec.json.decode(kept[1], type=job.reply)
-        value = self._run(scope, job)
-        body = msgspec.json.encode(value)
-        if not scope.store.replies.add_reply(
-            scope.tx, job.caller.door, asked, job.key, digest=digest, body=body, at=scope.at
-        ):
-            raise Unavailable("another server is answering the very same request", hint="send it again")
-        return value
-
-    def _run(self, scope: Scope, job: _Job) -> Any:
-        value = job.function(scope)
-        if job.action:
-            operations.add_leaf(scope, job.action, job.body)
-        return value
+                change.done.set_result(change.value)
 
     def _forget(self, store: Store) -> None:
         """Now and then, remove replies that are kept no longer."""
         if time.monotonic() < self._forget_at:
             return
         self._forget_at = time.monotonic() + _FORGET_EVERY_S
-        with contextlib.suppress(LinealError), store.write() as tx:
+        with contextlib.suppress(Exception), store.write() as tx:
             store.replies.forget_replies(tx, at=now_us())
-
-
-class Later:
-    """An AuditStore that appends its leaves at the end of the transaction, all at once.
-
-    From the first leaf to the commit every other server waits; so the leaves come last, after the work of the whole group.
-    """
-
-    def __init__(self, audit: AuditStore) -> None:
-        self._audit = audit
-        self.leaves: list[Leaf] = []
-
-    def add_leaf(
-        self, tx: Tx, *, door: str, actor: str, action: str, digest: str, body: bytes, at: int
-    ) -> int:
-        """Keep a leaf for the end. The number given back is 0: it is not known yet."""
-        self.leaves.append(Leaf(door=door, actor=actor, action=action, digest=digest, body=body, at=at))
-        return 0
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._audit, name)
-
-
-class _RefusedError(Exception):
-    """One of several changes was refused where no savepoint stands before it."""
-
-
-class _UnsureError(Unavailable):
-    """Whether the change was kept is not known."""
 
 
 async def _apart(function: Callable[[], Any]) -> Any:
@@ -475,10 +298,6 @@ async def _apart(function: Callable[[], Any]) -> Any:
 
     threading.Thread(target=work, name="long", daemon=True).start()
     return await done
-
-
-def _remote(store: Store) -> bool:
-    return store.engine.url.startswith("postgres")
 
 
 def _told(found: Operation, request: Any) -> bytes:
