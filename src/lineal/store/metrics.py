@@ -5,11 +5,12 @@ numpy is imported where points are sealed or read back, not when they arrive: a 
 
 from __future__ import annotations
 
+import itertools
 import sys
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from math import isnan, nan
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import msgspec
 
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
 
 CHUNK = 32_768  # most points of one chunk
 TAIL_POINTS = 32_768  # a run's blocks are sealed when they hold more points than this (count),
+MOST_POINTS = (
+    262_144  # ... or, with very many metrics, WORTH_SEALING for each of them, but never more than this,
+)
 TAIL_BLOCKS = 256  # or when there are more of them
 WORTH_SEALING = 256  # fewer points than this at a run's end stay the block they are
 
@@ -45,15 +49,8 @@ _SUMMARY = (
 )
 
 
-class _Fold(msgspec.Struct, frozen=True):
-    """What a metric did. A number that is NaN is None."""
-
-    count: int
-    last: float | None
-    last_step: int
-    last_at: int
-    minimum: float | None
-    maximum: float | None
+# What a metric did, as it is kept: count, last, last_step, last_at, minimum, maximum. A number that is NaN is None.
+_Kept: TypeAlias = "tuple[int, float | None, int, int, float | None, float | None]"
 
 
 class Metrics:
@@ -85,7 +82,7 @@ class Metrics:
             return 0
         fields = _fields(tx, node, keys)
         known = _summaries(tx, node, fields)
-        latest = {field: (fold.last_step, fold.last_at) for field, fold in known.items()}
+        latest = {field: (kept[2], kept[3]) for field, kept in known.items()}
         columns = new_only(tx, node, fields, columns, latest)
         if columns[0]:
             _add(tx, node, fields, columns, known)
@@ -109,7 +106,7 @@ class Metrics:
         words = get_words(tx, {row[1] for row in rows})
         found: dict[int, list[MetricSummary]] = {}
         for node, key, *rest in rows:
-            found.setdefault(node, []).append(_summary(words[key], _Fold(*rest)))
+            found.setdefault(node, []).append(_summary(words[key], tuple(rest)))
         for items in found.values():
             items.sort(key=lambda item: item.key.encode())
         return found
@@ -182,26 +179,40 @@ def _little_endian(column: array[int] | array[float]) -> bytes:
     return column.tobytes()
 
 
-def _fold(key: array[int], step: array[int], at: array[int], value: array[float]) -> dict[int, _Fold]:
-    """What every metric did in these points, by its index."""
+def _fold(columns: Columns) -> dict[int, list[Any]]:
+    """What every metric did in these points, by its index: as `_Kept`, but NaN as it is."""
     found: dict[int, list[Any]] = {}
-    for k, s, t, v in zip(key, step, at, value, strict=True):
+    for k, s, t, v in zip(*columns, strict=True):
         have = found.get(k)
         if have is None:
             found[k] = [1, v, s, t, v, v]
             continue
         have[0] += 1
-        if (s, t) > (have[2], have[3]) or ((s, t) == (have[2], have[3]) and _wins(v, have[1])):
+        if s > have[2] or (s == have[2] and (t > have[3] or (t == have[3] and _wins(v, have[1])))):
             have[1], have[2], have[3] = v, s, t
-        if not isnan(v):  # a comparison with NaN is false: the first number replaces it
+        if v == v:  # a comparison with NaN is false: the first number replaces it
             if not v >= have[4]:
                 have[4] = v
             if not v <= have[5]:
                 have[5] = v
-    return {
-        k: _Fold(count, _known(last), s, t, _known(low), _known(high))
-        for k, (count, last, s, t, low, high) in found.items()
-    }
+    return found
+
+
+def _both(before: _Kept | None, after: list[Any]) -> _Kept:
+    """What is kept of a metric once the points behind `after` have come."""
+    count, last, step, at, low, high = after
+    if before is not None:
+        count += before[0]
+        if step < before[2] or (
+            step == before[2]
+            and (at < before[3] or (at == before[3] and not _wins(last, _number(before[1]))))
+        ):
+            last, step, at = _number(before[1]), before[2], before[3]
+        if before[4] is not None:
+            low = before[4] if not low <= before[4] else low
+        if before[5] is not None:
+            high = before[5] if not high >= before[5] else high
+    return count, _known(last), step, at, _known(low), _known(high)
 
 
 def _fields(tx: Tx, node: int, keys: Sequence[str]) -> list[int]:
@@ -211,7 +222,7 @@ def _fields(tx: Tx, node: int, keys: Sequence[str]) -> list[int]:
     return [ids[name] for name in keys]
 
 
-def _add(tx: Tx, node: int, fields: list[int], columns: Columns, known: dict[int, _Fold]) -> None:
+def _add(tx: Tx, node: int, fields: list[int], columns: Columns, known: dict[int, _Kept]) -> None:
     """Keep points as a block, and bring the summaries, which are `known`, up to date with them."""
     block = Block(fields, *(_little_endian(column) for column in columns))
     tx.run(
@@ -220,25 +231,30 @@ def _add(tx: Tx, node: int, fields: list[int], columns: Columns, known: dict[int
         count=len(columns[0]),
         body=msgspec.msgpack.encode(block),
     )
-    folds = {fields[index]: fold for index, fold in _fold(*columns).items()}
+    folds = {fields[index]: fold for index, fold in _fold(columns).items()}
     insert(
         tx,
         "metric",
         _SUMMARY,
-        [
-            (node, field, *msgspec.structs.astuple(_both(known.get(field), folds[field])))
-            for field in sorted(folds)
-        ],
+        [(node, field, *_both(known.get(field), folds[field])) for field in sorted(folds)],
         "ON CONFLICT (node, field) DO UPDATE SET count = excluded.count, last = excluded.last, "
         "last_step = excluded.last_step, last_at = excluded.last_at, minimum = excluded.minimum, "
         "maximum = excluded.maximum",
     )
     blocks, points = _tail_size(tx, node)
-    if points > TAIL_POINTS or blocks > TAIL_BLOCKS:
+    if blocks > TAIL_BLOCKS or (points > TAIL_POINTS and _many(tx, node, points)):
         _seal(tx, node)
 
 
-def _summaries(tx: Tx, node: int, fields: list[int]) -> dict[int, _Fold]:
+def _many(tx: Tx, node: int, points: int) -> bool:
+    """Whether so many unsealed points are worth sealing: a chunk of few points costs more than it saves."""
+    if points > MOST_POINTS:
+        return True
+    metrics = tx.value("SELECT count(*) FROM metric WHERE node = :node", node=node) or 1
+    return points >= WORTH_SEALING * int(metrics)
+
+
+def _summaries(tx: Tx, node: int, fields: list[int]) -> dict[int, _Kept]:
     """What is known of these metrics of a run."""
     rows = tx.rows(
         "SELECT field, count, last, last_step, last_at, minimum, maximum FROM metric "
@@ -246,26 +262,7 @@ def _summaries(tx: Tx, node: int, fields: list[int]) -> dict[int, _Fold]:
         node=node,
         fields=fields,
     )
-    return {row[0]: _Fold(*row[1:]) for row in rows}
-
-
-def _wins(value: float, other: float) -> bool:
-    """Whether a value is the last one beside another of the same step and time, in whatever order they arrived."""
-    return value > other or (isnan(other) and not isnan(value))
-
-
-def _both(before: _Fold | None, after: _Fold) -> _Fold:
-    if before is None:
-        return after
-    earlier, later = (before.last_step, before.last_at), (after.last_step, after.last_at)
-    newer = later > earlier or (later == earlier and _wins(_number(after.last), _number(before.last)))
-    newest = after if newer else before
-    return msgspec.structs.replace(
-        newest,
-        count=before.count + after.count,
-        minimum=min((v for v in (before.minimum, after.minimum) if v is not None), default=None),
-        maximum=max((v for v in (before.maximum, after.maximum) if v is not None), default=None),
-    )
+    return {row[0]: row[1:] for row in rows}
 
 
 def _tail_size(tx: Tx, node: int) -> tuple[int, int]:
@@ -276,54 +273,52 @@ def _tail_size(tx: Tx, node: int) -> tuple[int, int]:
 
 def _tail(tx: Tx, node: int, field: int | None) -> list[Points]:
     """The unsealed points of one metric, in order of arrival."""
-    rows = tx.rows("SELECT id, body FROM metric_block WHERE node = :node ORDER BY id", node=node)
-    return [points for _, found in _by_field(rows) for id, points in found if id == field]
+    if field is None:
+        return []
+    found: list[Points] = []
+    for _, body in _blocks(tx, node):
+        block = msgspec.msgpack.decode(body, type=Block)
+        if field in block.fields:
+            fields, points = _points(block)
+            found.append(points if len(block.fields) == 1 else points.take(fields == field))
+    return found
 
 
-def _by_field(blocks: Iterable[Row]) -> Iterable[tuple[int, list[tuple[int, Points]]]]:
-    """For every block its number, and its points by field."""
+def _blocks(tx: Tx, node: int) -> list[Row]:
+    """Numbers and bodies of the unsealed blocks of a run, in order of arrival."""
+    return tx.rows("SELECT id, body FROM metric_block WHERE node = :node ORDER BY id", node=node)
+
+
+def _points(block: Block) -> tuple[NDArray[np.int64], Points]:
+    """A block's points, with the field of each."""
     import numpy as np
 
     from lineal.store.codec import Points
 
-    for id, body in blocks:
-        block = msgspec.msgpack.decode(body, type=Block)
-        key = np.frombuffer(block.key, "<u4")
-        whole = Points(
-            np.frombuffer(block.step, "<i8").astype(np.int64, copy=False),
-            np.frombuffer(block.at, "<i8").astype(np.int64, copy=False),
-            np.frombuffer(block.value, "<f8").astype(np.float64, copy=False),
-        )
-        if len(block.fields) == 1:
-            yield id, [(block.fields[0], whole)]
-            continue
-        order = np.argsort(key, kind="stable")
-        bounds = np.searchsorted(key[order], np.arange(len(block.fields) + 1))
-        yield (
-            id,
-            [
-                (field, whole.take(order[bounds[i] : bounds[i + 1]]))
-                for i, field in enumerate(block.fields)
-                if bounds[i] < bounds[i + 1]
-            ],
-        )
+    fields = np.array(block.fields, np.int64)[np.frombuffer(block.key, "<u4")]
+    return fields, Points(
+        np.frombuffer(block.step, "<i8").astype(np.int64, copy=False),
+        np.frombuffer(block.at, "<i8").astype(np.int64, copy=False),
+        np.frombuffer(block.value, "<f8").astype(np.float64, copy=False),
+    )
 
 
 def _seal(tx: Tx, node: int) -> None:
+    import numpy as np
+
     from lineal.store import codec
 
-    rows = tx.rows("SELECT id, body FROM metric_block WHERE node = :node ORDER BY id", node=node)
-    parts: dict[int, list[Points]] = {}
-    for _, found in _by_field(rows):
-        for field, points in found:
-            parts.setdefault(field, []).append(points)
-    for field in sorted(parts):
-        _add_chunks(tx, node, field, codec.joined(parts[field]))
-    tx.run(
-        "DELETE FROM metric_block WHERE node = :node AND id <= :last",
-        node=node,
-        last=rows[-1][0] if rows else 0,
-    )
+    rows = _blocks(tx, node)
+    if not rows:
+        return
+    parts = [_points(msgspec.msgpack.decode(body, type=Block)) for _, body in rows]
+    fields, points = np.concatenate([part[0] for part in parts]), codec.joined([part[1] for part in parts])
+    order = np.argsort(fields, kind="stable")  # by metric, each in order of arrival
+    fields, points = fields[order], points.take(order)
+    bounds = [0, *(np.flatnonzero(np.diff(fields)) + 1).tolist(), len(fields)]
+    for first, end in itertools.pairwise(bounds):
+        _add_chunks(tx, node, int(fields[first]), points.take(slice(first, end)))
+    tx.run("DELETE FROM metric_block WHERE node = :node AND id <= :last", node=node, last=rows[-1][0])
 
 
 def _add_chunks(tx: Tx, node: int, field: int, points: Points) -> None:
@@ -372,21 +367,27 @@ def _add_chunk(tx: Tx, node: int, field: int, sequence: int, points: Points) -> 
     )
 
 
-def _summary(key: str, fold: _Fold) -> MetricSummary:
+def _summary(key: str, kept: _Kept) -> MetricSummary:
+    count, last, step, at, low, high = kept
     return MetricSummary(
         key=key,
-        count=fold.count,
-        last=_number(fold.last),
-        last_step=fold.last_step,
-        last_at=fold.last_at,
-        minimum=_number(fold.minimum),
-        maximum=_number(fold.maximum),
+        count=count,
+        last=_number(last),
+        last_step=step,
+        last_at=at,
+        minimum=_number(low),
+        maximum=_number(high),
     )
 
 
 def _known(value: float) -> float | None:
     """SQLite would store a NaN as NULL; so do we, on both engines, and say so."""
     return None if isnan(value) else value
+
+
+def _wins(value: float, other: float) -> bool:
+    """Whether a value is the last one beside another of the same step and time, in whatever order they arrived."""
+    return value > other or (isnan(other) and not isnan(value))
 
 
 def _number(value: float | None) -> float:
