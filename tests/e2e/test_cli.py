@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -272,3 +273,13 @@ def test_the_demo_never_touches_a_folder_that_is_not_its_own(tmp_path: Path) -> 
     assert done.returncode == 1
     assert "is not a demo" in done.stderr
     assert [entry.name for entry in (tmp_path / "mine").iterdir()] == ["thesis.txt"]
+
+
+def test_runs_are_found_by_the_time_they_began(recorded: Path) -> None:
+    first, last = sorted(run["started_at"] for run in document(recorded, "runs"))
+    assert len(document(recorded, "runs", f"started_at > {first}")) == 1
+    assert len(document(recorded, "runs", "started_at > '2025-01-01' AND state = finished")) == 2
+    moment = datetime.fromtimestamp(last / 1e6, UTC)
+    assert (
+        document(recorded, "runs", f"started_at > '{moment + timedelta(seconds=1):%Y-%m-%dT%H:%M:%S}'") == []
+    )

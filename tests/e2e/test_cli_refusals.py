@@ -28,6 +28,8 @@ USAGE, NOT_FOUND, UNAVAILABLE = 2, 3, 4
         (["runs", "--sotr", "x"], USAGE, "--sort"),
         (["runs", "metrics.auc 1"], USAGE, "cannot be read from here"),
         (["runs", "shape = 1"], USAGE, "is not a field of a run"),
+        (["runs", "state = finishd"], USAGE, "running, finished, failed, killed, lost"),
+        (["runs", "started_at > soon"], USAGE, "is compared with a time"),
         (["runs", "--sort", "shape"], USAGE, "cannot be ordered by"),
         (["runs", "--limit", "0"], USAGE, "--limit"),
         (["show", ""], USAGE, "an empty reference"),

@@ -160,7 +160,8 @@ class Run:
         found = _values.number(key, value)
         if key not in self._rounded and not _values.is_exact(value, found):
             self._rounded.add(key)
-            text = f"metric {key!r} had the whole number {value}, which is kept as {found!r}"
+            digits = str(value) if -(10**40) < value < 10**40 else "of over 40 digits"
+            text = f"metric {key!r} had the whole number {digits}, which is kept as {found!r}"
             self._json("note", level="warning", text=text)
         return found
 
@@ -170,7 +171,8 @@ class Run:
         try:
             return data.declare(self._json, self._project, self.id, type, op, what, role, name, kind)
         except Exception as error:  # noqa: BLE001 - recording never makes a program fail
-            tell(f"{type} of {what.__class__.__name__} {name!r} was not recorded: {error}")
+            called = f" {name!r}" if name else ""
+            tell(f"{type} of {what.__class__.__name__}{called} was not recorded: {error}")
             return what
 
     def _deliver(self) -> None:

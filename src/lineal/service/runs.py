@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 import re
+from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from lineal.core.errors import Invalid
+from lineal.core.events import State
 from lineal.core.model import MetricSummary, RunRecord
 from lineal.service import references
 from lineal.service.operations import Scope, operation
@@ -218,7 +220,11 @@ def _term(field: str, op: str, raw: str) -> Term:
         )
     quoted = raw[0] in "'\""
     value: str | float = raw[1:-1].replace(raw[0] * 2, raw[0]) if quoted else raw
-    if group == "metrics" or field in ("started_at", "ended_at"):
+    if field in ("started_at", "ended_at"):
+        value = _moment(field, str(value))
+    elif field == "state" and op in ("=", "!=") and value not in set(State):
+        raise Invalid(f"{raw} is no state of a run", hint=f"one of {', '.join(State)}")
+    elif group == "metrics":
         try:
             value = float(value)
         except ValueError:
@@ -231,6 +237,23 @@ def _term(field: str, op: str, raw: str) -> Term:
         except ValueError:
             value = raw
     return Term(field, op, value)
+
+
+def _moment(field: str, text: str) -> float:
+    """A time in a filter as UTC microseconds: written so, or as ISO 8601, where one without a zone is UTC."""
+    try:
+        return float(text)
+    except ValueError:
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise Invalid(
+            f"{field} is compared with a time, not {text!r}",
+            hint=f"for example: {field} > '2025-11-23' or {field} > '2025-11-23T14:30' (UTC), or UTC microseconds",
+        ) from None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return float((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
 
 
 def parse_order(text: str) -> Order:
