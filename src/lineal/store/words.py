@@ -70,29 +70,25 @@ def find_field(tx: Tx, scope: Scope, key: str) -> int | None:
 
 def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
     """The numbers of keys, given now to those that are new."""
-    words = add_words(tx, keys)
-    known = _find_fields(tx, scope, list(words.values()))
-    missing = sorted(word for word in words.values() if word not in known)
-    if missing:
-        insert(
-            tx,
-            "field",
-            (("scope", "text"), ("name", "bigint")),
-            [(scope, word) for word in missing],
-        )
-        known |= _find_fields(tx, scope, missing)
-    return {key: known[word] for key, word in words.items()}
+    named = {key: name_of(keep(key)) for key in keys}
+    known = _find_keys(tx, scope, named)
+    if len(known) < len(set(named.values())):  # rarely: mostly all of them are known
+        words = sorted(add_words(tx, named).values())
+        insert(tx, "field", (("scope", "text"), ("name", "bigint")), [(scope, word) for word in words])
+        known = _find_keys(tx, scope, named)
+    return {key: known[name] for key, name in named.items()}
+
+
+def _find_keys(tx: Tx, scope: Scope, named: dict[str, str]) -> dict[str, int]:
+    rows = tx.rows(
+        "SELECT w.name, f.id FROM word w JOIN field f ON f.name = w.id AND f.scope = :scope "
+        f"WHERE w.name IN ({each(tx, 'names', 'text')})",
+        scope=scope,
+        names=list(named.values()),
+    )
+    return dict(rows)
 
 
 def _find(tx: Tx, names: list[str]) -> dict[str, int]:
     rows = tx.rows(f"SELECT name, id FROM word WHERE name IN ({each(tx, 'names', 'text')})", names=names)
-    return dict(rows)
-
-
-def _find_fields(tx: Tx, scope: Scope, words: list[int]) -> dict[int, int]:
-    rows = tx.rows(
-        f"SELECT name, id FROM field WHERE scope = :scope AND name IN ({each(tx, 'words')})",
-        scope=scope,
-        words=words,
-    )
     return dict(rows)
