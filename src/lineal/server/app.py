@@ -9,12 +9,13 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import LinealError
 from lineal.doors.mlflow import errors as mlflow_errors
 from lineal.doors.mlflow.app import routes as mlflow
+from lineal.doors.mlflow.info import VERSION as MLFLOW
 from lineal.doors.native.app import routes as native
 from lineal.server.config import Config
 from lineal.server.guard import Guard, Receive, Scope, Send
@@ -101,6 +102,10 @@ def own(desk: Desk, config: Config, metrics: Metrics) -> list[BaseRoute]:
         return JSONResponse({"status": "ready"})
 
     async def told(request: Request) -> Response:
+        if request.headers.get("user-agent", "").startswith(
+            "mlflow-"
+        ):  # these read the text as MLflow's version
+            return PlainTextResponse(MLFLOW)
         return JSONResponse({"name": "lineal", "version": version("lineal"), "api": ["lineal/v1"]})
 
     async def figures(request: Request) -> Response:

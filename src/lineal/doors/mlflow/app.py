@@ -28,6 +28,7 @@ from lineal.doors.mlflow import (
     model_verbs,
     registry_verbs,
     search,
+    trace_verbs,
     tracking,
     uploads,
     webhooks,
@@ -58,6 +59,7 @@ def verbs() -> list[Verb]:
         *artifacts.ROUTES,
         *uploads.ROUTES,
         *webhooks.ROUTES,
+        *trace_verbs.ROUTES,
     ]
 
 

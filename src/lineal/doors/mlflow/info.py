@@ -6,6 +6,8 @@ from lineal.doors.mlflow.wire import Message, Verb
 from lineal.service.operations import Scope
 from lineal.store.signing import signs
 
+VERSION = "3.17.2"  # of the protocol, by which its clients decide what they may ask
+
 
 def server_info(scope: Scope, message: Message) -> Message:
     """What this server can do, in MLflow's words."""
