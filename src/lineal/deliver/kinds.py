@@ -7,7 +7,7 @@ import os
 _MODELS = frozenset(
     ".pt .pth .onnx .safetensors .joblib .skops .ubj .keras .tflite .gguf .ckpt .mar .cbm .pkl .pickle .bst".split()
 )
-_REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp .txt .log".split())
+_REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp".split())
 _CONFIGS = frozenset(".yaml .yml .toml .ini .cfg".split())
 _CONFIG_WORDS = ("config", "param", "setting", "hparam", "arguments", "options")
 _LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.load", "safe_open", "load_file")
@@ -18,9 +18,9 @@ def extension(path: bytes) -> str:
     return os.path.splitext(os.path.basename(os.fsdecode(path)))[1].lower()
 
 
-def kind_of(path: bytes) -> str:
-    """The artifact kind (ARCHITECTURE.md section 2) that the name suggests: report, or dataset."""
-    return "report" if extension(path) in _REPORTS else "dataset"
+def kind_of(path: bytes, *, written: bool) -> str:
+    """The artifact kind (ARCHITECTURE.md section 2) that the name suggests: a picture or page that a run wrote is a report."""
+    return "report" if written and extension(path) in _REPORTS else "dataset"
 
 
 def is_config(path: bytes) -> bool:

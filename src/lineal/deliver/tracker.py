@@ -373,7 +373,7 @@ class Tracker:
         return ev.VersionState(
             namespace=namespace,
             name=name,
-            kind="model" if place.model else kinds.kind_of(path),
+            kind="model" if place.model else kinds.kind_of(path, written=place.written is not None),
             digest=digest,
             level=content.level,
             reason=content.reason,
