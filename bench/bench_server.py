@@ -16,11 +16,13 @@ import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from bench.figures import Figure, report
 
 LINEAL = str(Path(sys.executable).parent / "lineal")
 API = "/api/lineal/v1"
+MLFLOW = "/api/2.0/mlflow"
 CONNECTIONS = 8
 SECONDS = 4.0
 
@@ -67,7 +69,7 @@ def pss_mb(pid: int) -> float:
 def hammer(port: int, method: str, path: str, body: str) -> tuple[float, float, float]:
     """(answers per second, median ms, 99th percentile ms) over several connections that each wait for their answer.
 
-    `{n}` in the body is another 64-bit number each time, as base64.
+    `{i}` in the body is another number each time, `{n}` the same as base64 of 64 bits.
     """
     took: list[float] = []
     until = time.monotonic() + SECONDS
@@ -80,7 +82,7 @@ def hammer(port: int, method: str, path: str, body: str) -> tuple[float, float, 
             connection.request(
                 method,
                 path,
-                body.replace("{n}", base64.b64encode(struct.pack("<q", number)).decode()) or None,
+                numbered(body, number) or None,
                 {"Content-Type": "application/json"},
             )
             answer = connection.getresponse()
@@ -96,6 +98,12 @@ def hammer(port: int, method: str, path: str, body: str) -> tuple[float, float, 
         thread.join()
     took.sort()
     return len(took) / SECONDS, statistics.median(took) * 1e3, took[int(len(took) * 0.99)] * 1e3
+
+
+def numbered(body: str, number: int) -> str:
+    return body.replace("{n}", base64.b64encode(struct.pack("<q", number)).decode()).replace(
+        "{i}", str(number)
+    )
 
 
 def fsync_ms(folder: Path) -> float:
@@ -129,7 +137,7 @@ def batch(events: list[dict[str, object]]) -> str:
     )
 
 
-def engine(name: str, folder: Path, store: str = "", *, writes: float | None) -> list[Figure]:
+def engine(name: str, folder: Path, store: str = "", *, writes: float) -> list[Figure]:
     run = {"type": "run_started", "run": f"{1:032x}", "namespace": "n", "job": "j", "at": 1}
     one = {"key": "AAAAAA==", "at": "AQAAAAAAAAA=", "value": "AAAAAAAA8D8="}
     point = {"type": "metrics", "run": f"{1:032x}", "keys": ["loss"], "step": "{n}", **one}
@@ -140,36 +148,37 @@ def engine(name: str, folder: Path, store: str = "", *, writes: float | None) ->
     with serving(folder, store) as (port, pid, _):
         time.sleep(1.0)
         idle = pss_mb(pid)
-        hammer_once(port, batch([run]))
-        write = hammer(port, "POST", f"{API}/ingest", batch([point]))
+        post(port, f"{API}/ingest", batch([run]))
+        made = post(port, f"{MLFLOW}/runs/create", '{"experiment_id": "0"}')
+        metric = {"run_id": made["run"]["info"]["run_id"], "key": "loss", "value": 0.5, "timestamp": 1}
+        logged = hammer(port, "POST", f"{MLFLOW}/runs/log-metric", json.dumps({**metric, "step": "{i}"}))
+        event = hammer(port, "POST", f"{API}/ingest", batch([point]))
         read = hammer(port, "GET", f"{API}/aliases", "")
         bare = hammer(port, "GET", "/health", "")
         loaded = pss_mb(pid)
+    many = f"{CONNECTIONS} connections"
     return [
         Figure(f"{name}: start to first healthy answer", statistics.median(starts), "s", 1.0),
         Figure(f"{name}: memory when idle (PSS)", idle, "MB", 90),
         Figure(f"{name}: memory after the load (PSS)", loaded, "MB"),
-        Figure(
-            f"{name}: single metric points, durable, {CONNECTIONS} connections",
-            write[0],
-            "/s",
-            writes,
-            higher=True,
-        ),
-        Figure(f"{name}: such a point, median", write[1], "ms"),
-        Figure(f"{name}: such a point, 99th percentile", write[2], "ms"),
-        Figure(f"{name}: questions to the store, {CONNECTIONS} connections", read[0], "/s"),
-        Figure(f"{name}: /health, {CONNECTIONS} connections (client included)", bare[0], "/s"),
+        Figure(f"{name}: single log-metric, durable, {many}", logged[0], "/s", writes, higher=True),
+        Figure(f"{name}: such a request, median", logged[1], "ms"),
+        Figure(f"{name}: such a request, 99th percentile", logged[2], "ms"),
+        Figure(f"{name}: one event with its message kept, {many}", event[0], "/s"),
+        Figure(f"{name}: questions to the store, {many}", read[0], "/s"),
+        Figure(f"{name}: /health, {many} (client included)", bare[0], "/s"),
     ]
 
 
-def hammer_once(port: int, body: str) -> None:
+def post(port: int, path: str, body: str) -> Any:
     connection = http.client.HTTPConnection("127.0.0.1", port)
-    connection.request("POST", f"{API}/ingest", body, {"Content-Type": "application/json"})
+    connection.request("POST", path, body, {"Content-Type": "application/json"})
     answer = connection.getresponse()
-    if answer.status != 200:
-        raise RuntimeError(answer.read())
+    said = answer.read()
     connection.close()
+    if answer.status != 200:
+        raise RuntimeError(said)
+    return json.loads(said)
 
 
 def main() -> None:
