@@ -20,6 +20,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("run", "Run a command and record what it read and wrote."),
         "init": ("store", "Begin a project here, or set where its record is kept."),
         "sync": ("store", "Deliver what ended or crashed programs left in the journal."),
+        "import": ("importing", "Take in what another tracking system recorded."),
     },
     "Ask": {
         "runs": ("record", "List and search runs."),

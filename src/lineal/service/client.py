@@ -17,6 +17,9 @@ from lineal.store.open import Store, open_store
 _WHERE = {
     "ingest": "ingest",
     "positions": "ingest",
+    "import": "importing",
+    "import-stamps": "importing",
+    "import-count": "importing",
     "runs": "runs",
     "metrics": "runs",
     "show": "show",

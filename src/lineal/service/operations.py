@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _MODULES = (
     "ingest",
+    "importing",
     "runs",
     "show",
     "lineage",
