@@ -200,6 +200,9 @@ def test_the_page_is_opened_on_a_server_that_runs_or_is_started(project: Path) -
     assert url.startswith("http://127.0.0.1:")
     again = lineal(project, "ui", "--no-browser")
     assert (again.returncode, url in again.stderr) == (0, True)
+    assert (
+        lineal(project, "--server", url, "runs").returncode == 0
+    )  # it has started: Ctrl-C now ends it in order
     process.send_signal(signal.SIGINT)
     assert process.wait(20) == 0
     process.stderr.close()
