@@ -37,9 +37,9 @@ bench: ## the benchmarks, each beside its limit; writes bench/RESULTS.md
 	@$(SETUP) bench
 	$(BIN)/python -m bench
 
-soak: ## the property tests with many more examples, servers killed 200 times
+soak: ## the long forms: ten million edges, servers killed 200 times, many more examples; adds to bench/RESULTS.md
 	@$(SETUP) test
-	LINEAL_SOAK=1 $(BIN)/python -m pytest --timeout=3600 tests/props tests/server/test_life.py tests/server/test_fuzz.py
+	$(BIN)/python -m bench soak
 
 docs: ## the documentation, into site/
 	@$(SETUP) docs

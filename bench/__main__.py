@@ -1,4 +1,7 @@
-"""`python -m bench [NAME...]`: run the benchmarks one after the other, print their tables, write bench/RESULTS.md."""
+"""`python -m bench [NAME...]`: run the benchmarks one after the other, print their tables, write bench/RESULTS.md.
+
+`python -m bench soak` runs the long forms and puts what they printed behind them in the same file.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,52 @@ def memory() -> str:
         return ""
 
 
+SOAK = "# Long forms, as printed by `make soak`\n"
+LONG = (
+    ("ten million edges", {"LINEAL_EDGES": "10000000"}, ["-m", "bench.bench_store", "million_edges"]),
+    (
+        "servers killed 200 times, property tests with many examples",
+        {"LINEAL_SOAK": "1"},
+        [
+            "-m",
+            "pytest",
+            "-q",
+            "--timeout=3600",
+            "tests/props",
+            "tests/server/test_life.py",
+            "tests/server/test_fuzz.py",
+        ],
+    ),
+)
+
+
+def soak() -> int:
+    """Run the long forms; what they printed last goes into the results."""
+    results = FOLDER / "RESULTS.md"
+    text = results.read_text().partition(SOAK)[0] if results.exists() else ""
+    text = text.rstrip() + f"\n\n{SOAK}\nOn {time.strftime('%Y-%m-%d')}.\n"
+    failed = 0
+    for title, more, command in LONG:
+        print(f"running {title} ...", file=sys.stderr, flush=True)
+        done = subprocess.run(
+            [sys.executable, *command],
+            cwd=FOLDER.parent,
+            env={**os.environ, **more},
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        print(done.stdout, flush=True)
+        failed |= done.returncode
+        last = done.stdout.rstrip() if "bench" in command[1] else done.stdout.rstrip().splitlines()[-1]
+        text += f"\n## {title}\n\n{last.removeprefix('## store').strip()}\n"
+        results.write_text(text)
+    return 1 if failed else 0
+
+
 def main() -> int:
     wanted = sys.argv[1:]
+    if wanted == ["soak"]:
+        return soak()
     names = [
         name for name in sorted(p.stem for p in FOLDER.glob("bench_*.py")) if not wanted or name[6:] in wanted
     ]
@@ -41,7 +88,9 @@ def main() -> int:
         if done.returncode:
             failed.append(name)
     if not wanted:
-        (FOLDER / "RESULTS.md").write_text(text)
+        results = FOLDER / "RESULTS.md"
+        _, mark, long_forms = results.read_text().partition(SOAK) if results.exists() else ("", "", "")
+        results.write_text(text.rstrip() + "\n" + (f"\n{mark}{long_forms}" if mark else ""))
     if failed:
         print(f"these ended with an error: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0
