@@ -70,6 +70,26 @@ def mlflow_command(place: str, with_bytes: bool, as_json: bool) -> int:
     return _import("mlflow", _mlflow(place), as_json, with_bytes=with_bytes)
 
 
+@import_command.command("trackio")
+@click.argument("place", metavar="DIR", type=click.Path(exists=True))
+@desk.json_option
+def trackio_command(place: str, as_json: bool) -> int:
+    """Import from trackio: the folder of its databases, one for each project, or one of them."""
+    from lineal.connect.trackio import Folder
+
+    return _import("trackio", Folder(place), as_json)
+
+
+@import_command.command("wandb-offline")
+@click.argument("place", metavar="DIR", type=click.Path(exists=True))
+@desk.json_option
+def wandb_command(place: str, as_json: bool) -> int:
+    """Import runs that Weights & Biases wrote offline: the folder `wandb`, or one run in it."""
+    from lineal.connect.wandb import Folder
+
+    return _import("wandb", Folder(place), as_json)
+
+
 def _mlflow(place: str) -> found.Source:
     if place.startswith(("http://", "https://")):
         from lineal.connect.mlflow_rest import Server
@@ -98,7 +118,8 @@ def _import(system: str, source: found.Source, as_json: bool, *, with_bytes: boo
     finally:
         source.close()
     desk.answer(as_json, imported, lambda page: _lines(page, imported))
-    return exits.REFUSED if any(kind.left for kind in imported.kinds) or imported.left else exits.OK
+    missed = any(kind.left for kind in imported.kinds if kind.kind in (*found.KINDS, "files"))
+    return exits.REFUSED if missed or imported.left else exits.OK
 
 
 class _Taking:
@@ -236,6 +257,8 @@ class _Taking:
             counted = self._client.call("import-count", _request("ImportCountRequest", **part)).counts
             for kind in here:
                 here[kind] += counted.get(kind, 0)
+        more = [kind for kind, number in there.items() if number and kind not in here]  # never taken
+        here |= dict.fromkeys(more, 0)
         compared = [
             Compared(
                 kind=kind,
@@ -243,7 +266,7 @@ class _Taking:
                 taken=here[kind],
                 left=max(0, there.get(kind, 0) - here[kind]),
             )
-            for kind in found.KINDS
+            for kind in here
         ]
         if self._bytes:
             found_files, kept = self._files
@@ -308,6 +331,8 @@ def _lines(page: Page, imported: Imported) -> Iterator[Text]:
     width = max(len(kind.kind) for kind in imported.kinds)
     yield styled((f"{'':{width}}  {'found':>12}  {'taken':>12}  {'left':>8}", "dim"))
     for kind in imported.kinds:
+        if not kind.found and not kind.taken:
+            continue
         numbers = f"{kind.found:>12,}  {kind.taken:>12,}  {kind.left:>8,}"
         yield styled(f"{kind.kind:{width}}  ", (numbers, "bold red" if kind.left else ""))
     if imported.known:
