@@ -75,6 +75,9 @@ class PostgresTx:
         return None if row is None else row[0]
 
     def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor[Row]:
+        for name, value in values.items():
+            if type(value) is list and value:
+                values[name] = _array(value)
         try:
             return self._connection.execute(_formatted(sql), values)
         except _FOREIGN as error:
@@ -218,6 +221,17 @@ def _formatted(sql: str) -> str:
         return "%%" if found["percent"] else found["kept"].replace("%", "%%")
 
     return _TOKEN.sub(replace, sql)
+
+
+def _array(items: list[Any]) -> Any:
+    """Numbers as PostgreSQL writes an array of them, several times faster than the library does; anything else as it is.
+
+    Every statement casts the lists it is given, so the text is taken for what it is.
+    """
+    kind = type(next((item for item in items if item is not None), ""))
+    if kind is not int and kind is not float:
+        return items
+    return "{" + ",".join(["NULL" if item is None else repr(item) for item in items]) + "}"
 
 
 def _without_password(url: str) -> str:
