@@ -203,7 +203,11 @@ def _add(
 ) -> Experiment:
     group = scope.store.groups.add_group(scope.tx, name, KIND, parent=None, at=scope.at)
     now = scope.at // 1000
-    body = Body(group=group, artifact_location=place, created=now, updated=now, tags=tags or {})
+    # The default one was there before all others.
+    created = (
+        min([now, *(known.body.created for known in every(scope) if known.record)]) if number == 0 else now
+    )
+    body = Body(group=group, artifact_location=place, created=created, updated=created, tags=tags or {})
     record = scope.store.records.add_record(
         scope.tx, DOOR, KIND, name, _encode(body), number=number, numbered=number is None, at=scope.at
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 import msgspec
 
-from lineal.doors.mlflow import runs
 from lineal.doors.mlflow.errors import invalid
 from lineal.doors.mlflow.wire import (
     TEXTS,
@@ -25,6 +24,7 @@ from lineal.doors.mlflow.wire import (
 )
 from lineal.service.operations import Scope
 
+_MOST_AT_ONCE = 1_000_000  # points of one answer
 _MOST_BULK = 25_000  # points of one answer for several runs
 _MOST_RUNS = 100
 _MOST_SAMPLED = 2500  # points of one run in a chart
@@ -51,11 +51,10 @@ class _History(msgspec.Struct, omit_defaults=True):
 
 
 def get_history(scope: Scope, message: Message) -> _History:
-    """Every point of a metric, or a page of them, by time."""
-    limit = page_size(message, 1, 2**31) if "max_results" in message else None
+    """Every point of a metric, or a page of them, by time; of a million points and more a page always."""
+    limit = min(page_size(message, _MOST_AT_ONCE, 2**31), _MOST_AT_ONCE)
     offset = offset_of(message.get("page_token"))
-    known = runs.find(scope, message["run_id"])
-    found, count = history(scope, known.node, message["metric_key"], offset=offset, limit=limit)
+    found, count = history(scope, message["run_id"], message["metric_key"], offset=offset, limit=limit)
     end = offset + len(found)
     return _History(found, token_of(end) if end < count else "")
 
@@ -63,9 +62,11 @@ def get_history(scope: Scope, message: Message) -> _History:
 def get_history_bulk(scope: Scope, message: Message) -> Message:
     """Points of one metric of several runs: by run, then time."""
     wanted = message.get("run_id", [])
-    if not 1 <= len(wanted) <= _MOST_RUNS:
+    if not wanted:
+        raise invalid("GetMetricHistoryBulk request must specify at least one run_id.")
+    if len(wanted) > _MOST_RUNS:
         raise invalid(
-            f"GetMetricHistoryBulk request must specify at least one run_id and cannot specify more than {_MOST_RUNS}. "
+            f"GetMetricHistoryBulk request cannot specify more than {_MOST_RUNS} run_ids. "
             f"Received {len(wanted)} run_ids."
         )
     if "metric_key" not in message:
@@ -73,8 +74,7 @@ def get_history_bulk(scope: Scope, message: Message) -> Message:
     left = min(page_size(message, _MOST_BULK, 2**31), _MOST_BULK)
     metrics: list[Any] = []
     for run_id in sorted(set(wanted)):
-        known = runs.find(scope, run_id)
-        found, _ = history(scope, known.node, message["metric_key"], limit=left - len(metrics))
+        found, _ = history(scope, run_id, message["metric_key"], limit=left - len(metrics))
         metrics += [ShownOfRun(p.key, p.value, p.timestamp, p.step, run_id) for p in found]
     return {"metrics": metrics}
 
@@ -98,32 +98,29 @@ def get_history_interval(scope: Scope, message: Message) -> Message:
             f"end_step must be greater than start_step. Found start_step={start} and end_step={end}."
         )
     bounds = None if start is None or end is None else (int(start), int(end))
-    found = [runs.find(scope, run_id) for run_id in wanted]
-    return {
-        "metrics": [p for known in found for p in sample(scope, known, message["metric_key"], most, bounds)]
-    }
+    key = message["metric_key"]
+    return {"metrics": [p for run_id in wanted for p in sample(scope, run_id, key, most, bounds)]}
 
 
-def history(
-    scope: Scope, node: int, key: str, *, offset: int = 0, limit: int | None = None
-) -> tuple[list[Shown], int]:
-    """Points of a metric by time, then step, then value, from `offset`; and how many there are in all."""
+def history(scope: Scope, run_id: str, key: str, *, offset: int = 0, limit: int) -> tuple[list[Shown], int]:
+    """Points of a metric by time, then step, then value, from `offset`; and how many there are in all. None of a run that
+    is not known, as the protocol has it."""
     import numpy as np
 
-    step, at, value = scope.store.metrics.get_points(scope.tx, node, key)
+    step, at, value = scope.store.metrics.get_points(scope.tx, _node(scope, run_id), key)
     order = np.lexsort((value, step, at))
-    part = order[offset : len(order) if limit is None else offset + limit]
+    part = order[offset : offset + limit]
     return list(map(Shown, [key] * len(part), *_columns(step[part], at[part], value[part]))), len(order)
 
 
 def sample(
-    scope: Scope, known: runs.Known, key: str, most: int, bounds: tuple[int, int] | None
+    scope: Scope, run_id: str, key: str, most: int, bounds: tuple[int, int] | None
 ) -> list[ShownOfRun]:
     """At most so many points of a metric, spread evenly by their number over all that lie between two steps, the first and
     the last among them; by step, then time, then value."""
     import numpy as np
 
-    step, at, value = scope.store.metrics.get_points(scope.tx, known.node, key)
+    step, at, value = scope.store.metrics.get_points(scope.tx, _node(scope, run_id), key)
     if bounds is not None:
         inside = (step >= bounds[0]) & (step <= bounds[1])
         step, at, value = step[inside], at[inside], value[inside]
@@ -137,7 +134,11 @@ def sample(
         chosen[-1] = count - 1
         order = order[chosen]
     columns = _columns(step[order], at[order], value[order])
-    return [ShownOfRun(key, v, t, s, known.run_id) for v, t, s in zip(*columns, strict=True)]
+    return [ShownOfRun(key, v, t, s, run_id) for v, t, s in zip(*columns, strict=True)]
+
+
+def _node(scope: Scope, run_id: str) -> int:
+    return scope.store.runs.find_run(scope.tx, run_id) or 0
 
 
 def _columns(step: Any, at: Any, value: Any) -> tuple[list[Any], list[int], list[int]]:

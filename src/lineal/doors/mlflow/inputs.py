@@ -88,10 +88,12 @@ def log_model(scope: Scope, message: Message) -> Message:
 def search_datasets(scope: Scope, message: Message) -> Message:
     """Which datasets the runs of experiments read, and as what."""
     wanted = message.get("experiment_ids", [])
-    if not 1 <= len(wanted) <= _MOST_EXPERIMENTS:
+    if not wanted:
+        raise invalid("SearchDatasets request must specify at least one experiment_id.")
+    if len(wanted) > _MOST_EXPERIMENTS:
         raise invalid(
-            f"SearchDatasets request must specify at least one experiment_id and cannot specify more than "
-            f"{_MOST_EXPERIMENTS} experiment_ids. Received {len(wanted)} experiment_ids."
+            f"SearchDatasets request cannot specify more than {_MOST_EXPERIMENTS} experiment_ids. "
+            f"Received {len(wanted)} experiment_ids."
         )
     found: dict[tuple[str, str, str, str | None], None] = {}
     for number in dict.fromkeys(experiments.number_of(id) for id in wanted):
@@ -142,7 +144,7 @@ def _use(scope: Scope, known: runs.Known, dataset: Message, tags: dict[str, str]
         DOOR,
         INPUT,
         f"{known.run_id}/{node}",
-        _encode(shown.Input(tags=tags)),
+        msgspec.json.encode(shown.Input(tags=tags)),
         parent=known.node,
         node=node,
         at=scope.at,

@@ -157,10 +157,10 @@ def _loads(body: bytes) -> Any:
         return said
 
 
-def checked(said: Message, fields: Mapping[str, Field]) -> Message:
+def checked(said: Message, fields: Mapping[str, Field], path: str = "") -> Message:
     """The named values of a request in their types; those that are absent are left out.
 
-    Raises MlflowError: one is missing or of another type.
+    path: where in the request `said` stands, with a dot behind it. Raises MlflowError: one is missing or of another type.
     """
     found: Message = {}
     for name, wanted in fields.items():
@@ -171,21 +171,18 @@ def checked(said: Message, fields: Mapping[str, Field]) -> Message:
             value = value[0]
         if value is None or (wanted.required and value == ""):
             if wanted.required:
-                raise invalid(f"Missing value for required parameter '{name}'.{_SEE}")
+                raise invalid(f"Missing value for required parameter '{path}{name}'.{_SEE}")
             continue
         try:
             found[name] = _READ[wanted.kind](value)
         except (ValueError, TypeError, OverflowError):
-            raise invalid(f"{_refusal(name, value)}{_SEE}") from None
+            raise invalid(f"{_refusal(path + name, value)}{_SEE}") from None
     return found
 
 
 def read(said: Any, fields: Mapping[str, Field], path: str) -> Message:
     """One object of a list, checked as `checked`; `path` names it in a refusal."""
-    try:
-        return checked(said, fields)
-    except MlflowError as error:
-        raise invalid(f"{path}: {error.message}") from None
+    return checked(said, fields, f"{path}.")
 
 
 def _refusal(name: str, value: Any) -> str:
