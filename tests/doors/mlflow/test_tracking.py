@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 import socket
+import threading
 import time
 from typing import Any
 
@@ -216,6 +217,51 @@ def test_equal_creations_are_many_runs_unless_they_carry_one_key(door: Asking) -
     assert len({said["run"]["info"]["run_id"] for said in keyed}) == 1
     assert door.answer("POST", "/runs/create", {"experiment_id": "0"}, Idempotency_Key=key).status == 409
     assert len(door.post("/runs/search", experiment_ids=[id])["runs"]) == 5
+
+
+def test_points_that_come_at_once_are_all_kept_and_each_is_told_its_own_end(door: Asking) -> None:
+    runs = [door.run()["run_id"] for _ in range(4)]
+    gone = door.run()["run_id"]
+    door.post("/runs/delete", run_id=gone)
+    told: list[tuple[str, int]] = []
+
+    def work(worker: int) -> None:
+        connection = door.serving.connection()
+        for step in range(60):
+            run = [*runs, gone, "nobody"][(worker + step) % 6]
+            point = {
+                "run_id": run,
+                "key": f"k{worker % 3}",
+                "value": worker,
+                "timestamp": step,
+                "step": worker * 100 + step,
+            }
+            headers = {"Content-Type": "application/json"}
+            connection.request("POST", API + LOG, json.dumps(point).encode(), headers)
+            answer = connection.getresponse()
+            answer.read()
+            told.append((run, answer.status))
+        connection.close()
+
+    threads = [threading.Thread(target=work, args=(n,)) for n in range(12)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert {status for run, status in told if run in runs} == {200}
+    assert {status for run, status in told if run == gone} == {400}
+    assert {status for run, status in told if run == "nobody"} == {404}
+    for run in runs:
+        kept = sum(len(history(door, run, f"k{n}")) for n in range(3))
+        assert kept == sum(1 for named, _ in told if named == run)
+
+
+def test_a_point_with_a_key_is_answered_once(door: Asking) -> None:
+    run, key = door.run()["run_id"], fresh("key")
+    point = {"run_id": run, "key": "m", "value": 1, "timestamp": 1}
+    assert [door.answer("POST", LOG, point, Idempotency_Key=key).status for _ in range(2)] == [200, 200]
+    assert door.answer("POST", LOG, {**point, "value": 2}, Idempotency_Key=key).status == 409
+    assert len(history(door, run, "m")) == 1
 
 
 def test_a_run_whose_maker_went_away_is_marked_and_hidden(door: Asking) -> None:

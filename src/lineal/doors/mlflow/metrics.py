@@ -179,6 +179,10 @@ async def log_metric(desk: Desk, request: Request) -> Response:
     """Keep one point."""
     body = await body_of(request)
     run_id, point = _read_metric(body)
+    if key := request.headers.get("idempotency-key", ""):
+        batch = Batch(run_id, [point], {}, {})
+        await _write_batch(desk, request.state.caller, batch, body, "mlflow runs/log-metric", key)
+        return replied(_DONE)
     gate = _gates.get(desk) or _gates.setdefault(desk, Gate(desk))
     await gate.put(run_id, point, request.state.caller, sha256(body))
     return replied(_DONE)
@@ -230,6 +234,12 @@ async def log_batch(desk: Desk, request: Request) -> Response:
             f"got a request of size {len(body)}."
         )
     batch = _read_batch(body)
+    key = request.headers.get("idempotency-key", "")
+    await _write_batch(desk, request.state.caller, batch, body, "mlflow runs/log-batch", key)
+    return replied(_DONE)
+
+
+async def _write_batch(desk: Desk, caller: Caller, batch: Batch, body: bytes, action: str, key: str) -> None:
     told = {
         "run_id": batch.run_id,
         "points": len(batch.metrics),
@@ -238,13 +248,8 @@ async def log_batch(desk: Desk, request: Request) -> Response:
         "sha256": sha256(body),
     }
     await desk.write(
-        lambda scope: _keep_batch(scope, batch),
-        request.state.caller,
-        action="mlflow runs/log-batch",
-        body=encode(told),
-        key=request.headers.get("idempotency-key", ""),
+        lambda scope: _keep_batch(scope, batch), caller, action=action, body=encode(told), key=key
     )
-    return replied(_DONE)
 
 
 def _keep_batch(scope: Scope, batch: Batch) -> None:
