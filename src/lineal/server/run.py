@@ -84,7 +84,7 @@ def start(config: Config, tell: Tell, *, ready: Callable[[str], None] | None = N
 def bind(config: Config) -> socket.socket:
     """A listening socket. Raises Unavailable: the port is taken or may not be used."""
     try:
-        family, kind, _, _, where = socket.getaddrinfo(
+        family, kind, protocol, _, where = socket.getaddrinfo(
             config.host, config.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
     except OSError as error:
@@ -92,7 +92,7 @@ def bind(config: Config) -> socket.socket:
             f"{config.host!r} is no address of this machine: {error.strerror}",
             hint="choose another with --host",
         ) from error
-    found = socket.socket(family, kind)
+    found = socket.socket(family, kind, protocol)  # named, so that asyncio sends at once (TCP_NODELAY)
     found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         found.bind(where)

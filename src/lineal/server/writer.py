@@ -12,7 +12,6 @@ import queue
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import msgspec
@@ -22,6 +21,7 @@ from lineal.server.commit import Change, Commits, Counts, is_remote
 from lineal.service import operations
 from lineal.service.client import now_us
 from lineal.service.operations import Caller, Operation, Scope
+from lineal.service.threads import Threads
 from lineal.store.base import Tx
 from lineal.store.blobs import Blobs
 from lineal.store.open import Store, open_store
@@ -56,7 +56,7 @@ class Desk:
         self._waiting = 0
         self._reading = 0
         self._mine = threading.local()
-        self._readers = ThreadPoolExecutor(readers, thread_name_prefix="reader")
+        self._readers = Threads(readers, "reader")
         self._long = asyncio.Lock()
         self._thread = threading.Thread(target=self._write_on, name="writer", daemon=True)
         self._stores: list[Store] = []
@@ -157,8 +157,8 @@ class Desk:
         self.stopping = True
         self._queue.put(None)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(None, self._thread.join)
-        await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(self._readers, self._thread.join)
+        self._readers.shutdown()
         for store in self._stores:
             store.close()
 

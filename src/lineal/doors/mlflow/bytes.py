@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
 from starlette.requests import Request
 
 from lineal.core.errors import Unavailable
+from lineal.service.threads import Threads
 from lineal.store.blobs import Blobs
 from lineal.store.receiving import Receiver
 
 _BATCH = 4 << 20  # bytes gathered before a thread writes and hashes them
 _END = object()
-_threads = ThreadPoolExecutor(8, thread_name_prefix="artifacts")
+threads = Threads(8, "artifacts")
 _T = TypeVar("_T")
 
 
@@ -29,7 +29,7 @@ def blobs_of(request: Request) -> Blobs:
 
 async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
     """What the function gives back; it may wait for a disk or a bucket."""
-    return await asyncio.get_running_loop().run_in_executor(_threads, function, *arguments)
+    return await asyncio.get_running_loop().run_in_executor(threads, function, *arguments)
 
 
 async def receive(request: Request, blobs: Blobs) -> tuple[str, int]:

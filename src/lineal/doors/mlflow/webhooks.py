@@ -10,7 +10,6 @@ import http.client
 import re
 import time
 import uuid
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
@@ -40,6 +39,7 @@ from lineal.doors.mlflow.wire import (
     token_of,
 )
 from lineal.service.operations import Caller, Scope
+from lineal.service.threads import Threads
 from lineal.store.records import Record
 
 KIND = "webhook"
@@ -72,7 +72,7 @@ _ACTIONS = ("ACTION_UNSPECIFIED", "CREATED", "UPDATED", "DELETED", "SET", "EXCEE
 _NAME = re.compile(r"(?=.{1,63}\Z)[a-z0-9]([a-z0-9._-]*[a-z0-9])?", re.IGNORECASE)
 _USUAL, _MOST, _MOST_HOOKS, _SECRET = 100, 1000, 1000, 1000
 _TRIES, _PAUSE_S = 3, 1.0
-_sending = ThreadPoolExecutor(4, thread_name_prefix="webhook")
+_sending = Threads(4, "webhook")
 
 
 class Body(msgspec.Struct, kw_only=True, omit_defaults=True):

@@ -1,0 +1,1 @@
+"""What other programs load of Lineal by its entry points."""
