@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import json
+import shutil
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -39,9 +40,10 @@ def need(package: str) -> None:
 
 
 def ran(folder: Path, program: str, *words: str, **more: str) -> str:
-    """What a program beside this file printed."""
+    """What a program beside this file printed. It runs from a copy outside any checkout, which MLflow would tag its runs with."""
+    copied = shutil.copy(Path(__file__).parent / program, folder)
     done = subprocess.run(
-        [PYTHON, Path(__file__).parent / program, *words],
+        [PYTHON, copied, *words],
         cwd=folder,
         env=environment(**SETTINGS, **more),
         capture_output=True,

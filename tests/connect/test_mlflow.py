@@ -23,7 +23,7 @@ KINDS = {
     "experiments": 2,
     "runs": 4,
     "params": 4,
-    "tags": 25,
+    "tags": 18,
     "metric points": 957,
     "dataset inputs": 1,
     "logged models": 1,
