@@ -26,6 +26,7 @@ _MODULES = (
     "runs",
     "show",
     "lineage",
+    "scene",
     "compare",
     "health",
     "registry",

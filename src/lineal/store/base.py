@@ -6,7 +6,7 @@ microseconds). Vertices (`node`) are dense integers shared by runs and versions.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -175,6 +175,27 @@ class EdgeStore(Protocol):
         self, tx: Tx, node: int, *, depth: int, budget: int, as_of: int | None = None
     ) -> tuple[list[Edge], bool]: ...
     def kinds(self, tx: Tx, nodes: Sequence[int]) -> dict[int, NodeKind]: ...
+
+
+class NeighbourStore(Protocol):
+    def list_neighbours(
+        self,
+        tx: Tx,
+        nodes: Sequence[int],
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        skip: Sequence[str] = (),
+    ) -> dict[int, list[int]]: ...  # at most `limit` of each; skip: roles of `used` edges
+    def list_between(
+        self,
+        tx: Tx,
+        pairs: Iterable[tuple[int, int]],
+        *,
+        as_of: int | None = None,
+        skip: Sequence[str] = (),
+    ) -> list[Edge]: ...  # from the first to the second of each pair
 
 
 class RegistryStore(Protocol):

@@ -91,11 +91,11 @@ class Edges:
 
     def get_in(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]:
         """The edges that end at these vertices, by time."""
-        return _records(tx, _incident(tx, "dst", nodes, as_of))
+        return records(tx, _incident(tx, "dst", nodes, as_of))
 
     def get_out(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]:
         """The edges that begin at these vertices, by time."""
-        return _records(tx, _incident(tx, "src", nodes, as_of))
+        return records(tx, _incident(tx, "src", nodes, as_of))
 
     def upstream(
         self, tx: Tx, node: int, *, depth: int, budget: int, as_of: int | None = None
@@ -196,13 +196,13 @@ def _closure(
     over = len(reached) > budget
     rows = _incident(tx, behind, reached, as_of, within=over)
     if not over and depth >= len(reached):
-        return _records(tx, rows), False
+        return records(tx, rows), False
     near, far = (2, 1) if ahead == "src" else (1, 2)  # the columns of a row
     distance = _distances(node, [(row[near], row[far]) for row in rows])
     kept = {id for id in reached[:budget] if distance[id] <= depth}
     cut = over and distance[reached[budget]] <= depth
     rows = [row for row in rows if row[near] in kept and row[far] in kept and distance[row[near]] < depth]
-    return _records(tx, rows), cut
+    return records(tx, rows), cut
 
 
 def _distances(start: int, hops: list[tuple[int, int]]) -> dict[int, int]:
@@ -220,7 +220,8 @@ def _distances(start: int, hops: list[tuple[int, int]]) -> dict[int, int]:
     return distance
 
 
-def _records(tx: Tx, rows: list[Row]) -> list[Edge]:
+def records(tx: Tx, rows: list[Row]) -> list[Edge]:
+    """Edges out of rows of (at, src, dst, kind, role, rule, evidence, via, again, batch, recorded_at)."""
     words = get_words(tx, {word for row in rows for word in (row[4], row[5], row[7])}) if rows else {}
     return [
         Edge(

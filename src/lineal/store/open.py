@@ -21,6 +21,7 @@ from lineal.store.base import (
     FileStore,
     GroupStore,
     MetricStore,
+    NeighbourStore,
     RecordStore,
     RegistryStore,
     ReplyStore,
@@ -37,6 +38,7 @@ from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
 from lineal.store.metrics import Metrics
+from lineal.store.neighbours import Neighbours
 from lineal.store.records import Records
 from lineal.store.registry import Registry
 from lineal.store.runs import Runs
@@ -59,6 +61,7 @@ class Store:
     metrics: MetricStore
     artifacts: ArtifactStore
     edges: EdgeStore
+    neighbours: NeighbourStore
     registry: RegistryStore
     groups: GroupStore
     audit: AuditStore
@@ -116,6 +119,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         metrics=Metrics(),
         artifacts=Artifacts(),
         edges=Edges(),
+        neighbours=Neighbours(),
         registry=Registry(),
         groups=Groups(),
         audit=Audit(),

@@ -1,0 +1,105 @@
+"""Neighbours of vertices, never more of one than asked for: what a picture of a large graph is drawn from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from lineal.core.model import Edge, EdgeKind
+from lineal.store.base import Row, Tx
+from lineal.store.edges import records
+from lineal.store.history import recorded_by, values_of
+from lineal.store.lists import each
+from lineal.store.words import find_word
+
+
+class Neighbours:
+    """NeighbourStore."""
+
+    def list_neighbours(
+        self,
+        tx: Tx,
+        nodes: Sequence[int],
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        skip: Sequence[str] = (),
+    ) -> dict[int, list[int]]:
+        """By vertex, up to `limit` vertices before it (`up`) or behind it, each once, in order of their numbers.
+
+        Args:
+            skip: roles of `used` edges that are not followed (`environment`, `code`).
+
+        Answered by the covering indexes when `as_of` is None; about 1 microsecond for each neighbour.
+        """
+        if not nodes:
+            return {}
+        near, far = ("dst", "src") if up else ("src", "dst")
+        skipped = _types(tx, skip)
+        less = f" AND e.type NOT IN ({each(tx, 'skipped')})" if skipped else ""
+        values = {**values_of(as_of), **({"skipped": skipped} if skipped else {})}
+        inner = (
+            f"SELECT DISTINCT e.{far} AS far FROM edge e WHERE e.{near} = {{}} AND {recorded_by(as_of, 'e')}{less} "
+            f"ORDER BY e.{far} LIMIT :limit"
+        )
+        if tx.engine == "sqlite":
+            one = inner.format(":node")
+            return {
+                node: [far for (far,) in tx.rows(one, node=node, limit=limit, **values)] for node in nodes
+            }
+        found: dict[int, list[int]] = {node: [] for node in nodes}
+        for node, other in tx.rows(
+            f"SELECT n.item, k.far FROM ({each(tx, 'nodes')}) n CROSS JOIN LATERAL ({inner.format('n.item')}) k",
+            nodes=list(nodes),
+            limit=limit,
+            **values,
+        ):
+            found[node].append(other)
+        return found
+
+    def list_between(
+        self,
+        tx: Tx,
+        pairs: Iterable[tuple[int, int]],
+        *,
+        as_of: int | None = None,
+        skip: Sequence[str] = (),
+    ) -> list[Edge]:
+        """The edges from the first to the second vertex of each pair, by time."""
+        wanted = sorted(set(pairs))
+        if not wanted:
+            return []
+        columns = "SELECT e.at, e.src, e.dst, t.kind, t.role, t.rule, e.evidence, e.via, e.again, e.batch, e.recorded_at "
+        where = f"JOIN edge_type t ON t.id = e.type WHERE {recorded_by(as_of, 'e')}"
+        rows: list[Row] = []
+        if tx.engine == "sqlite":
+            one = f"{columns} FROM edge e {where} AND e.dst = :dst AND e.src = :src"
+            for src, dst in wanted:
+                rows += tx.rows(one, src=src, dst=dst, **values_of(as_of))
+        else:
+            rows = tx.rows(
+                f"{columns} FROM unnest(CAST(:srcs AS bigint[]), CAST(:dsts AS bigint[])) p (src, dst) "
+                f"JOIN edge e ON e.src = p.src AND e.dst = p.dst {where}",
+                srcs=[src for src, _ in wanted],
+                dsts=[dst for _, dst in wanted],
+                **values_of(as_of),
+            )
+        rows.sort()
+        skipped = set(skip)
+        return [
+            edge for edge in records(tx, rows) if not (edge.kind == EdgeKind.USED and edge.role in skipped)
+        ]
+
+
+def _types(tx: Tx, roles: Sequence[str]) -> list[int]:
+    words = [word for word in (find_word(tx, role) for role in roles) if word is not None]
+    if not words:
+        return []
+    return [
+        id
+        for (id,) in tx.rows(
+            f"SELECT id FROM edge_type WHERE kind = :kind AND role IN ({each(tx, 'words')})",
+            kind=int(EdgeKind.USED),
+            words=words,
+        )
+    ]

@@ -1,0 +1,107 @@
+"""The scene around something: what is drawn, what is grouped, and what is counted instead."""
+
+from __future__ import annotations
+
+import pytest
+
+from lineal.core.errors import Invalid
+from tests.service.conftest import Desk, ended, made, run_id, started, used
+
+
+def sweep(desk: Desk, size: int = 20) -> None:
+    """raw -> clean -> a sweep of training runs, of which run 107 made the registered model."""
+    desk.ingest(
+        started(1, "clean.py", 10),
+        used(1, "raw.csv", "raw", 11),
+        made(1, "clean.csv", "clean", 12),
+        ended(1, 13),
+    )
+    desk.ingest(started(50, "sweep.py", 20))
+    for number in range(100, 100 + size):
+        desk.ingest(
+            started(number, "train.py", number, parent=run_id(50)),
+            used(number, "clean.csv", "clean", number),
+            made(number, f"models/{number}.pkl", f"m{number}", number + 1, kind="model"),
+            ended(number, number + 2),
+        )
+    if size > 7:
+        desk.call("register", ref="models/107.pkl", name="churn")
+        desk.call("alias", name="churn", alias="champion", version="1")
+
+
+def test_a_sweep_is_one_card_that_names_the_member_leading_on(desk: Desk) -> None:
+    sweep(desk)
+    reply = desk.call("scene", ref="clean.csv")
+    cards = {node.label: node for node in reply.nodes}
+    runs = cards["train.py"]
+    assert (runs.shape, runs.count, runs.states) == ("group", 20, {"finished": 20})
+    assert runs.lead == [f"run:{run_id(107)}"]
+    assert cards["models/#.pkl"].count == 19
+    assert cards["models/107.pkl"].aliases == ["churn@champion"]
+    assert cards["clean.csv"].focus
+    assert cards["raw.csv"].origin_unknown
+    assert not reply.cut
+    assert reply.drawn == 43
+
+
+def test_expanding_draws_the_members_and_says_what_did_not_fit(desk: Desk) -> None:
+    sweep(desk)
+    group = next(node.id for node in desk.call("scene", ref="clean.csv").nodes if node.label == "train.py")
+    opened = desk.call("scene", ref="clean.csv", expand=[group])
+    assert sum(node.label == "train.py" for node in opened.nodes) == 20
+    small = desk.call("scene", ref="clean.csv", expand=[group], budget=10)
+    assert len(small.nodes) == 10
+    assert small.drawn + small.hidden == 43
+    assert small.cut
+    assert "did not fit into 10 cards" in small.cut_reason
+
+
+def test_what_lies_beyond_the_depth_is_counted_on_the_cards(desk: Desk) -> None:
+    sweep(desk)
+    reply = desk.call("scene", ref="churn@champion", direction="up", depth=2)
+    cards = {node.label: node for node in reply.nodes}
+    assert set(cards) == {"models/107.pkl", "train.py", "clean.csv"}
+    assert (cards["clean.csv"].up.count, cards["clean.csv"].down.count) == (1, 19)
+    assert reply.cut
+
+
+def test_the_layers_follow_the_data(desk: Desk) -> None:
+    sweep(desk, 1)
+    reply = desk.call("scene", ref="raw.csv", fold=False)
+    assert {node.label: node.layer for node in reply.nodes if node.type == "version"} == {
+        "raw.csv": 0,
+        "clean.csv": 2,
+        "models/100.pkl": 4,
+    }
+
+
+def test_two_models_are_compared_in_four_colours(desk: Desk) -> None:
+    desk.ingest(started(1, "clean.py", 10), used(1, "raw.csv", "raw", 11), made(1, "a.csv", "a1", 12))
+    desk.ingest(started(2, "train.py", 20), used(2, "a.csv", "a1", 21), made(2, "m.pkl", "m1", 22))
+    desk.ingest(started(3, "clean.py", 30), used(3, "raw.csv", "raw", 31), made(3, "a.csv", "a2", 32))
+    desk.ingest(
+        started(4, "train.py", 40),
+        used(4, "a.csv", "a2", 41),
+        used(4, "more.csv", "x", 41),
+        made(4, "m.pkl", "m2", 42),
+    )
+    reply = desk.call("scene", ref="m.pkl@1", compare="m.pkl@2", fold=False)
+    sides = {node.ref: node.side for node in reply.nodes}
+    assert sides["raw.csv@1"] == "same"
+    assert sides["a.csv@1"] == sides["a.csv@2"] == "changed"
+    assert sides["more.csv@1"] == "right"
+
+
+def test_a_scene_of_the_past_shows_what_was_recorded_then(desk: Desk) -> None:
+    desk.ingest(started(1, "clean.py", 10), used(1, "raw.csv", "raw", 11), made(1, "a.csv", "a1", 12))
+    then = desk.at
+    desk.ingest(started(2, "train.py", 20), used(2, "a.csv", "a1", 21), made(2, "m.pkl", "m1", 22))
+    assert len(desk.call("scene", ref="a.csv", as_of=then).nodes) == 3
+    assert len(desk.call("scene", ref="a.csv").nodes) == 5
+
+
+@pytest.mark.parametrize("fields", [{"budget": 0}, {"budget": 5000}, {"depth": 0}, {"direction": "sideways"}])
+def test_what_cannot_be_drawn_is_refused(desk: Desk, fields: dict[str, object]) -> None:
+    sweep(desk, 1)
+    with pytest.raises(Invalid):
+        desk.call("scene", ref="raw.csv", **fields)
