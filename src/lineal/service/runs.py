@@ -23,18 +23,22 @@ _TERM = re.compile(
         \s*(?P<value>'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s'"]+)\s*""",
     re.VERBOSE | re.IGNORECASE,
 )
+_MOST = 1_000_000  # runs that are looked through for one answer
 _FIELDS = frozenset({"job", "name", "state", "kind", "actor", "started_at", "ended_at", "group"})
 
 
 class RunsRequest(msgspec.Struct, frozen=True, kw_only=True):
     """where: comparisons joined by AND, as `metrics.auc > 0.9 AND params.lr = '0.1' AND state = finished`.
 
-    order: a field, with `asc` or `desc` behind it (newest first by default). limit: 1 to 100,000.
+    order: a field, with `asc` or `desc` behind it (newest first by default). limit: 1 to 100,000; offset: how many to
+    leave out before. counted: say also how many there are in all.
     """
 
     where: str = ""
     order: str = ""
     limit: int = 100
+    offset: int = 0
+    counted: bool = False
 
 
 class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
@@ -58,10 +62,11 @@ class RunSummary(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunList(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs in the wanted order; cut: whether `limit` left some out."""
+    """Runs in the wanted order; cut: whether `limit` left some out; total: when it was asked for."""
 
     runs: list[RunSummary]
     cut: bool
+    total: int | None = None
 
 
 class MetricsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -90,10 +95,17 @@ def list_runs(scope: Scope, request: RunsRequest) -> RunList:
     """
     if not 1 <= request.limit <= 100_000:
         raise Invalid(f"a limit of {request.limit}", hint="between 1 and 100000")
-    nodes = scope.store.search.search_runs(
-        scope.tx, parse_where(request.where), order=parse_order(request.order), limit=request.limit + 1
-    )
-    return RunList(runs=summaries(scope, nodes[: request.limit]), cut=len(nodes) > request.limit)
+    if not 0 <= request.offset <= _MOST:
+        raise Invalid(f"an offset of {request.offset}", hint=f"between 0 and {_MOST}")
+    terms, order = parse_where(request.where), parse_order(request.order)
+    if request.counted:
+        every = scope.store.search.search_runs(scope.tx, terms, order=order, limit=_MOST)
+        nodes, total = every[request.offset : request.offset + request.limit + 1], len(every)
+    else:
+        search = scope.store.search.search_runs
+        nodes = search(scope.tx, terms, order=order, limit=request.limit + 1, offset=request.offset)
+        total = None
+    return RunList(runs=summaries(scope, nodes[: request.limit]), cut=len(nodes) > request.limit, total=total)
 
 
 @operation("metrics", permission="record:read", path="/metrics", summary="Read a metric's history")

@@ -269,6 +269,42 @@ class SearchStore(Protocol):
     ) -> list[int]: ...
 
 
+class JobRow(msgspec.Struct, frozen=True, kw_only=True):
+    """A job and how its runs went. failed: also killed and lost ones; last_at: when the newest started."""
+
+    id: int
+    namespace: str
+    name: str
+    runs: int
+    failed: int
+    last_at: int
+
+
+class ArtifactRow(msgspec.Struct, frozen=True, kw_only=True):
+    """An artifact with its newest version's vertex, kind and time."""
+
+    namespace: str
+    name: str
+    kind: str
+    versions: int
+    newest: int
+    recorded_at: int
+
+
+class CatalogStore(Protocol):
+    def list_jobs(self, tx: Tx, *, limit: int) -> list[JobRow]: ...
+    def list_last_runs(
+        self, tx: Tx, jobs: Sequence[int], *, each_job: int
+    ) -> dict[int, list[int]]: ...  # vertices by job
+    def list_newest(
+        self, tx: Tx, *, kinds: Sequence[str], text: str, limit: int, offset: int = 0
+    ) -> list[ArtifactRow]: ...
+    def list_keys(self, tx: Tx, scope: Literal["params", "tags", "metrics"], *, limit: int) -> list[str]: ...
+    def count_states(self, tx: Tx) -> dict[tuple[str, str], int]: ...  # runs by (kind, state)
+    def count_artifacts(self, tx: Tx) -> dict[str, int]: ...
+    def count_by_day(self, tx: Tx, *, since: int) -> dict[int, int]: ...
+
+
 class CorrectionStore(Protocol):
     def add_tombstones(
         self, tx: Tx, nodes: Sequence[int], *, actor: str, reason: str, at: int

@@ -15,6 +15,7 @@ from lineal.store.base import (
     ArtifactStore,
     AttributeStore,
     AuditStore,
+    CatalogStore,
     CorrectionStore,
     EdgeStore,
     Engine,
@@ -30,6 +31,7 @@ from lineal.store.base import (
     TokenStore,
     Tx,
 )
+from lineal.store.catalog import Catalog
 from lineal.store.check import check
 from lineal.store.corrections import Corrections
 from lineal.store.edges import Edges
@@ -66,6 +68,7 @@ class Store:
     groups: GroupStore
     audit: AuditStore
     search: SearchStore
+    catalog: CatalogStore
     records: RecordStore
     files: FileStore
     corrections: CorrectionStore
@@ -124,6 +127,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         groups=Groups(),
         audit=Audit(),
         search=Search(),
+        catalog=Catalog(),
         records=Records(),
         files=Files(),
         corrections=Corrections(),
