@@ -28,7 +28,7 @@ check: ## format, lint, types, contracts, unit tests: quick
 	@$(SETUP) check
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
-	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- --eval-annotations --backport typing src/lineal/capture src/lineal/journal src/lineal/resolve
+	$(BIN)/vermin --quiet --no-tips --violations --target=3.9- --eval-annotations --backport typing src/lineal/capture src/lineal/journal src/lineal/resolve src/lineal/sdk/frame.py src/lineal/sdk/columns.py
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -q -m "not slow" tests/unit tests/test_house.py tests/test_docs.py

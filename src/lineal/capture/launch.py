@@ -31,6 +31,14 @@ if TYPE_CHECKING:
         def tick(self) -> object: ...
         def finish(self, progress: Callable[[str], None] | None = None) -> object: ...
 
+    class Offer(Protocol):
+        """An address at which the project's record is served to the command, once something connects to it."""
+
+        environment: Mapping[str, str]
+
+        def begin(self) -> object: ...
+        def end(self) -> object: ...
+
 
 SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
 _TICK_S = 1.0
@@ -94,7 +102,10 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
 
 
 def launch(
-    options: Mapping[str, Any], command: Sequence[str], delivery: Callable[[Any], Delivery] | None = None
+    options: Mapping[str, Any],
+    command: Sequence[str],
+    delivery: Callable[[Any], Delivery] | None = None,
+    offer: Callable[[Any, Mapping[str, str]], Offer] | None = None,
 ) -> int:
     """Run `command` under capture and return its exit code, also when nothing can be recorded.
 
@@ -104,6 +115,8 @@ def launch(
         options: as `parse` gives them.
         delivery: makes the object that delivers into a project; called in a thread after the command was started. Without
             it the journal is written and left for later.
+        offer: makes the address at which trackers that the command uses find this record, from the project and the
+            command's variables.
     Raises UsageError: `--parent` is not a run's id.
     """
     parent = os.environ.get("LINEAL_RUN") or None
@@ -115,9 +128,11 @@ def launch(
     project = _project()
     run = new_run_id()
     environment = dict(os.environ)
-    journal = None
+    journal = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
+        offered = offer(project, environment) if offer is not None else None
+        environment.update(offered.environment if offered is not None else {})
         journal = _begin(options, command, project, run, parent)
     try:
         running = child.Child(command, environment)
@@ -129,22 +144,30 @@ def launch(
             _Deliverer(delivery, project, run, command).finish()
         return error.code
     deliverer = _Deliverer(delivery, project if journal is not None else None, run, command)
+    if offered is not None:
+        offered.begin()
     status = running.wait()
     if journal is not None:
         _end(options, journal, command, run, status)
     running.reap()
     deliverer.finish()
+    if offered is not None:
+        offered.end()
     if os.WIFSIGNALED(status):
         child.die_by(os.WTERMSIG(status))
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
 
 
-def main(argv: Sequence[str], delivery: Callable[[Any], Delivery] | None = None) -> int:
+def main(
+    argv: Sequence[str],
+    delivery: Callable[[Any], Delivery] | None = None,
+    offer: Callable[[Any, Mapping[str, str]], Offer] | None = None,
+) -> int:
     """`launch` from the words after `lineal run`; 2 with a text on stderr when they cannot be read."""
     try:
         options, command = parse(argv)
-        return launch(options, command, delivery)
+        return launch(options, command, delivery, offer)
     except UsageError as error:
         print(f"lineal: {error}", file=sys.stderr)
         return 2

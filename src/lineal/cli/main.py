@@ -55,7 +55,7 @@ def _run(given: dict[str, str], words: list[str]) -> int:
             return 2
     from lineal.capture import launch
 
-    return launch.main(words, delivery)
+    return launch.main(words, delivery, offer)
 
 
 def delivery(project: Any) -> Any:
@@ -63,6 +63,13 @@ def delivery(project: Any) -> Any:
     from lineal.deliver.delivery import Delivery
 
     return Delivery(project)
+
+
+def offer(project: Any, variables: Any) -> Any:
+    """Where programs of a run that speak to an MLflow server reach the record of a project."""
+    from lineal.server.offer import Offer
+
+    return Offer(project, variables)
 
 
 def _print(text: str) -> int:

@@ -27,12 +27,12 @@ class _Run(click.Command):
 
 
 def _run(words: list[str] | None = None) -> int:
-    from lineal.cli.main import delivery
+    from lineal.cli.main import delivery, offer
 
     if not words:
         exits.tell("there is no command to run. Write it after the options: lineal run python train.py")
         return exits.USAGE
-    return launch.main(words, delivery)
+    return launch.main(words, delivery, offer)
 
 
 run_command = _Run(

@@ -167,7 +167,8 @@ class Story:
             return []
         path = raw(record["path"])
         stat = Stat(*record["stat"]) if record.get("stat") else None
-        self.tracker.declared(path, at, op=op, role=role, name=text(record.get("name") or ""), stat=stat)
+        name, labels = text(record.get("name") or ""), dict(pairs(record.get("labels")))
+        self.tracker.declared(path, at, op=op, role=role, name=name, stat=stat, labels=labels)
         if record.get("kind") == "model":
             self.tracker.model(path, {"framework": text(record.get("framework") or "declared")})
         return []
@@ -185,7 +186,11 @@ class Story:
             digest=digest or f"unknown:{self.run}:{at}",
             level=ev.Level.CONTENT if digest else ev.Level.NONE,
             reason=reason if digest else reason or "the frame could not be digested",
-            references=[ev.Reference(scheme="frame1", value=str(digest).partition(":")[2])] if digest else [],
+            references=[ev.Reference(scheme="frame1", value=str(digest).partition(":")[2])] * bool(digest)
+            + [
+                ev.Reference(scheme=scheme, value=value, level=ev.Level.SAMPLED)
+                for scheme, value in pairs(record.get("labels"))
+            ],
             facets={"lineal.schema/1": msgspec.Raw(msgspec.json.encode(schema))},
         )
         made: Any = ev.VersionGenerated if record.get("op") == "write" else ev.VersionUsed

@@ -29,19 +29,21 @@ _AFTERWARDS_US = 50_000  # a file changed later than this after its run ended wa
 class _Access:
     """How something was touched: first and last time, by which layers and library calls."""
 
-    __slots__ = ("at", "last", "layers", "libs", "role")
+    __slots__ = ("at", "labels", "last", "layers", "libs", "role")
 
     def __init__(self, at: int, layer: int, lib: str, role: str = "") -> None:
         self.at = self.last = at
         self.layers = {layer}
         self.libs = {lib: None} if lib else {}
         self.role = role
+        self.labels: dict[tuple[str, str], None] = {}  # (scheme, value): what others call it, by a sample
 
     def join(self, other: _Access) -> None:
         self.at, self.last = min(self.at, other.at), max(self.last, other.last)
         self.layers |= other.layers
         self.libs.update(other.libs)
         self.role = self.role or other.role
+        self.labels.update(other.labels)
 
     @property
     def via(self) -> list[str]:
@@ -165,19 +167,31 @@ class Tracker:
         self._place(path).model = description
 
     def declared(
-        self, path: bytes, at: int, *, op: int, role: str, name: str = "", stat: Stat | None = None
+        self,
+        path: bytes,
+        at: int,
+        *,
+        op: int,
+        role: str,
+        name: str = "",
+        stat: Stat | None = None,
+        labels: dict[str, str] | None = None,
     ) -> None:
         """Somebody said that the run uses (op READ) or writes (op WRITE) the path, then in the state `stat`.
 
-        name: what a written version is to be called.
+        name: what a written version is to be called. labels: what others call the content, by scheme.
         """
         place = self._place(path)
         if op == frames.WRITE:
             place.name = registrable(name) or place.name
         access = _Access(at, frames.SDK, "", role)
+        access.labels.update(dict.fromkeys((labels or {}).items()))
         place.directory = place.directory or os.path.isdir(path)
         if op == frames.READ:
-            self._read(place, stat or stat_of(path), access)
+            stat = stat or stat_of(path)
+            self._read(place, stat, access)
+            if labels:
+                self._told.discard((path, stat))
         else:
             self._write(place, access)
 
@@ -241,7 +255,7 @@ class Tracker:
                 content = self._content(path, place, stat)
                 if stat is None and content.sha256 is None and not os.path.lexists(path):
                     content = msgspec.structs.replace(content, reason="it was not there")
-                state = self._state(path, place, content, stat)
+                state = _labelled(self._state(path, place, content, stat), access.labels)
                 role = access.role or kinds.role_of(path, list(access.libs))
                 if role == "config" and state.digest:
                     self.configs.setdefault(path, state.digest)
@@ -427,6 +441,11 @@ class Tracker:
             location=uri,
             references=references,
         )
+
+
+def _labelled(state: ev.VersionState, labels: Iterable[tuple[str, str]]) -> ev.VersionState:
+    more = [ev.Reference(scheme=scheme, value=value, level=ev.Level.SAMPLED) for scheme, value in labels]
+    return msgspec.structs.replace(state, references=[*state.references, *more]) if more else state
 
 
 def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:

@@ -19,7 +19,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from lineal.sdk.frame import CannotDigest
+from .frame import CannotDigest
 
 if TYPE_CHECKING:
     import numpy as np
@@ -66,7 +66,7 @@ def _arrow(chunks: list[Any], kind: Any, unused: bool) -> tuple[str, str]:
         below = [
             _arrow([columns[i] for columns in flat], field.type, unused) for i, field in enumerate(fields)
         ]
-        name = "struct[" + ",".join(f"{f.name!r}:{n}" for f, (n, _) in zip(fields, below, strict=True)) + "]"
+        name = "struct[" + ",".join(f"{f.name!r}:{n}" for f, (n, _) in zip(fields, below)) + "]"
         return name, parts.end(name, *(digest for _, digest in below))
     if t.is_map(kind):
         plain = pa.large_list(pa.struct([("key", kind.key_type), ("value", kind.item_type)]))

@@ -108,7 +108,7 @@ def _unknown(value: Any) -> Any:
 
 
 def _pyarrow(value: Any) -> Any:
-    from lineal.sdk import columns
+    from . import columns
 
     if hasattr(value, "column_names"):
         names = value.schema.names
@@ -118,12 +118,12 @@ def _pyarrow(value: Any) -> Any:
         names, cells, rows = ["values"], [value], len(value)
     return rows, [
         (_label(name), str(cell.type), lambda cell=cell: columns.arrow(cell))
-        for name, cell in zip(names, cells, strict=True)
+        for name, cell in zip(names, cells)
     ]
 
 
 def _pandas(value: Any) -> Any:
-    from lineal.sdk import columns
+    from . import columns
 
     parts: list[Any] = []
     pandas = sys.modules["pandas"]
@@ -149,7 +149,7 @@ def _pandas(value: Any) -> Any:
 
 
 def _polars(value: Any) -> Any:
-    from lineal.sdk import columns
+    from . import columns
 
     if type(value).__name__ == "LazyFrame":
         raise CannotDigest("a LazyFrame holds a plan, not data; collect it first")
@@ -162,7 +162,7 @@ def _polars(value: Any) -> Any:
 
 
 def _numpy(value: Any) -> Any:
-    from lineal.sdk import columns
+    from . import columns
 
     rows = int(value.shape[0]) if value.ndim else 1
     if value.dtype.names:

@@ -18,11 +18,11 @@ from lineal.core.errors import Unavailable
 from lineal.deliver.lock import hold
 from lineal.doors.mlflow.bytes import threads
 from lineal.resolve.project import Project
+from lineal.server import local
 from lineal.server.app import create_app
 from lineal.server.config import Config
 from lineal.server.log import Log
 from lineal.server.run import address, bind
-from lineal.server.tokens import local_token
 from lineal.service import serving
 from lineal.service.serving import Address
 
@@ -90,7 +90,7 @@ class _Thread(threading.Thread):
 
     def _begin(self, project: Project) -> None:
         listening = self._held.enter_context(contextlib.closing(bind(self._config)))
-        token = local_token()
+        token = local.token(project.dir)
         self.address = Address(address(self._config, listening), token, named=False)
         threads.start()
         quiet = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)

@@ -20,8 +20,8 @@ from lineal.deliver.lock import hold
 from lineal.resolve import project as projects
 from lineal.server.app import create_app
 from lineal.server.config import Config, checked
+from lineal.server.local import token
 from lineal.server.log import Log
-from lineal.server.tokens import local_token
 from lineal.service import serving
 from lineal.store.open import open_store
 
@@ -63,7 +63,7 @@ def start(config: Config, tell: Tell, *, ready: Callable[[str], None] | None = N
         refuse_open(config)
         listening = bind(config)
         url = address(config, listening)
-        local = local_token()
+        local = token(config.folder)
         announced = bool(config.folder) and serving.beside(config.folder) is None
         try:
             if announced:

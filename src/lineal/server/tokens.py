@@ -6,7 +6,6 @@ import asyncio
 import base64
 import binascii
 import hmac
-import secrets
 import time
 from collections.abc import Mapping
 from urllib.parse import unquote
@@ -29,7 +28,7 @@ _ASK_PERSON = [(b"www-authenticate", b'Basic realm="Lineal: any name, a token as
 
 
 class Gate:
-    """Tells callers apart. local: a token that only those who may read the project's folder know, made at each start."""
+    """Tells callers apart. local: a token that only those who may read the project's folder know."""
 
     def __init__(self, config: Config, desk: Desk, *, local: str) -> None:
         self._config, self._desk = config, desk
@@ -68,7 +67,7 @@ class Gate:
             if hmac.compare_digest(parts[1], self._local[1]):
                 return Caller(actor or "anonymous", ALL_PERMISSIONS, namespace=namespace, door=door)
             self._failed(address)
-            raise _unknown("that token is of an earlier start of this server", page=page)
+            raise _unknown("that token is of another project or another copy of it", page=page)
         record = await self._record(parts[0])
         if record is None or not hmac.compare_digest(access.digest_of(parts[1]), record.digest):
             self._failed(address)
@@ -116,11 +115,6 @@ class Gate:
             scope.store.tokens.set_used(scope.tx, record.id, at=at)
 
         self._desk.write_later(used, _SYSTEM)
-
-
-def local_token() -> str:
-    """A token for the programs of whoever started the server; it is kept nowhere but in memory and in server.json."""
-    return f"lin_local{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
 
 
 def _grants(record: TokenRecord) -> frozenset[str]:

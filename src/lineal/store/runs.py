@@ -29,7 +29,7 @@ LEFT JOIN deletion d ON d.node = r.node AND {deletion}
 
 # What is said of a run again: of one that had no job everything counts, of any other what was empty.
 _REPLACE = """
-UPDATE run SET job = :job, name = :name, kind = :kind, actor = CASE WHEN :actor = :empty THEN actor ELSE :actor END,
+UPDATE run SET job = :job, name = CASE WHEN :name = :empty THEN name ELSE :name END, kind = :kind, actor = CASE WHEN :actor = :empty THEN actor ELSE :actor END,
     parent = COALESCE(:parent, parent), started_at = :started_at
 WHERE node = :node
 """

@@ -33,6 +33,8 @@ MODULES: dict[str, str] = {
     "keras": "saving:keras",
     "keras.utils": ".seeds:keras",
     "tensorflow": ".seeds:tensorflow",
+    "mlflow.data.dataset": "mlflow:dataset",
+    "mlflow.tracking.request_header.registry": "mlflow:headers",
     "onnx": "saving:onnx",
     "catboost": "saving:catboost",
     "transformers.modeling_utils": "saving:transformers",

@@ -10,7 +10,7 @@ import msgspec
 
 from lineal.core.errors import Conflict
 from lineal.core.events import State
-from lineal.core.ids import uuid7
+from lineal.core.ids import is_hex, uuid7
 from lineal.core.model import Attribute, RunRecord
 from lineal.doors.mlflow import code, experiments, limits
 from lineal.doors.mlflow.errors import invalid, missing
@@ -41,7 +41,10 @@ PAIR = {"key": text(required=True), "value": text()}
 
 
 class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
-    """What this door keeps of a run. Times in milliseconds as they were sent; artifact_uri: where its files are."""
+    """What this door keeps of a run. Times in milliseconds as they were sent; artifact_uri: where its files are.
+
+    within: a program under `lineal run` logs into its own run; that run's state and end are for `lineal run` to tell.
+    """
 
     name: str = ""
     user: str = ""
@@ -49,6 +52,7 @@ class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
     start: int | None = None
     end: int | None = None
     artifact_uri: str = ""
+    within: bool = False
 
 
 class Known(NamedTuple):
@@ -136,8 +140,12 @@ def adopted(scope: Scope, known: Known) -> Known:
 # ---- writing -------------------------------------------------------------------------------------------------------------
 
 
-def add(scope: Scope, message: Message) -> Known:
-    """A new run. Raises MlflowError."""
+def add(scope: Scope, message: Message, within: str = "") -> Known:
+    """A new run. Raises MlflowError.
+
+    within: the run that the client's program is recorded as. The first run that a client opens there without a parent
+    is that run; later ones are its children.
+    """
     experiment = experiments.get(scope, experiments.number_of(message.get("experiment_id", "")))
     experiments.need_active(experiment)
     experiment = experiments.used(scope, experiment)
@@ -150,22 +158,27 @@ def add(scope: Scope, message: Message) -> Known:
         )
     name = name or tags.get(NAME) or random_name()
     tags[NAME] = name
-    run_id = uuid7(scope.at, os.urandom(10))
+    parent = _parent(scope, tags)
+    same = within if parent is None and _is_free(scope, within) else ""
+    run_id = same or uuid7(scope.at, os.urandom(10))
+    if within and not same and parent is None:
+        parent = scope.store.runs.find_run(scope.tx, within)
     start = limits.millis(message.get("start_time", 0), "start_time")
     body = Body(
         name=name,
         user=message.get("user_id", ""),
         start=start,
         artifact_uri=f"{experiment.body.artifact_location.rstrip('/')}/{run_id}/artifacts",
+        within=bool(same),
     )
     node = scope.store.runs.add_run(
         scope.tx,
         run_id,
         namespace=scope.namespace,
-        job=_job(tags, experiment.name),
+        job="" if same else _job(tags, experiment.name),  # `lineal run` tells it
         name=name,
         kind="run",
-        parent=_parent(scope, tags),
+        parent=parent,
         actor=body.user or scope.actor,
         started_at=start * 1000 or scope.at,
         recorded_at=scope.at,
@@ -192,7 +205,7 @@ def change(
     if name:
         scope.store.corrections.rename_run(scope.tx, known.node, name)
         _put_tags(scope, known.node, {NAME: name})
-    if status:
+    if status and not known.body.within:
         state = _STATES[status]
         at = body.end * 1000 if body.end and state is not State.RUNNING else scope.at
         scope.store.runs.set_state(scope.tx, known.node, state, at=at, recorded_at=scope.at)
@@ -229,13 +242,11 @@ def put_params(scope: Scope, known: Known, params: dict[str, str]) -> None:
     if not params:
         return
     adopted(scope, known)
-    had = {
-        p.key: p.value for p in scope.store.attributes.get_params(scope.tx, [known.node]).get(known.node, [])
-    }
+    had = {p.key: p for p in scope.store.attributes.get_params(scope.tx, [known.node]).get(known.node, [])}
     other = [
-        {"key": key, "old_value": had[key][:500], "new_value": value[:500]}
+        {"key": key, "old_value": had[key].value[:500], "new_value": value[:500]}
         for key, value in params.items()
-        if had.get(key, value) != value
+        if key in had and had[key].value != value and (had[key].source == DOOR or not known.body.within)
     ]
     if len(params) == 1 and other:
         (only,) = other
@@ -247,7 +258,12 @@ def put_params(scope: Scope, known: Known, params: dict[str, str]) -> None:
         raise invalid(
             f"Changing param values is not allowed. Params were already logged='{other}' for run ID='{known.run_id}'."
         )
-    new = [Attribute(key=k, value=v, source=DOOR) for k, v in params.items() if k not in had]
+    new = [
+        Attribute(key=k, value=v, source=DOOR)
+        for k, v in params.items()
+        if k not in had
+        or had[k].value != v  # what was seen otherwise of the recorded program remains as history
+    ]
     scope.store.attributes.add_params(scope.tx, known.node, new, at=scope.at)
 
 
@@ -302,6 +318,17 @@ def _job(tags: dict[str, str], experiment: str) -> str:
     return posixpath.basename(tags.get(SOURCE, "").replace("\\", "/").rstrip("/")) or experiment
 
 
+def need_id(text: str) -> None:
+    """Raises MlflowError: that is no id of a recorded run, which has 32 hex digits."""
+    if len(text) != 32 or not is_hex(text):
+        raise invalid(f"the header Lineal-Run is {text[:100]!r}: 32 lower-case hex digits were expected")
+
+
+def _is_free(scope: Scope, run_id: str) -> bool:
+    """Whether no client of MLflow has opened that run yet."""
+    return bool(run_id) and scope.store.records.get_record(scope.tx, DOOR, KIND, run_id) is None
+
+
 def _parent(scope: Scope, tags: dict[str, str]) -> int | None:
     parent = tags.get(PARENT, "")
     return scope.store.runs.find_run(scope.tx, parent) if parent else None
@@ -326,7 +353,7 @@ def _fill_parent(scope: Scope, run: RunRecord, parent: int) -> None:
 
 def status_of(run: RunRecord, body: Body) -> str:
     """A run's status: what was sent, while the record agrees; a run that was lost failed."""
-    if _STATES.get(body.status) is run.state:
+    if _STATES.get(body.status) is run.state or (body.within and body.status not in {"RUNNING", "SCHEDULED"}):
         return body.status
     if run.state is State.LOST:
         return "FAILED"

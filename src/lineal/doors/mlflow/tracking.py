@@ -23,12 +23,13 @@ from lineal.doors.mlflow.wire import (
 from lineal.service.operations import Scope
 
 UNCLAIMED = "lineal.unclaimed"  # a tag: whoever made this run never heard of it
+WITHIN = "lineal-run"  # a header: the run that the client's program is recorded as
 _RUN = {"run_id": text(required=True)}
 
 
-def create(scope: Scope, message: Message) -> Message:
-    """A new run."""
-    return {"run": shown.shown(scope, [runs.add(scope, message).node])[0]}
+def create(scope: Scope, message: Message, within: str = "") -> Message:
+    """A new run. within: the run that the client's program is recorded as."""
+    return {"run": shown.shown(scope, [runs.add(scope, message, within).node])[0]}
 
 
 def get(scope: Scope, message: Message) -> Message:
@@ -121,8 +122,10 @@ async def _create(desk: Desk, request: Request) -> Response:
     """Create a run; one whose creator went away before it could hear of it is marked so."""
     caller, key = request.state.caller, request.headers.get("idempotency-key", "")
     message = checked(await received(request), runs.CREATE)
+    if within := request.headers.get(WITHIN, ""):
+        runs.need_id(within)
     reply = await desk.write(
-        lambda scope: create(scope, message),
+        lambda scope: create(scope, message, within),
         caller,
         action="mlflow runs/create",
         body=encode(message),
