@@ -90,6 +90,24 @@ def wandb_command(place: str, as_json: bool) -> int:
     return _import("wandb", Folder(place), as_json)
 
 
+@import_command.command("neptune")
+@click.argument("place", metavar="DIR", type=click.Path(exists=True))
+@click.option(
+    "--step-multiplier",
+    type=click.IntRange(1, 1_000_000),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Steps there are decimal numbers: multiply each by this, to make it whole.",
+)
+@desk.json_option
+def neptune_command(place: str, step_multiplier: int, as_json: bool) -> int:
+    """Import from Neptune: the folder that `neptune-exporter export` filled with Parquet files."""
+    from lineal.connect.neptune import Folder
+
+    return _import("neptune", Folder(place, step_multiplier=step_multiplier), as_json)
+
+
 def _mlflow(place: str) -> found.Source:
     if place.startswith(("http://", "https://")):
         from lineal.connect.mlflow_rest import Server
