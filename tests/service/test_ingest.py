@@ -147,3 +147,14 @@ def test_metrics_come_back_exactly(desk: Desk) -> None:
     history = desk.call("metrics", run=f"run:{run_id(1)}", key="loss")
     assert history.value == [0.1, "NaN", "Infinity", "-Infinity", -0.0]
     assert str(history.value[-1]) == "-0.0"
+
+
+def test_an_end_that_was_told_is_not_taken_back_by_who_only_found_nobody_alive(desk: Desk) -> None:
+    def now() -> str:
+        return str(desk.call("runs").runs[0].state)
+
+    desk.ingest(started(77, "train", 1), ended(77, 5, ev.State.KILLED), ended(77, 3, ev.State.LOST))
+    assert now() == "killed"
+    desk.ingest(ended(77, 6, ev.State.RUNNING))
+    desk.ingest(ended(77, 7, ev.State.LOST))
+    assert now() == "lost"

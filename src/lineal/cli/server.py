@@ -63,6 +63,14 @@ _OPTIONS = (
         metavar="N",
         help="Most requests per second of one caller; 0 for no limit.",
     ),
+    click.option(
+        "--lost-after",
+        "lease_s",
+        default=6 * 3600.0,
+        show_default="6 hours",
+        metavar="SECONDS",
+        help="How long nothing may be heard of a running run until it counts as lost; 0 for ever.",
+    ),
 )
 
 

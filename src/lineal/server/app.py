@@ -22,6 +22,7 @@ from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
 from lineal.server.tokens import Gate
+from lineal.server.watch import Watch
 from lineal.server.writer import Desk
 from lineal.service.operations import Caller
 from lineal.store.blobs import Blobs
@@ -53,10 +54,13 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         await desk.open()
+        watch = Watch(desk, log, config.lease_s)
+        watch.begin()
         log.tell("started", store=config.store if config.embedded else "postgresql", host=config.host)
         try:
             yield
         finally:
+            await watch.end()
             await desk.close()
             log.tell("stopped", changes=desk.counts.changes)
             log.close()

@@ -20,6 +20,7 @@ class Config:
         hosts: further names under which the server is reached. origins: further web pages that may call it.
         body_bytes: largest body of a request, as sent and unpacked; ingest_bytes: of one that delivers events;
             upload_bytes: of an upload.
+        lease_s: how long a run may be silent until it counts as lost, 0: for ever.
         failures_per_minute: wrong tokens that one address may show. requests_per_s: of one caller, 0: as many as come.
     """
 
@@ -38,6 +39,7 @@ class Config:
     failures_per_minute: int = 60
     requests_per_s: float = 0.0
     grace_s: float = 30.0
+    lease_s: float = 6 * 3600.0
 
     @property
     def loopback(self) -> bool:
@@ -64,6 +66,10 @@ def checked(config: Config) -> Config:
     """The same settings. Raises Invalid: they cannot be together."""
     if not 0 <= config.port <= 65535:
         raise Invalid(f"there is no port {config.port}", hint="choose one from 1024 to 65535")
+    if not 0 <= config.lease_s < float("inf"):
+        raise Invalid(
+            f"runs cannot be lost after {config.lease_s} s", hint="give a number of seconds, 0 for never"
+        )
     if config.workers < 1:
         raise Invalid(f"{config.workers} worker processes were asked for", hint="at least one is needed")
     if config.workers > 1 and config.embedded:

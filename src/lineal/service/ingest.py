@@ -188,6 +188,8 @@ class _Applier:
 
     def _ended(self, event: ev.RunEnded) -> None:
         scope, node = self._scope, self._run(event.run, event.at)
+        if event.state == ev.State.LOST and self._has_ended(node):
+            return  # whoever found no process any more did not know of the end that was told
         scope.store.runs.set_state(
             scope.tx,
             node,
@@ -200,6 +202,9 @@ class _Applier:
         )
         if event.state != ev.State.RUNNING:
             scope.store.metrics.seal(scope.tx, node)
+
+    def _has_ended(self, node: int) -> bool:
+        return self._scope.store.runs.get_runs(self._scope.tx, [node])[node].state is not ev.State.RUNNING
 
     def _param(self, event: ev.ParamSet) -> None:
         self._params.setdefault(self._run(event.run, event.at), []).append(
