@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -16,6 +17,7 @@ from lineal.service import operations
 from lineal.service.operations import Caller, Scope
 from lineal.store.audit import Leaf
 from lineal.store.base import AuditStore, Tx
+from lineal.store.numbers import undoable
 from lineal.store.open import Store
 
 _PATIENCE_S = 10.0  # how long a change waits for a database that went away
@@ -135,10 +137,9 @@ class Commits:
         change.error = None
         scope = self._scope_of(tx, replace(self._store, audit=later), change.caller)
         appended = len(later.leaves)
-        if savepoint:
-            tx.run("SAVEPOINT request")
         try:
-            change.value = self._done(scope, change)
+            with undoable(tx) if savepoint else nullcontext():
+                change.value = self._done(scope, change)
         except LinealError as error:
             if alone or _failed(error):
                 raise  # the transaction is all its own, or lost
@@ -146,9 +147,6 @@ class Commits:
                 raise _RefusedError from error
             change.error = error
             del later.leaves[appended:]
-            tx.run("ROLLBACK TO SAVEPOINT request")
-        if savepoint:
-            tx.run("RELEASE SAVEPOINT request")
 
     def _done(self, scope: Scope, change: Change) -> Any:
         """The reply of one change: made now, or the one kept for the same key."""

@@ -13,6 +13,7 @@ from lineal.core.ids import sha256
 from lineal.service import import_models, import_runs
 from lineal.service.import_runs import DOOR, STAMP, Taking
 from lineal.service.operations import Scope, operation
+from lineal.store.numbers import undoable
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LONGEST_NAME = 500
@@ -124,17 +125,13 @@ def take(scope: Scope, request: ImportRequest) -> ImportReply:
 
 def _apply(taking: Taking, item: found.Item) -> Left | None:
     """Apply one item, all of it or nothing; why it was left, if it was."""
-    tx = taking.scope.tx
     kind, name = _named(item)
-    tx.run("SAVEPOINT imported")
     try:
-        _check(name, kind)
-        _APPLY[type(item)](taking, item)  # type: ignore[operator]
+        with undoable(taking.scope.tx):
+            _check(name, kind)
+            _APPLY[type(item)](taking, item)  # type: ignore[operator]
     except LinealError as error:
-        tx.run("ROLLBACK TO SAVEPOINT imported")
-        tx.run("RELEASE SAVEPOINT imported")
         return Left(kind=kind, name=name[:200], reason=error.message)
-    tx.run("RELEASE SAVEPOINT imported")
     return None
 
 

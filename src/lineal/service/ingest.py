@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -125,7 +125,10 @@ class _Applier:
         self._runs: dict[str, int] = {}
         self._touched: dict[str, None] = {}
         self._located: dict[int, ev.VersionState] = {}
+        self._versions: Iterator[tuple[int, bool]] = iter(())
+        self._facets: list[tuple[int, str, bytes]] = []
         self._params: dict[int, list[Attribute]] = {}
+        self._tags: dict[int, list[Attribute]] = {}
         self._edges: list[Edge] = []
 
     def apply(self, events: list[ev.Event]) -> None:
@@ -139,11 +142,19 @@ class _Applier:
             ev.VersionUsed: self._used,
             ev.VersionGenerated: self._generated,
         }
+        scope = self._scope
+        states = [
+            event.version for event in events if isinstance(event, ev.VersionUsed | ev.VersionGenerated)
+        ]
+        self._versions = iter(scope.store.artifacts.add_versions(scope.tx, states, recorded_at=scope.at))
         for event in events:
             handlers[type(event)](event)
-        scope = self._scope
+        attributes = scope.store.attributes
         for node, params in self._params.items():
-            scope.store.attributes.add_params(scope.tx, node, params, at=scope.at)
+            attributes.add_params(scope.tx, node, params, at=scope.at)
+        for node, tags in self._tags.items():
+            attributes.set_tags(scope.tx, node, tags, at=scope.at, actor=self._actor)
+        attributes.add_facets(scope.tx, self._facets, at=scope.at, batch=self._message)
         if self._edges:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
         for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
@@ -212,12 +223,8 @@ class _Applier:
         )
 
     def _tag(self, event: ev.TagSet) -> None:
-        self._scope.store.attributes.set_tags(
-            self._scope.tx,
-            self._run(event.run, event.at),
-            [Attribute(key=event.key, value=event.value)],
-            at=self._scope.at,
-            actor=self._actor,
+        self._tags.setdefault(self._run(event.run, event.at), []).append(
+            Attribute(key=event.key, value=event.value)
         )
 
     def _points(self, event: ev.MetricPoints) -> None:
@@ -227,14 +234,7 @@ class _Applier:
         )
 
     def _facet(self, event: ev.FacetSet) -> None:
-        self._scope.store.attributes.add_facet(
-            self._scope.tx,
-            self._run(event.run, event.at),
-            event.name,
-            bytes(event.body),
-            at=self._scope.at,
-            batch=self._message,
-        )
+        self._facets.append((self._run(event.run, event.at), event.name, bytes(event.body)))
 
     def _used(self, event: ev.VersionUsed) -> None:
         run = self._run(event.run, event.at)
@@ -280,28 +280,9 @@ class _Applier:
         return any(edge.at < at and edge.src != run for edge in near if edge.kind != EdgeKind.DERIVED)
 
     def _version(self, state: ev.VersionState) -> tuple[int, bool]:
-        scope, artifacts = self._scope, self._scope.store.artifacts
-        node, existed = artifacts.add_version(
-            scope.tx,
-            namespace=state.namespace,
-            name=state.name,
-            kind=state.kind,
-            digest=state.digest,
-            level=state.level,
-            reason=state.reason,
-            size=state.size,
-            location=state.location,
-            recorded_at=scope.at,
-        )
-        if state.references:
-            artifacts.add_references(scope.tx, node, state.references, at=scope.at)
+        node, existed = next(self._versions)
         if not existed:
-            if state.members:
-                artifacts.add_members(scope.tx, node, state.members)
-            for name, body in state.facets.items():
-                scope.store.attributes.add_facet(
-                    scope.tx, node, name, bytes(body), at=scope.at, batch=self._message
-                )
+            self._facets += [(node, name, bytes(body)) for name, body in state.facets.items()]
         if (
             state.digest
             and state.level in (ev.Level.CONTENT, ev.Level.NATIVE)

@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
-from lineal.core.errors import Invalid
-from lineal.core.events import Level, Member, Reference
-from lineal.core.model import NodeKind, VersionRecord
+from lineal.core.events import Level, Member, Reference, VersionState
+from lineal.core.model import VersionRecord
+from lineal.store import versions
 from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
-from lineal.store.nodes import add_node, hold_node
+from lineal.store.nodes import hold_node
 from lineal.store.text import above, give, keep
 from lineal.store.words import add_words, find_word, get_words
-
-# A kind that says nothing yet, so that a later report may name a better one.
-_VAGUE = ("dataset", "other", "")
-_LONGEST_DIGEST = 512
 
 _VERSIONS = f"""
 SELECT v.node, v.artifact, a.namespace, a.name, v.kind, v.number, v.digest, v.level, v.reason, v.size, v.location,
@@ -51,39 +46,36 @@ class Artifacts:
         Without a digest it is a new version always. A version known already takes over a size, a location or a telling
         kind that it lacked. Raises Invalid: the digest is longer than 512 characters.
         """
-        if digest is not None and len(digest) > _LONGEST_DIGEST:
-            raise Invalid(
-                f"a digest of {len(digest)} characters was given, at most {_LONGEST_DIGEST} are wanted",
-                hint="give `sha256:` and 64 hex digits",
-            )
-        word = add_words(tx, (namespace, name, kind))
-        said = {"kind": word[kind], "size": size, "location": keep(location)}
-        artifact, fresh = _artifact(tx, word[namespace], word[name], word[kind], recorded_at)
-        number = 1
-        if not fresh:
-            if digest is not None and (known := _fill_in(tx, artifact, keep(digest), kind, said)):
-                return known, True
-            count = "UPDATE artifact SET version_count = version_count + {} WHERE id = :artifact RETURNING version_count"
-            number = tx.value(count.format(1), artifact=artifact)
-            again = digest is not None and tx.engine == "postgres"
-            if again and (known := _fill_in(tx, artifact, keep(digest or ""), kind, said)):
-                # Another server added it while we waited for the artifact's row.
-                tx.value(count.format(-1), artifact=artifact)
-                return known, True
-        node = add_node(tx, NodeKind.VERSION)
-        tx.run(
-            "INSERT INTO version (node, artifact, number, digest, kind, level, reason, size, location, recorded_at) "
-            "VALUES (:node, :artifact, :number, :digest, :kind, :level, :reason, :size, :location, :recorded_at)",
-            node=node,
-            artifact=artifact,
-            number=number,
-            digest=None if digest is None else keep(digest),
-            level=str(level),
-            reason=keep(reason),
-            recorded_at=recorded_at,
-            **said,
+        said = VersionState(
+            namespace=namespace,
+            name=name,
+            kind=kind,
+            digest=digest,
+            level=level,
+            reason=reason,
+            size=size,
+            location=location,
         )
-        return node, False
+        return versions.add(tx, [said], recorded_at=recorded_at)[0]
+
+    def add_versions(
+        self, tx: Tx, states: Sequence[VersionState], *, recorded_at: int
+    ) -> list[tuple[int, bool]]:
+        """As `add_version` for one after the other, with their references, and of new ones the files in them.
+
+        Their facets are not kept here. Raises as `add_version`.
+        """
+        made = versions.add(tx, states, recorded_at=recorded_at)
+        named = ((node, s.references) for (node, _), s in zip(made, states, strict=True))
+        versions.add_references(tx, named, at=recorded_at)
+        files = [
+            (node, member)
+            for (node, existed), state in zip(made, states, strict=True)
+            if not existed
+            for member in state.members
+        ]
+        _add_members(tx, files)
+        return made
 
     def complete_version(
         self, tx: Tx, node: int, *, digest: str, level: Level, size: int, members: Sequence[Member]
@@ -169,34 +161,7 @@ class Artifacts:
 
     def add_references(self, tx: Tx, node: int, references: Sequence[Reference], *, at: int) -> None:
         """Names by which the version's data can be found; one that stands already with its level is left as it is."""
-        if not references:
-            return
-        hold_node(tx, node)
-        word = add_words(tx, {text for item in references for text in (item.scheme, item.value)})
-        for item in references:
-            key = {"node": node, "scheme": word[item.scheme], "value": word[item.value]}
-            now = tx.row(
-                "SELECT revision, level, retracted_at FROM reference "
-                "WHERE node = :node AND scheme = :scheme AND value = :value ORDER BY revision DESC LIMIT 1",
-                **key,
-            )
-            if now is not None and now[2] is None:
-                if now[1] == str(item.level):
-                    continue
-                tx.run(
-                    "UPDATE reference SET retracted_at = :at "
-                    f"WHERE node = :node AND scheme = :scheme AND value = :value AND {STANDS}",
-                    at=at,
-                    **key,
-                )
-            tx.run(
-                "INSERT INTO reference (node, scheme, value, revision, level, recorded_at) "
-                "VALUES (:node, :scheme, :value, :revision, :level, :at)",
-                revision=1 if now is None else now[0] + 1,
-                level=str(item.level),
-                at=at,
-                **key,
-            )
+        versions.add_references(tx, [(node, references)], at=at)
 
     def get_references(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -222,13 +187,7 @@ class Artifacts:
 
     def add_members(self, tx: Tx, node: int, members: Sequence[Member]) -> None:
         """The files of a directory's manifest. A path that is known stays as it is: a version never changes."""
-        word = add_words(tx, {member.path for member in members}) if members else {}
-        insert(
-            tx,
-            "member",
-            (("node", "bigint"), ("path", "bigint"), ("digest", "text"), ("size", "bigint")),
-            [(node, word[m.path], keep(m.digest), m.size) for m in members],
-        )
+        _add_members(tx, [(node, member) for member in members])
 
     def get_members(self, tx: Tx, node: int) -> list[Member]:
         """The files of a directory's manifest, in byte order of their paths."""
@@ -240,51 +199,15 @@ class Artifacts:
         return [Member(path=give(path), digest=give(digest), size=size) for path, digest, size in rows]
 
 
-def _artifact(tx: Tx, namespace: int, name: int, kind: int, recorded_at: int) -> tuple[int, bool]:
-    """The number of an artifact, and whether it was made just now, with one version counted."""
-    find = "SELECT id FROM artifact WHERE name = :name AND namespace = :namespace"
-    found = tx.value(find, namespace=namespace, name=name)
-    if found is not None:
-        return int(found), False
-    made = tx.value(
-        "INSERT INTO artifact (namespace, name, kind, version_count, recorded_at) "
-        "VALUES (:namespace, :name, :kind, 1, :recorded_at) ON CONFLICT DO NOTHING RETURNING id",
-        namespace=namespace,
-        name=name,
-        kind=kind,
-        recorded_at=recorded_at,
+def _add_members(tx: Tx, files: Sequence[tuple[int, Member]]) -> None:
+    """The files of manifests, each with the vertex it belongs to."""
+    word = add_words(tx, {member.path for _, member in files}) if files else {}
+    insert(
+        tx,
+        "member",
+        (("node", "bigint"), ("path", "bigint"), ("digest", "text"), ("size", "bigint")),
+        [(node, word[m.path], keep(m.digest), m.size) for node, m in files],
     )
-    if made is not None:
-        return int(made), True
-    return int(tx.value(find, namespace=namespace, name=name)), False  # another server was faster
-
-
-def _fill_in(tx: Tx, artifact: int, digest: str, kind: str, said: dict[str, Any]) -> int | None:
-    """The vertex of a version known by its digest, after it has taken over what it lacked; None when there is none."""
-    row = tx.row(
-        "SELECT v.node, w.name, v.size, v.location FROM version v JOIN word w ON w.id = v.kind "
-        "WHERE v.artifact = :artifact AND v.digest = :digest",
-        artifact=artifact,
-        digest=digest,
-    )
-    if row is None:
-        return None
-    node, known_kind, size, location = row
-    better = known_kind in _VAGUE and kind not in _VAGUE
-    if better or (size is None and said["size"] is not None) or (not location and said["location"]):
-        tx.run(
-            "UPDATE version SET size = COALESCE(size, :size), "
-            "location = CASE WHEN location = '' THEN :location ELSE location END"
-            + (", kind = :kind" if better else "")
-            + " WHERE node = :node",
-            node=node,
-            size=said["size"],
-            location=said["location"],
-            **({"kind": said["kind"]} if better else {}),
-        )
-    if better:
-        tx.run("UPDATE artifact SET kind = :kind WHERE id = :artifact", kind=said["kind"], artifact=artifact)
-    return int(node)
 
 
 def _records(tx: Tx, rows: list[Row]) -> list[VersionRecord]:

@@ -11,7 +11,7 @@ from lineal.store.base import Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
-from lineal.store.nodes import hold_node
+from lineal.store.nodes import hold_node, hold_nodes
 from lineal.store.text import number_of
 from lineal.store.words import Scope, add_fields, add_words, get_words
 
@@ -23,6 +23,15 @@ _COLUMNS = (
     ("number", "double precision"),
     ("source", "bigint"),
     ("actor", "bigint"),
+    ("recorded_at", "bigint"),
+    ("retracted_at", "bigint"),
+)
+_FACET = (
+    ("node", "bigint"),
+    ("name", "bigint"),
+    ("revision", "integer"),
+    ("body", "bytea"),
+    ("batch", "bigint"),
     ("recorded_at", "bigint"),
     ("retracted_at", "bigint"),
 )
@@ -57,32 +66,43 @@ class Attributes:
 
     def add_facet(self, tx: Tx, node: int, name: str, body: bytes, *, at: int, batch: int = 0) -> None:
         """Attach a JSON document under a name; an earlier one of that name remains as history."""
-        word = add_words(tx, (name,))[name]
-        hold_node(tx, node)
-        now = tx.row(
-            "SELECT revision, body, retracted_at FROM facet WHERE node = :node AND name = :name "
-            "ORDER BY revision DESC LIMIT 1",
-            node=node,
-            name=word,
-        )
-        if now is not None and now[2] is None and bytes(now[1]) == body:
+        self.add_facets(tx, [(node, name, body)], at=at, batch=batch)
+
+    def add_facets(
+        self, tx: Tx, facets: Sequence[tuple[int, str, bytes]], *, at: int, batch: int = 0
+    ) -> None:
+        """Attach documents, each given as vertex, name and body, as `add_facet` one after the other."""
+        if not facets:
             return
-        tx.run(
-            f"UPDATE facet SET retracted_at = :at WHERE node = :node AND name = :name AND {STANDS}",
-            node=node,
-            name=word,
-            at=at,
+        word = add_words(tx, {name for _, name, _ in facets})
+        nodes = sorted({node for node, _, _ in facets})
+        hold_nodes(tx, nodes)
+        newest = {
+            (node, name): (revision, None if ended else bytes(body))
+            for node, name, revision, body, ended in tx.rows(
+                "SELECT node, name, revision, body, retracted_at FROM facet "
+                f"WHERE node IN ({each(tx, 'nodes')}) AND name IN ({each(tx, 'names')}) ORDER BY revision",
+                nodes=nodes,
+                names=list(word.values()),
+            )
+        }
+        added: dict[tuple[int, int, int], list[object]] = {}
+        retracted: list[dict[str, object]] = []
+        for node, name, body in facets:
+            key = (node, word[name])
+            revision, standing = newest.get(key, (0, None))
+            if standing == body:
+                continue
+            if (*key, revision) in added:  # replaced within this very call: recorded, and never seen to stand
+                added[(*key, revision)][-1] = at
+            elif standing is not None:
+                retracted.append({"node": node, "name": word[name], "at": at})
+            newest[key] = (revision + 1, body)
+            added[(*key, revision + 1)] = [*key, revision + 1, body, batch, at, None]
+        tx.many(
+            f"UPDATE facet SET retracted_at = :at WHERE node = :node AND name = :name AND {STANDS}", retracted
         )
-        tx.run(
-            "INSERT INTO facet (node, name, revision, body, batch, recorded_at) "
-            "VALUES (:node, :name, :revision, :body, :batch, :at)",
-            node=node,
-            name=word,
-            revision=1 if now is None else now[0] + 1,
-            body=body,
-            batch=batch,
-            at=at,
-        )
+        insert(tx, "facet", _FACET, [tuple(row) for row in added.values()], conflict="")
 
     def get_facets(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[FacetRecord]:
         """The documents attached to a vertex, as received, in byte order of their names."""

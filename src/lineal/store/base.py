@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from lineal.core.events import ErrorInfo, Level, Member, Reference, State
+from lineal.core.events import ErrorInfo, Level, Member, Reference, State, VersionState
 from lineal.core.model import (
     AliasRecord,
     Attribute,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lineal.store.audit import Leaf
     from lineal.store.files import File
+    from lineal.store.numbers import Numbers
     from lineal.store.records import Record
     from lineal.store.tokens import TokenRecord
 
@@ -37,7 +38,12 @@ Row = tuple[Any, ...]
 
 
 class Tx(Protocol):
-    """An open transaction on one connection. Parameters are named `:name` on both engines."""
+    """An open transaction on one connection. Parameters are named `:name` on both engines.
+
+    numbers: what is remembered of the dictionary.
+    """
+
+    numbers: Numbers
 
     @property
     def engine(self) -> Literal["sqlite", "postgres"]: ...
@@ -108,6 +114,9 @@ class AttributeStore(Protocol):
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
     ) -> dict[int, list[Attribute]]: ...
     def add_facet(self, tx: Tx, node: int, name: str, body: bytes, *, at: int, batch: int = 0) -> None: ...
+    def add_facets(
+        self, tx: Tx, facets: Sequence[tuple[int, str, bytes]], *, at: int, batch: int = 0
+    ) -> None: ...  # vertex, name, body of each, in their order
     def get_facets(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[FacetRecord]: ...
 
 
@@ -143,6 +152,9 @@ class ArtifactStore(Protocol):
         location: str,
         recorded_at: int,
     ) -> tuple[int, bool]: ...  # (vertex, whether it existed). digest None: always a new version
+    def add_versions(
+        self, tx: Tx, states: Sequence[VersionState], *, recorded_at: int
+    ) -> list[tuple[int, bool]]: ...  # with references and members, without facets
     def complete_version(
         self, tx: Tx, node: int, *, digest: str, level: Level, size: int, members: Sequence[Member]
     ) -> bool: ...  # of one that had no digest; False when it has one, or another of its artifact has this

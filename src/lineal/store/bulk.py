@@ -30,6 +30,29 @@ def insert(
     return len(tx.rows(_at_once(table, columns, conflict), **arrays))
 
 
+def update(tx: Tx, table: str, key: tuple[str, str], columns: Columns, rows: Sequence[Row]) -> None:
+    """Set columns of rows that are found by their key; each of `rows` is the key, then the values in their order."""
+    if not rows:
+        return
+    name = key[0]
+    if tx.engine == "sqlite":
+        sets = ", ".join(f"{column} = :{column}" for column, _ in columns)
+        names = (name, *(column for column, _ in columns))
+        tx.many(
+            f"UPDATE {table} SET {sets} WHERE {name} = :{name}",
+            [dict(zip(names, row, strict=True)) for row in rows],
+        )
+        return
+    sets = ", ".join(f"{column} = given.{column}" for column, _ in columns)
+    every = (key, *columns)
+    arrays = ", ".join(f"CAST(:{column} AS {type}[])" for column, type in every)
+    tx.run(
+        f"UPDATE {table} SET {sets} FROM unnest({arrays}) AS given ({', '.join(column for column, _ in every)}) "
+        f"WHERE {table}.{name} = given.{name}",
+        **{column: list(values) for (column, _), values in zip(every, zip(*rows, strict=True), strict=True)},
+    )
+
+
 @lru_cache(maxsize=64)
 def _one_by_one(table: str, columns: Columns, conflict: str) -> str:
     names = ", ".join(name for name, _ in columns)

@@ -126,19 +126,27 @@ class Edges:
 
 
 def _add_types(tx: Tx, wanted: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+    """The numbers of kinds of edges, each given as kind and the words of role and rule; given now to those that are new."""
+    named = {f"{kind} {role} {rule}": (kind, role, rule) for kind, role, rule in sorted(wanted)}
+
+    def ask(missing: list[str]) -> list[tuple[str, int]]:
+        return [(name, _add_type(tx, *named[name])) for name in missing]
+
+    found = tx.numbers.find("edge_type", named, ask)
+    return {type: found[name] for name, type in named.items()}
+
+
+def _add_type(tx: Tx, kind: int, role: int, rule: int) -> int:
     find = "SELECT id FROM edge_type WHERE kind = :kind AND role = :role AND rule = :rule"
-    found: dict[tuple[int, int, int], int] = {}
-    for type in sorted(wanted):
-        values = dict(zip(("kind", "role", "rule"), type, strict=True))
+    values = {"kind": kind, "role": role, "rule": rule}
+    id = tx.value(find, **values)
+    if id is None:
+        tx.run(
+            "INSERT INTO edge_type (kind, role, rule) VALUES (:kind, :role, :rule) ON CONFLICT DO NOTHING",
+            **values,
+        )
         id = tx.value(find, **values)
-        if id is None:
-            tx.run(
-                "INSERT INTO edge_type (kind, role, rule) VALUES (:kind, :role, :rule) ON CONFLICT DO NOTHING",
-                **values,
-            )
-            id = tx.value(find, **values)
-        found[type] = id
-    return found
+    return int(id)
 
 
 def _canonical(tx: Tx, nodes: set[int]) -> dict[int, int]:

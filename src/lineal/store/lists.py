@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import msgspec
 
 from lineal.store.base import Tx
 
@@ -17,3 +20,17 @@ _SOURCES = {
 def each(tx: Tx, name: str, type: Literal["bigint", "text"] = "bigint") -> str:
     """A SELECT that gives the values of the list bound as `:name`, in a column `item`."""
     return _SOURCES[tx.engine, type].format(name)
+
+
+def each_pair(tx: Tx, name: str, one: str, other: str) -> str:
+    """A SELECT that gives the pairs bound by `pairs(tx, name, ...)`, of these SQL types, in columns `one` and `other`."""
+    if tx.engine == "sqlite":
+        return f"SELECT value ->> 0 AS one, value ->> 1 AS other FROM json_each(:{name})"
+    return f"SELECT * FROM unnest(CAST(:{name}_one AS {one}[]), CAST(:{name}_other AS {other}[])) AS p (one, other)"
+
+
+def pairs(tx: Tx, name: str, items: Sequence[tuple[Any, Any]]) -> dict[str, Any]:
+    """What `each_pair` needs to be bound."""
+    if tx.engine == "sqlite":
+        return {name: msgspec.json.encode(items).decode()}
+    return {f"{name}_one": [one for one, _ in items], f"{name}_other": [other for _, other in items]}

@@ -181,8 +181,11 @@ def _little_endian(column: array[int] | array[float]) -> bytes:
 
 def _fold(columns: Columns) -> dict[int, list[Any]]:
     """What every metric did in these points, by its index: as `_Kept`, but NaN as it is."""
+    keys, steps, times, values = columns
+    if keys.count(keys[0]) == len(keys) and (whole := _folded(steps, times, values)):
+        return {keys[0]: whole}
     found: dict[int, list[Any]] = {}
-    for k, s, t, v in zip(*columns, strict=True):
+    for k, s, t, v in zip(keys, steps, times, values, strict=True):
         have = found.get(k)
         if have is None:
             found[k] = [1, v, s, t, v, v]
@@ -196,6 +199,16 @@ def _fold(columns: Columns) -> dict[int, list[Any]]:
             if not v <= have[5]:
                 have[5] = v
     return found
+
+
+def _folded(steps: array[int], times: array[int], values: array[float]) -> list[Any] | None:
+    """The same for points of one metric, without a look at each; None where a NaN or an equal step asks for one."""
+    last = max(steps)
+    total = sum(values)
+    if total != total or steps.count(last) > 1:
+        return None
+    at = steps.index(last)
+    return [len(steps), values[at], last, times[at], min(values), max(values)]
 
 
 def _both(before: _Kept | None, after: list[Any]) -> _Kept:

@@ -22,6 +22,8 @@ _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 def keep(text: str) -> str:
     """The form in which `text` is stored. Raises Invalid: it holds a lone surrogate, which no encoding can carry."""
     if text.isascii():
+        if text.isprintable():  # nearly every text
+            return text
         return text.replace("\x01", "\x01\x02").replace("\x00", "\x01\x01") if _control(text) else text
     try:
         text.encode()

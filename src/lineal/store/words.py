@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Literal
 
-from lineal.store.base import Tx
+from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
 from lineal.store.text import give, keep, name_of
@@ -15,8 +15,7 @@ Scope = Literal["params", "tags", "metrics"]
 
 def find_word(tx: Tx, text: str) -> int | None:
     """The number of a text, or None when the record never held it."""
-    found = tx.value("SELECT id FROM word WHERE name = :name", name=name_of(keep(text)))
-    return None if found is None else int(found)
+    return _find(tx, [name_of(keep(text))]).get(name_of(keep(text)))
 
 
 def add_word(tx: Tx, text: str) -> int:
@@ -28,7 +27,7 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
     """The numbers of texts, given now to those that are new. Raises Invalid: a text holds a lone surrogate."""
     stored = {text: keep(text) for text in texts}
     names = {name_of(body): body for body in stored.values()}
-    known = _find(tx, list(names))
+    known = _find(tx, names)
     missing = [name for name in names if name not in known]
     if len(missing) == 1:  # the commonest case by far
         (name,) = missing
@@ -37,7 +36,9 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
             name=name,
             body=None if names[name] == name else names[name],
         )
-        known |= {name: added} if added is not None else _find(tx, missing)
+        if added is not None:
+            tx.numbers.learn("", {name: added})
+        known |= _find(tx, missing)
     elif missing:
         insert(
             tx,
@@ -60,35 +61,38 @@ def get_words(tx: Tx, ids: Iterable[int]) -> dict[int, str]:
 
 def find_field(tx: Tx, scope: Scope, key: str) -> int | None:
     """The number of a parameter's, tag's or metric's key, or None when no run ever had it."""
-    found = tx.value(
-        "SELECT f.id FROM word w JOIN field f ON f.name = w.id AND f.scope = :scope WHERE w.name = :name",
-        scope=scope,
-        name=name_of(keep(key)),
-    )
-    return None if found is None else int(found)
+    name = name_of(keep(key))
+    return _find_keys(tx, scope, [name]).get(name)
 
 
 def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
     """The numbers of keys, given now to those that are new."""
     named = {key: name_of(keep(key)) for key in keys}
-    known = _find_keys(tx, scope, named)
-    if len(known) < len(set(named.values())):  # rarely: mostly all of them are known
+    names = set(named.values())
+    known = _find_keys(tx, scope, names)
+    if len(known) < len(names):  # rarely: mostly all of them are known
         words = sorted(add_words(tx, named).values())
         insert(tx, "field", (("scope", "text"), ("name", "bigint")), [(scope, word) for word in words])
-        known = _find_keys(tx, scope, named)
+        known = _find_keys(tx, scope, names)
     return {key: known[name] for key, name in named.items()}
 
 
-def _find_keys(tx: Tx, scope: Scope, named: dict[str, str]) -> dict[str, int]:
-    rows = tx.rows(
-        "SELECT w.name, f.id FROM word w JOIN field f ON f.name = w.id AND f.scope = :scope "
-        f"WHERE w.name IN ({each(tx, 'names', 'text')})",
-        scope=scope,
-        names=list(named.values()),
-    )
-    return dict(rows)
+def _find_keys(tx: Tx, scope: Scope, names: Iterable[str]) -> dict[str, int]:
+    def ask(missing: list[str]) -> list[Row]:
+        return tx.rows(
+            "SELECT w.name, f.id FROM word w JOIN field f ON f.name = w.id AND f.scope = :scope "
+            f"WHERE w.name IN ({each(tx, 'names', 'text')})",
+            scope=scope,
+            names=missing,
+        )
+
+    return tx.numbers.find(scope, names, ask)
 
 
-def _find(tx: Tx, names: list[str]) -> dict[str, int]:
-    rows = tx.rows(f"SELECT name, id FROM word WHERE name IN ({each(tx, 'names', 'text')})", names=names)
-    return dict(rows)
+def _find(tx: Tx, names: Iterable[str]) -> dict[str, int]:
+    def ask(missing: list[str]) -> list[Row]:
+        return tx.rows(
+            f"SELECT name, id FROM word WHERE name IN ({each(tx, 'names', 'text')})", names=missing
+        )
+
+    return tx.numbers.find("", names, ask)

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
 from lineal.store.base import Row
+from lineal.store.numbers import Numbers, Seen
 
 try:
     import psycopg
@@ -42,9 +43,10 @@ class PostgresTx:
 
     engine: Literal["sqlite", "postgres"] = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Row], url: str) -> None:
+    def __init__(self, connection: psycopg.Connection[Row], url: str, seen: Seen) -> None:
         self._connection = connection
         self._url = url
+        self.numbers = Numbers(seen)
 
     def run(self, sql: str, **values: Any) -> None:
         """Execute one statement."""
@@ -94,6 +96,7 @@ class PostgresEngine:
         self._timeout_s = timeout_s
         self.query_s: float | None = None  # how long a statement of a reading transaction may take
         self._limited: tuple[object, float | None] = (None, None)
+        self._seen: Seen = {}
         self._pid = os.getpid()
         self._writer: psycopg.Connection[Row] | None = None
         self._reader: psycopg.Connection[Row] | None = None
@@ -106,7 +109,9 @@ class PostgresEngine:
         self._leave_inherited()
         with _errors(self.url):
             if self._reader is not None and _busy(self._reader):
-                yield PostgresTx(self._reader, self.url)  # a read within a read sees the same state
+                yield PostgresTx(
+                    self._reader, self.url, self._seen
+                )  # a read within a read sees the same state
                 return
             self._reader = self._begun(self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
             try:
@@ -117,7 +122,9 @@ class PostgresEngine:
                     self._reader = self._begun(
                         self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                     )
-                yield PostgresTx(self._reader, self.url)
+                tx = PostgresTx(self._reader, self.url, self._seen)
+                yield tx
+                tx.numbers.keep()
             finally:
                 if not self._reader.closed:
                     self._reader.rollback()
@@ -133,8 +140,10 @@ class PostgresEngine:
                 )
             self._writer = self._begun(self._writer, "BEGIN")
             try:
-                yield PostgresTx(self._writer, self.url)
+                tx = PostgresTx(self._writer, self.url, self._seen)
+                yield tx
                 self._writer.commit()
+                tx.numbers.keep()
             except BaseException:
                 if not self._writer.closed:
                     self._writer.rollback()
@@ -181,6 +190,7 @@ class PostgresEngine:
         return connection
 
     def _open(self) -> psycopg.Connection[Row]:
+        self._seen = {}  # a standby that took over may lack the last of what the other server had
         connection = psycopg.connect(
             self._conninfo, autocommit=True, connect_timeout=max(2, int(self._timeout_s))
         )

@@ -18,6 +18,7 @@ import apsw
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
 from lineal.store.base import Row
+from lineal.store.numbers import Numbers, Seen
 
 OLDEST = (3, 51, 3)  # older ones can corrupt a write-ahead log when two processes checkpoint at once
 APPLICATION_ID = 0x4C494E4C  # "LINL", which `file` and we recognise
@@ -41,9 +42,10 @@ class SqliteTx:
 
     engine: Literal["sqlite", "postgres"] = "sqlite"
 
-    def __init__(self, connection: apsw.Connection, path: str) -> None:
+    def __init__(self, connection: apsw.Connection, path: str, seen: Seen) -> None:
         self._connection = connection
         self._path = path
+        self.numbers = Numbers(seen)
 
     def run(self, sql: str, **values: Any) -> None:
         """Execute one statement."""
@@ -98,6 +100,7 @@ class SqliteEngine:
         self._create = create
         self._timeout_ms = int(timeout_s * 1000)
         self.query_s: float | None = None  # how long a reading transaction may compute
+        self._seen: Seen = {}
         self._pid = os.getpid()
         self._writer: apsw.Connection | None = None
         self._reader: apsw.Connection | None = None
@@ -113,12 +116,14 @@ class SqliteEngine:
                 self._reader = self._open()
             connection = self._reader
             if not connection.get_autocommit():  # a read within a read sees the same state
-                yield SqliteTx(connection, self.path)
+                yield SqliteTx(connection, self.path, self._seen)
                 return
             connection.execute("BEGIN")
             connection.set_progress_handler(_overdue(self.query_s), _STEPS)
             try:
-                yield SqliteTx(connection, self.path)
+                tx = SqliteTx(connection, self.path, self._seen)
+                yield tx
+                tx.numbers.keep()
             finally:
                 connection.set_progress_handler(None)
                 if not connection.get_autocommit():
@@ -134,8 +139,10 @@ class SqliteEngine:
             connection = self._writer
             connection.execute("BEGIN IMMEDIATE")
             try:
-                yield SqliteTx(connection, self.path)
+                tx = SqliteTx(connection, self.path, self._seen)
+                yield tx
                 connection.execute("COMMIT")
+                tx.numbers.keep()
             except BaseException:
                 if not connection.get_autocommit():  # a full disk has rolled back by itself
                     connection.execute("ROLLBACK")
@@ -170,6 +177,7 @@ class SqliteEngine:
         flags = apsw.SQLITE_OPEN_READWRITE | (apsw.SQLITE_OPEN_CREATE if self._create else 0)
         if not self._create and not os.path.exists(self.path):
             raise Unavailable(f"there is no store at {self.path}", hint="`lineal init` makes one")
+        self._seen = {}  # it may be another file
         connection = apsw.Connection(self.path, flags=flags, statementcachesize=256)
         connection.set_busy_timeout(self._timeout_ms)
         _refuse_foreign(connection, self.path)
