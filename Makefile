@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
-LAYERS := installer build runtime dev example capture peers
+LAYERS := installer build runtime dev example capture peers peers-torch
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench soak docs cover lock clean
@@ -57,7 +57,8 @@ lock: ## resolve requirements/*.in again into hashed lock files
 	@$(SETUP) check
 	@for layer in $(LAYERS); do \
 	  echo "requirements/$$layer.txt"; \
-	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  case $$layer in *-torch) alone=--no-deps ;; *) alone= ;; esac; \
+	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$alone \
 	    --output-file requirements/$$layer.txt requirements/$$layer.in || exit 1; \
 	done
 

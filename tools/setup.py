@@ -64,7 +64,9 @@ def wanted(step: str) -> str:
             digest.update(lock.read_bytes())
     if step == "lineal":
         digest.update((ROOT / "pyproject.toml").read_bytes())
-    if step == "torch":
+    if step == "peers":
+        digest.update((REQUIREMENTS / "peers-torch.txt").read_bytes())
+    if step in {"torch", "peers"}:
         digest.update(TORCH.encode())
     return digest.hexdigest()
 
@@ -199,15 +201,15 @@ def lineal() -> None:
     install(VENV, "--no-deps", "--no-build-isolation", "--editable", ROOT)
 
 
-def torch() -> str:
-    """Ask for the build without a graphics card's libraries; those weigh gigabytes. What came of it, in words."""
+def torch(venv: Path) -> str:
+    """Ask for the build without a graphics card's libraries; those weigh gigabytes. Empty, or that it is not there, in words."""
     plain = TORCH if platform.system() != "Linux" or platform.machine() != "x86_64" else f"{TORCH}+cpu"
-    pip = (VENV / "bin" / "python", "-m", "pip")
+    pip = (venv / "bin" / "python", "-m", "pip")
     try:
         run(*pip, "install", "--no-deps", "--only-binary", ":all:", f"torch=={plain}")
     except Failed:
-        return "not offered here: the tests that need it will say SKIPPED PEERS"
-    return "installed"
+        return "torch is not offered here: the tests that need it will say SKIPPED PEERS"
+    return ""
 
 
 def peers() -> str:
@@ -215,6 +217,9 @@ def peers() -> str:
     try:
         make_venv(PEERS)
         locked(PEERS, "peers")
+        if missing := torch(PEERS):
+            return missing
+        install(PEERS, "--no-deps", "--require-hashes", "-r", REQUIREMENTS / "peers-torch.txt")
     except Failed as error:
         (PEERS / "stamps").mkdir(parents=True, exist_ok=True)
         return f"could not be had: the tests that need them will say SKIPPED PEERS ({str(error).splitlines()[0]})"
@@ -294,7 +299,7 @@ def do(step: str) -> str:
     elif step == "lineal":
         lineal()
     elif step == "torch":
-        return torch()
+        return torch(VENV)
     elif step == "data":
         data()
     elif step == "postgres":

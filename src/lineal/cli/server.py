@@ -57,6 +57,13 @@ _OPTIONS = (
         help="A further web site whose pages may call it.",
     ),
     click.option(
+        "--allow-webhook-host",
+        "webhook_hosts",
+        multiple=True,
+        metavar="HOST[:PORT]",
+        help="A host of your own that webhooks may be sent to, over plain HTTP too; others must be public.",
+    ),
+    click.option(
         "--rate",
         "requests_per_s",
         default=0.0,

@@ -67,6 +67,7 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
 
     app = Starlette(routes=[*mlflow(desk), *own(desk, config, metrics), *native(desk)], lifespan=life)
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
+    app.state.webhook_hosts = frozenset(name.lower().rstrip(".") for name in config.webhook_hosts)
     app.router.redirect_slashes = False
     metrics.routes = {id(route.endpoint): route.path for route in every_route(app.routes)}
 

@@ -18,6 +18,7 @@ class Config:
         store, blobs: where the record and kept bytes are. namespace: in whose names references are read by default.
         folder: the project's `.lineal` folder, where `server.json` is left; empty: nowhere.
         hosts: further names under which the server is reached. origins: further web pages that may call it.
+        webhook_hosts: hosts, or hosts and ports, that webhooks may be sent to although they are not public.
         body_bytes: largest body of a request, as sent and unpacked; ingest_bytes: of one that delivers events;
             upload_bytes: of an upload.
         lease_s: how long a run may be silent until it counts as lost, 0: for ever.
@@ -33,6 +34,7 @@ class Config:
     workers: int = 1
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    webhook_hosts: tuple[str, ...] = ()
     body_bytes: int = 64 << 20
     ingest_bytes: int = 256 << 20
     upload_bytes: int = 1 << 40

@@ -238,3 +238,22 @@ def test_a_large_file_is_streamed_in_memory_that_does_not_grow(door: Asking) -> 
     connection.close()
     assert (length, back.hexdigest()) == (size, seen.hexdigest())
     assert memory_kb(process.pid) - before < 100_000
+
+
+@pytest.mark.parametrize(
+    ("query", "body", "words"),
+    [
+        ("", b"x", "Request must specify run_uuid."),
+        ("run_uuid={run}", b"x", "Request must specify path."),
+        ("run_uuid={run}&path=", b"x", "Request must specify path."),
+        ("run_uuid={run}&path=../up.txt", b"x", "Invalid path"),
+        ("run_uuid={run}&path=up.txt", b"", "Request must specify data."),
+    ],
+)
+def test_an_upload_of_the_page_that_lacks_something_is_told_what(
+    door: Asking, query: str, body: bytes, words: str
+) -> None:
+    path = f"/ajax-api/2.0/mlflow/upload-artifact?{query.format(run=door.run()['run_id'])}"
+    found = door.serving.ask("POST", path, body)
+    assert (found.status, found.json["error_code"]) == (400, "INVALID_PARAMETER_VALUE")
+    assert words in found.json["message"]

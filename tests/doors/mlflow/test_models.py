@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from typing import Any
 
 import pytest
@@ -125,6 +126,16 @@ def test_a_registered_version_is_the_logged_model(door: Asking) -> None:
     assert run["run_id"] in str(trace)
     registrations = info(door, model["model_id"])["registrations"]
     assert registrations == [{"name": name, "version": "1"}]
+
+
+def test_a_models_tag_lists_its_registrations_as_mlflow_writes_them(door: Asking) -> None:
+    model = door.ready_model()
+    name = door.registered(model)
+    door.registered(model, name)
+    told = door.get(f"/logged-models/{model['model_id']}")["model"]["info"]
+    tags = {tag["key"]: tag["value"] for tag in told["tags"]}
+    wanted = [{"name": name, "version": 1}, {"name": name, "version": 2}]
+    assert tags["mlflow.modelVersions"] == json.dumps(wanted)
 
 
 def test_the_same_model_registered_twice_has_two_numbers(door: Asking) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import contextlib
 import json
+import math
 import random
 from pathlib import Path
 from typing import Any
@@ -262,3 +263,60 @@ def test_tags_and_assessments_of_a_trace_are_kept(door: Asking) -> None:
 def test_a_client_of_mlflow_hears_mlflows_version(door: Asking) -> None:
     assert door.serving.get("/version", User_Agent="mlflow-python-client/3.17.2").body == b"3.17.2"
     assert door.serving.get("/version").json["name"] == "lineal"
+
+
+def test_a_client_before_the_third_version_tells_of_a_trace_by_beginning_and_end(door: Asking) -> None:
+    experiment = door.experiment()
+    old = "/api/2.0/mlflow/traces"
+    begun = door.post(
+        old,
+        experiment_id=experiment,
+        timestamp_ms=1000,
+        request_metadata=[{"key": "a", "value": "1"}],
+        tags=[{"key": "t", "value": "x"}],
+    )["trace_info"]
+    assert (begun["status"], begun["execution_time_ms"]) == ("IN_PROGRESS", 0)
+    ended = door.ask(
+        "PATCH",
+        f"{old}/{begun['request_id']}",
+        {
+            "timestamp_ms": 3000,
+            "status": "OK",
+            "request_metadata": [{"key": "b", "value": "2"}],
+            "tags": [{"key": "t", "value": "y"}],
+        },
+    )["trace_info"]
+    assert (ended["status"], ended["timestamp_ms"], ended["execution_time_ms"]) == ("OK", 1000, 2000)
+    assert ended["request_metadata"] == [{"key": "a", "value": "1"}, {"key": "b", "value": "2"}]
+    assert {"key": "t", "value": "y"} in ended["tags"]
+    assert door.get(f"{old}/{begun['request_id']}/info")["trace_info"] == ended
+    assert door.get(old, experiment_ids=[experiment], filter="tags.t = 'y'")["traces"] == [ended]
+    now = door.get(f"/api/3.0/mlflow/traces/{begun['request_id']}")["trace"]["trace_info"]
+    assert (now["state"], now["execution_duration"]) == ("OK", "2.000s")
+    before = {"timestamp_ms": 1, "status": "OK"}
+    assert door.refused("PATCH", f"{old}/{begun['request_id']}", before)[0] == 400
+    assert door.refused("POST", old, {"experiment_id": "999999", "timestamp_ms": 1})[0] == 404
+
+
+def test_how_often_two_filters_hold_together_is_told(door: Asking) -> None:
+    experiment = door.experiment()
+    for kind, fast in (("tool", 1), ("tool", 1), ("tool", 0), ("chat", 0)):
+        tags = [{"key": "kind", "value": kind}, {"key": "fast", "value": str(fast)}]
+        door.post("/api/2.0/mlflow/traces", experiment_id=experiment, timestamp_ms=1, tags=tags)
+
+    def told(first: str, second: str) -> Any:
+        return door.post(
+            "/api/3.0/mlflow/traces/calculate-filter-correlation",
+            experiment_ids=[experiment],
+            filter_string1=first,
+            filter_string2=second,
+        )
+
+    found = told("tags.kind = 'tool'", "tags.fast = '1'")
+    counts = ("filter1_count", "filter2_count", "joint_count", "total_count")
+    assert [found[name] for name in counts] == [3, 2, 2, 4]
+    assert found["npmi"] == pytest.approx(math.log(4 / 3) / math.log(2))
+    assert 0 < found["npmi_smoothed"] < found["npmi"]
+    assert told("tags.kind = 'chat'", "tags.fast = '1'")["npmi"] == -1
+    assert told("tags.kind = 'none'", "tags.fast = '1'")["npmi"] == "NaN"
+    assert told("tags.kind != 'none'", "tags.fast != '2'")["npmi"] == 1

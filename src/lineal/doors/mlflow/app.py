@@ -19,6 +19,7 @@ from lineal.doors.desk import Desk
 from lineal.doors.mlflow import (
     artifacts,
     errors,
+    evaluation,
     experiment_search,
     experiments,
     histories,
@@ -29,6 +30,7 @@ from lineal.doors.mlflow import (
     registry_verbs,
     search,
     trace_verbs,
+    traces_v2,
     tracking,
     uploads,
     webhooks,
@@ -60,6 +62,8 @@ def verbs() -> list[Verb]:
         *uploads.ROUTES,
         *webhooks.ROUTES,
         *trace_verbs.ROUTES,
+        *traces_v2.ROUTES,
+        *evaluation.ROUTES,
     ]
 
 

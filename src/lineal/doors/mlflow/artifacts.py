@@ -135,8 +135,14 @@ async def _of_version(desk: Desk, request: Request) -> Response:
 
 
 async def _to_run(desk: Desk, request: Request) -> Response:
-    run_id = _said(request, "run_uuid", "run_id")
-    return await take(desk, request, Place(paths.RUN, run_id, paths.checked(_said(request, "path"))))
+    run_id, path = request.query_params.get("run_uuid", ""), request.query_params.get("path", "")
+    if not run_id:
+        raise invalid("Request must specify run_uuid.")
+    if not path:
+        raise invalid("Request must specify path.")
+    if request.headers.get("content-length") == "0":
+        raise invalid("Request must specify data.")
+    return await take(desk, request, Place(paths.RUN, run_id, paths.checked(path)))
 
 
 def _said(request: Request, *names: str) -> str:

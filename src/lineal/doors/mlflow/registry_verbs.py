@@ -70,7 +70,7 @@ def _announced(
             written, caller, action=f"mlflow {entity.lower()} {action.lower()}", body=encode(message)
         )
         await webhooks.announce(
-            desk, caller, prompt_entity if prompt else entity, action, payload(message, reply)
+            desk, request, prompt_entity if prompt else entity, action, payload(message, reply)
         )
         return replied(reply)
 

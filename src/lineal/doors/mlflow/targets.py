@@ -1,4 +1,5 @@
-"""Sending to addresses that clients named: only over HTTPS, and only to hosts on the public internet.
+"""Sending to addresses that clients named: only over HTTPS and only to hosts on the public internet, unless whoever runs the
+server named a host of their own, which is then asked over plain HTTP too.
 
 The address is looked up once, every answer must be public, and the connection is made to just that answer: a name that
 means another host a moment later gains nothing. No proxy is used and no redirect followed.
@@ -10,6 +11,7 @@ import http.client
 import ipaddress
 import socket
 import ssl
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 from urllib.parse import SplitResult, urlsplit
 
@@ -44,8 +46,13 @@ class _Pinned(http.client.HTTPSConnection):
         self.sock = self._context.wrap_socket(plain, server_hostname=self.host)
 
 
-def checked(url: str) -> str:
-    """The address itself, without asking anybody. Raises Invalid: it can only be somewhere that is not public."""
+def checked(url: str, own: AbstractSet[str] = frozenset()) -> str:
+    """The address itself, without asking anybody. Raises Invalid: it can only be somewhere that is not public.
+
+    own: hosts that are allowed all the same, as `HOST` or `HOST:PORT`.
+    """
+    if _is_own(url, own):
+        return url
     parts = _parts(url)
     host = (parts.hostname or "").rstrip(".").lower()
     address = _literal(host)
@@ -57,15 +64,22 @@ def checked(url: str) -> str:
     return url
 
 
-def post(url: str, body: bytes, headers: dict[str, str]) -> Answered:
-    """Send a body; what came back.
+def post(url: str, body: bytes, headers: dict[str, str], own: AbstractSet[str] = frozenset()) -> Answered:
+    """Send a body; what came back. own: as for `checked`.
 
     Raises Invalid: the address is not public now; OSError, http.client.HTTPException: it did not answer.
     """
-    parts = _parts(checked(url))
-    host, port = parts.hostname or "", parts.port or 443
-    address = _public_address(host, port)
-    connection = _Pinned(host, address, port)
+    parts = _parts(checked(url, own), own)
+    host, port = parts.hostname or "", parts.port
+    connection: http.client.HTTPConnection
+    if parts.scheme.lower() == "http":
+        connection = http.client.HTTPConnection(host, port or 80, timeout=_TIMEOUT_S)
+    elif _is_own(url, own):
+        connection = http.client.HTTPSConnection(
+            host, port or 443, timeout=_TIMEOUT_S, context=ssl.create_default_context()
+        )
+    else:
+        connection = _Pinned(host, _public_address(host, port or 443), port or 443)
     try:
         path = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         connection.request("POST", path, body, headers)
@@ -89,7 +103,17 @@ def is_public(address: ipaddress.IPv4Address | ipaddress.IPv6Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-def _parts(url: str) -> SplitResult:
+def _is_own(url: str, own: AbstractSet[str]) -> bool:
+    """Whether the server's operator named the host of an address. Raises Invalid: it is no address."""
+    if not own:
+        return False
+    parts = _parts(url, own)
+    host = (parts.hostname or "").rstrip(".").lower()
+    port = parts.port or (80 if parts.scheme.lower() == "http" else 443)
+    return host in own or f"{host}:{port}" in own
+
+
+def _parts(url: str, own: AbstractSet[str] = frozenset()) -> SplitResult:
     try:
         parts = urlsplit(url)
         port = parts.port
@@ -97,7 +121,9 @@ def _parts(url: str) -> SplitResult:
         raise Invalid(f"{url[:200]!r} is no address: {error}", hint=_HINT) from None
     if len(url) > LONGEST or not url.isprintable() or " " in url or "\\" in url:
         raise Invalid(f"{url[:200]!r} is no address", hint=_HINT)
-    if parts.scheme.lower() != "https":
+    host = (parts.hostname or "").rstrip(".").lower()
+    plain = parts.scheme.lower() == "http" and (host in own or f"{host}:{port or 80}" in own)
+    if parts.scheme.lower() != "https" and not plain:
         raise Invalid(f"Invalid scheme {parts.scheme[:20]!r}: only https is allowed", hint=_HINT)
     if not parts.hostname or parts.username is not None or parts.password is not None or port == 0:
         raise Invalid(f"{url[:200]!r} names no host alone", hint=_HINT)

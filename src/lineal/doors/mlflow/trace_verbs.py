@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from lineal.doors.mlflow.wire import (
     integer,
     items,
     loads,
+    number_out,
     text,
     texts,
 )
@@ -107,6 +109,36 @@ def _bytes(digits: str) -> str:
     return base64.b64encode(bytes.fromhex(digits)).decode()
 
 
+def correlate(scope: Scope, message: Message) -> Message:
+    """How much oftener than by chance two filters hold for the same traces: -1 never together, 0 by chance, 1 always."""
+    numbers = sorted({experiments.number_of(id) for id in message.get("experiment_ids", [])})
+    every = traces.matching(traces.of_experiments(scope, numbers), message.get("base_filter", ""))
+    first = {known.id for known in traces.matching(every, message["filter_string1"])}
+    second = {known.id for known in traces.matching(every, message["filter_string2"])}
+    counts = len(first & second), len(first), len(second), len(every)
+    smoothed = (counts[0] + 0.5, counts[1] + 1, counts[2] + 1, counts[3] + 2)
+    return {
+        "npmi": number_out(_npmi(*counts)),
+        "npmi_smoothed": number_out(_npmi(*smoothed)),
+        "filter1_count": counts[1],
+        "filter2_count": counts[2],
+        "joint_count": counts[0],
+        "total_count": counts[3],
+    }
+
+
+def _npmi(joint: float, first: float, second: float, total: float) -> float:
+    """Normalised pointwise mutual information of two events (Bouma, 2009), from how often they were; NaN where one never was."""
+    if not first or not second:
+        return math.nan
+    if not joint:
+        return -1.0
+    if joint == total:
+        return 1.0
+    found = math.log(joint * total / (first * second)) / -math.log(joint / total)
+    return max(-1.0, min(1.0, found))
+
+
 # ---- assessments ---------------------------------------------------------------------------------------------------------
 
 
@@ -176,6 +208,12 @@ _SEARCH = {
     "page_token": text(),
 }
 _PROMPTS = {**_ID, "prompt_versions": items()}
+_PAIR = {
+    "experiment_ids": texts(),
+    "filter_string1": text(required=True),
+    "filter_string2": text(required=True),
+    "base_filter": text(),
+}
 _RUN = {"trace_ids": texts(), "run_id": text(required=True)}
 _ASSESSMENT = "/traces/{trace_id}/assessments"
 ROUTES = [
@@ -187,6 +225,7 @@ ROUTES = [
     Verb("GET", "/traces/batchGet", get_many, _MANY, versions=_NEW),
     Verb("POST", "/traces/batchGetInfos", get_infos, _MANY, versions=_NEW),
     Verb("POST", "/traces/search", traces.search, _SEARCH, versions=_NEW),
+    Verb("POST", "/traces/calculate-filter-correlation", correlate, _PAIR, versions=_NEW),
     Verb("POST", "/traces/delete-traces", traces.delete, _DELETE, writes=True, permission="record:delete"),
     Verb("POST", "/traces/link-to-run", traces.link_to_run, _RUN, writes=True),
     Verb("POST", "/traces/link-prompts", traces.link_prompts, _PROMPTS, writes=True),

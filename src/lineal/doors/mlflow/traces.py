@@ -207,7 +207,7 @@ def start(scope: Scope, message: Message) -> Message:
     body.took = (
         _duration_of(_text(info, "execution_duration")) if info.get("execution_duration") else body.took
     )
-    body.state = _state(info.get("state"))
+    body.state = state_of(info.get("state"))
     body.client_request_id = limits.within(_text(info, "client_request_id"), 500, "client_request_id")
     body.request = _text(info, "request_preview")[:_PREVIEW] or body.request
     body.response = _text(info, "response_preview")[:_PREVIEW] or body.response
@@ -388,21 +388,30 @@ def of_experiments(scope: Scope, numbers: list[int]) -> list[Known]:
 
 def search(scope: Scope, message: Message) -> Message:
     """Traces of some experiments that match, newest first, a page of them."""
-    numbers = [
-        experiments.number_of(_text(_object(place, "mlflow_experiment"), "experiment_id"))
-        for place in message.get("locations", [])
-    ]
+    places = [_object(place, "mlflow_experiment") for place in message.get("locations", [])]
+    found, more = page(scope, [_text(place, "experiment_id") for place in places], message)
+    return {"traces": [shown(known) for known in found], **more}
+
+
+def page(scope: Scope, ids: list[str], message: Message) -> tuple[list[Known], Message]:
+    """A page of the traces of some experiments that match, and what tells of the next one."""
+    numbers = sorted({experiments.number_of(id) for id in ids})
     if not numbers:
         raise invalid("Missing value for required parameter 'locations'.")
     size, start = page_size(message, USUAL, MOST), offset_of(message.get("page_token"))
-    match, _ = grammar.parse(message.get("filter", ""), _RULES)
-    found = [known for known in of_experiments(scope, sorted(set(numbers))) if match(_looked(known))]
+    found = matching(of_experiments(scope, numbers), message.get("filter", ""))
     found.sort(key=lambda known: (-known.body.started, known.id))
     for clause in reversed(message.get("order_by", [])):
         key, upward = grammar.order_of(clause, _ORDER)
         found.sort(key=_key(key), reverse=not upward)
     more = {"next_page_token": token_of(start + size)} if start + size < len(found) else {}
-    return {"traces": [shown(known) for known in found[start : start + size]], **more}
+    return found[start : start + size], more
+
+
+def matching(found: Iterable[Known], filter: str) -> list[Known]:
+    """Those that fulfil a filter. Raises MlflowError: it cannot be read."""
+    match, _ = grammar.parse(filter, _RULES)
+    return [known for known in found if match(_looked(known))]
 
 
 def _looked(known: Known) -> grammar.Look:
@@ -475,7 +484,8 @@ def _texts(said: Message, name: str) -> dict[str, str]:
     }
 
 
-def _state(value: Any) -> str:
+def state_of(value: Any) -> str:
+    """The state that a name or a number means. Raises MlflowError: none."""
     if value in STATES:
         return str(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < len(STATES):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from typing import NamedTuple
 from urllib.parse import urlsplit
-
-import msgspec
 
 from lineal.core.events import Level, Member
 from lineal.core.ids import sha256
@@ -208,8 +207,10 @@ def _tell_model(scope: Scope, id: str, name: str, number: int) -> None:
         known = models.find(scope, id)
     except MlflowError:
         return
-    told = [*models.registrations(known.body), {"name": name, "version": number}]
-    tag = msgspec.json.encode(told).decode()
+    before = [(item["name"], item["version"]) for item in models.registrations(known.body)]
+    told = [*before, (name, str(number))]
+    # Written as MLflow writes it, which programs compare as text.
+    tag = json.dumps([{"name": name, "version": int(v) if v.isdecimal() else v} for name, v in told])
     models.replace(scope, known, tags={**known.body.tags, models.REGISTERED: tag})
 
 

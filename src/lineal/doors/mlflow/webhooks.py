@@ -38,7 +38,7 @@ from lineal.doors.mlflow.wire import (
     text,
     token_of,
 )
-from lineal.service.operations import Caller, Scope
+from lineal.service.operations import Scope
 from lineal.service.threads import Threads
 from lineal.store.records import Record
 
@@ -102,7 +102,7 @@ _decode = msgspec.json.Decoder(Body).decode
 # ---- telling -------------------------------------------------------------------------------------------------------------
 
 
-async def announce(desk: Desk, caller: Caller, entity: str, action: str, payload: Message) -> None:
+async def announce(desk: Desk, request: Request, entity: str, action: str, payload: Message) -> None:
     """Tell the webhooks that want to hear of it what was done. Nobody waits for them, and nothing fails with them."""
     if not entity:
         return
@@ -114,14 +114,15 @@ async def announce(desk: Desk, caller: Caller, entity: str, action: str, payload
             if known.body.status == ACTIVE and (entity, action) in known.body.events
         ]
 
-    for known in await desk.read(wanting, caller):
-        _sending.submit(_tell, known.body, entity, action, payload)
+    own = _own(request)
+    for known in await desk.read(wanting, request.state.caller):
+        _sending.submit(_tell, known.body, entity, action, payload, own)
 
 
-def _tell(body: Body, entity: str, action: str, payload: Message) -> None:
+def _tell(body: Body, entity: str, action: str, payload: Message, own: frozenset[str]) -> None:
     for attempt in range(_TRIES):
         try:
-            answered = _send(body, entity, action, payload)
+            answered = _send(body, entity, action, payload, own)
         except LinealError:
             return
         except (OSError, http.client.HTTPException):
@@ -131,7 +132,7 @@ def _tell(body: Body, entity: str, action: str, payload: Message) -> None:
         time.sleep(_PAUSE_S * 2**attempt)
 
 
-def _send(body: Body, entity: str, action: str, payload: Message) -> targets.Answered:
+def _send(body: Body, entity: str, action: str, payload: Message, own: frozenset[str]) -> targets.Answered:
     said = {
         "entity": entity.lower(),
         "action": action.lower(),
@@ -149,7 +150,13 @@ def _send(body: Body, entity: str, action: str, payload: Message) -> targets.Ans
         signed = f"{delivery}.{now}.".encode() + content
         digest = hmac.new(body.secret.encode(), signed, hashlib.sha256).digest()
         headers["X-MLflow-Signature"] = f"v1,{base64.b64encode(digest).decode()}"
-    return targets.post(body.url, content, headers)
+    return targets.post(body.url, content, headers, own)
+
+
+def _own(request: Request) -> frozenset[str]:
+    """Hosts that the server's operator allows to be told, wherever they are."""
+    found: frozenset[str] = request.app.state.webhook_hosts
+    return found
 
 
 # ---- the verbs -----------------------------------------------------------------------------------------------------------
@@ -162,7 +169,7 @@ def create(scope: Scope, message: Message) -> Message:
     now = scope.at // 1000
     body = Body(
         name=_named(message["name"]),
-        url=targets.checked(message["url"]),
+        url=message["url"],
         events=_events(message.get("events", [])),
         description=limits.within(message.get("description", ""), 1000, "description"),
         secret=limits.within(message.get("secret", ""), _SECRET, "secret"),
@@ -198,7 +205,7 @@ def update(scope: Scope, message: Message) -> Message:
     if message.get("name"):
         changes["name"] = _named(message["name"])
     if message.get("url"):
-        changes["url"] = targets.checked(message["url"])
+        changes["url"] = message["url"]
     if message.get("events"):
         changes["events"] = _events(message["events"])
     if "description" in message:
@@ -224,6 +231,8 @@ async def _changed(
 ) -> Response:
     """Write, with an audit leaf that does not hold the secret."""
     message = checked(await received(request), fields)
+    if message.get("url"):
+        targets.checked(message["url"], _own(request))
     told = {name: value for name, value in message.items() if name != "secret"}
     reply = await desk.write(
         lambda scope: function(scope, message),
@@ -251,7 +260,9 @@ async def _test(desk: Desk, request: Request) -> Response:
     result: Message
     try:
         loop = asyncio.get_running_loop()
-        answered = await loop.run_in_executor(_sending, _send, known.body, entity, action, payload)
+        answered = await loop.run_in_executor(
+            _sending, _send, known.body, entity, action, payload, _own(request)
+        )
         result = {
             "success": answered.status < 400,
             "response_status": answered.status,

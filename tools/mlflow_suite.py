@@ -1,0 +1,132 @@
+"""Runs MLflow's public REST test-suite against MLflow's own server and against Lineal, and prints where they differ.
+
+`.venv/bin/python tools/mlflow_suite.py CHECKOUT --python ENVIRONMENT/bin/python [--servers mlflow,sqlite,postgres] [-- PYTEST ...]`
+
+CHECKOUT is a folder with MLflow's `tests`; ENVIRONMENT holds the mlflow client and what its tests import. The suite is not part
+of this repository. Exit code 1 when a test passes on MLflow's server and not on Lineal, apart from those in EXPECTED.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+LINEAL = Path(sys.executable).parent / "lineal"
+FILES = (
+    "tests/tracking/test_rest_tracking.py",
+    "tests/tracking/test_model_registry.py",
+    "tests/tracking/test_client_webhooks.py",
+    "tests/tracking/test_mlflow_artifacts.py",
+    "tests/store/model_registry/test_rest_store_webhooks.py",
+    "tests/tracing/test_otel_logging.py",
+    "tests/tracing/test_otel_loading.py",
+    "tests/webhooks/test_e2e.py",
+)
+EXPECTED: dict[str, str] = {}  # the end of a test's name, and why Lineal does not do what it demands
+_TEST_S = 120
+
+
+def outcomes(suite: Path, python: Path, server: str, postgres: str, more: list[str]) -> dict[str, str]:
+    """How each test ended against a server: passed, failed or skipped."""
+    with tempfile.TemporaryDirectory(prefix="suite-") as folder:
+        found = Path(folder, "outcomes.json")
+        env = {
+            **os.environ,
+            "PATH": f"{python.parent}:{os.environ['PATH']}",
+            "PYTHONPATH": str(ROOT / "tools"),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "GIT_PYTHON_REFRESH": "quiet",
+            "CI": "false",  # else the suite builds and serves a package of MLflow
+            "SUITE_FOLDER": folder,
+            "SUITE_OUTCOMES": str(found),
+            "SUITE_LINEAL": "" if server == "mlflow" else str(LINEAL),
+            "SUITE_PYTHON": sys.executable,
+            "SUITE_POSTGRES": postgres if server == "postgres" else "",
+        }
+        words = ["-p", "mlflow_suite_plugin", "-p", "no:cacheprovider", "--continue-on-collection-errors"]
+        files = [] if any("::" in word or word.endswith(".py") for word in more) else list(FILES)
+        command = [
+            str(python),
+            "-m",
+            "pytest",
+            *words,
+            "-q",
+            "--tb=short",
+            f"--timeout={_TEST_S}",
+            *files,
+            *more,
+        ]
+        with Path(f"suite-{server}.log").open("wb") as log:
+            subprocess.run(command, cwd=suite, env=env, stdout=log, stderr=log)
+        if not found.exists():
+            raise SystemExit(f"the tests did not run; see suite-{server}.log")
+        told: dict[str, str] = json.loads(found.read_text())
+        return told
+
+
+def reason(test: str) -> str:
+    """Why a test is expected not to pass; empty when it is not."""
+    name = test.partition("::")[2].partition("[")[0]
+    return next((why for end, why in EXPECTED.items() if name == end), "")
+
+
+def compared(theirs: dict[str, str], ours: dict[str, str], server: str) -> int:
+    """Print what passes there and not here; how many of those are not expected."""
+    missed = [test for test, end in sorted(theirs.items()) if end == "passed" and ours.get(test) != "passed"]
+    both = sum(end == "passed" and ours.get(test) == "passed" for test, end in theirs.items())
+    unexpected = [test for test in missed if not reason(test)]
+    beyond = sum(end == "passed" and theirs.get(test) != "passed" for test, end in ours.items())
+    print(
+        f"{server}: {both} pass on both, {beyond} only here, {len(missed)} only there ({len(unexpected)} not expected)"
+    )
+    for test in missed:
+        print(f"  {test}: {reason(test) or 'NOT EXPECTED'}")
+    return len(unexpected)
+
+
+def postgres_url() -> str:
+    """The address of a throw-away PostgreSQL server, with SCHEMA for the name of a schema; empty when there is none."""
+    sys.path.insert(0, str(ROOT))
+    postgres_server: Any = importlib.import_module("tests.store.postgres_server")
+    if why := postgres_server.absent():
+        print(f"postgres: left out, {why}")
+        return ""
+    return str(postgres_server.server().url("SCHEMA"))
+
+
+def main() -> int:
+    """Run the suite against the servers named on the command line; the exit code."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("checkout", type=Path)
+    parser.add_argument("--python", type=Path, default=ROOT / ".venv-peers" / "bin" / "python")
+    parser.add_argument("--servers", default="mlflow,sqlite,postgres")
+    parser.add_argument("pytest", nargs="*")
+    asked = parser.parse_args()
+    servers = asked.servers.split(",")
+    postgres = postgres_url() if "postgres" in servers else ""
+    found = {
+        server: outcomes(asked.checkout.resolve(), asked.python.absolute(), server, postgres, asked.pytest)
+        for server in servers
+        if server != "postgres" or postgres
+    }
+    for server, ended in found.items():
+        counts = {kind: list(ended.values()).count(kind) for kind in ("passed", "failed", "skipped")}
+        print(f"{server}: " + ", ".join(f"{count} {kind}" for kind, count in counts.items()))
+    unexpected = 0
+    for server, ended in found.items():
+        if server != "mlflow" and "mlflow" in found:
+            unexpected += compared(found["mlflow"], ended, server)
+    return 1 if unexpected else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
