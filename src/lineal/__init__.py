@@ -29,6 +29,7 @@ if TYPE_CHECKING:
         trace,
         undeploy,
     )
+    from lineal.sdk.questions import models, versions
     from lineal.sdk.run import NoRun, Run, current, log, param, run, save, tag, use
     from lineal.sdk.step import step
 
@@ -50,6 +51,7 @@ _WHERE = {
         ),
         *("sync", "trace", "undeploy"),
     ),
+    "lineal.sdk.questions": ("models", "versions"),
     "lineal.sdk.run": ("NoRun", "Run", "current", "log", "param", "run", "save", "tag", "use"),
     "lineal.sdk.step": ("step",),
 }
@@ -72,6 +74,7 @@ __all__ = [
     "health",
     "log",
     "metric",
+    "models",
     "param",
     "register",
     "run",
@@ -84,6 +87,7 @@ __all__ = [
     "trace",
     "undeploy",
     "use",
+    "versions",
 ]
 
 

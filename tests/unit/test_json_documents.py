@@ -14,11 +14,12 @@ from lineal.core.diff import Change
 from lineal.core.events import ErrorInfo
 from lineal.core.health import Check
 from lineal.deliver.delivery import SyncReport
-from lineal.service import check, compare, health, lineage, registry, removal, runs, scene, show
+from lineal.service import check, compare, health, lineage, registry, removal, runs, scene, show, versions
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json.md"
 PARTS = {
     "lineal runs": [runs.RunSummary],
+    "lineal versions": [versions.VersionSummary],
     "lineal show run:ID": [
         show.RunDetail, show.RunFile, show.ParamOut, show.MetricOut, show.ReferenceOut, ErrorInfo,
     ],

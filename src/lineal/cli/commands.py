@@ -24,6 +24,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Ask": {
         "runs": ("record", "List and search runs."),
+        "versions": ("questions", "Search versions of data, models and other files."),
+        "models": ("questions", "Search registered models."),
         "show": ("record", "Show one run, version or artifact with all that is known."),
         "trace": ("record", "Show what something was made from, or went into."),
         "diff": ("record", "Show why two runs or versions differ."),

@@ -57,6 +57,12 @@ def writing() -> Iterator[AnyClient]:
         yield client
 
 
+def joined(queries: Iterable[str]) -> str:
+    """Several queries as one that wants them all."""
+    said = [text for text in queries if text.strip()]
+    return said[0] if len(said) == 1 else " and ".join(f"({text})" for text in said)
+
+
 def answer(as_json: bool, document: Any, lines: Callable[[Page], Iterable[RenderableType]]) -> None:
     """Print an answer: as one JSON document, or as lines for people."""
     if as_json:

@@ -32,17 +32,18 @@ def runs_command(
 ) -> None:
     """List runs, newest first.
 
-    WHERE holds comparisons joined by AND, of metrics.KEY, params.KEY, tags.KEY, job, name, state, kind, actor, group,
-    started_at and ended_at (microseconds):
+    WHERE is a query (docs/reference/query.md): comparisons of metrics.KEY, params.KEY, tags.KEY, facet.NAME.PATH, job, name,
+    state, kind, actor, group, started_at and ended_at, joined by and, or, not and brackets, and what it was made from:
 
     \b
-      lineal runs "metrics.auc > 0.9 AND params.lr = '0.1'"
-      lineal runs "state = failed" --sort "started_at asc"
+      lineal runs "metrics.auc > 0.9 and (params.lr = 0.1 or tags.stage like 'prod%')"
+      lineal runs "from dataset:raw_flights and state = failed as of '2026-03-03'"
+      lineal runs "upstream(tag = 'pii')" --sort "started_at asc"
     """
     from lineal.render import table
     from lineal.service.runs import RunsRequest
 
-    where = " AND ".join(text for text in (*filters, *wheres) if text.strip())
+    where = desk.joined((*filters, *wheres))
     request = RunsRequest(where=where, order=sort, limit=_MOST_RUNS if everything else limit)
     with desk.reading() as client:
         reply = client.call("runs", request)

@@ -1,4 +1,4 @@
-"""Lists as tables: runs, aliases."""
+"""Lists as tables: runs, versions, aliases."""
 
 from __future__ import annotations
 
@@ -8,9 +8,10 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
-from lineal.render.page import STATES, Page, clean, duration, run_ref, short, styled, value
+from lineal.render.page import STATES, Page, clean, duration, run_ref, short, size, styled, value
 from lineal.service.registry import AliasOut
 from lineal.service.runs import RunSummary
+from lineal.service.versions import VersionSummary
 
 METRICS = 4  # columns for metrics; the ones that most of the listed runs have
 _LEFT = frozenset({"RUN", "JOB", "STATE", "STARTED", "NAME"})
@@ -90,6 +91,31 @@ def aliases(listed: Sequence[AliasOut], page: Page) -> Iterator[RenderableType]:
         )
     heads = ["ALIAS", "VERSION", "REVISION", "SINCE", "UNTIL", "BY", "REASON"]
     yield from columns(heads, rows, page, right={"REVISION"})
+
+
+def versions(listed: Sequence[VersionSummary], page: Page, *, cut: bool = False) -> Iterator[RenderableType]:
+    """Versions, one per line, with what they are called and which run made them. cut: say that there are more."""
+    if not listed:
+        yield Text("no versions")
+        return
+    rows = [
+        [
+            Text(clean(version.ref), "bold"),
+            Text(clean(version.kind)),
+            Text(" ".join(clean(name) for name in (*version.names, *version.aliases)), "green"),
+            Text(page.ago(version.recorded_at)),
+            Text("" if version.size is None else size(version.size), "dim"),
+            Text(run_ref(version.run) if version.run else "", "dim"),
+            Text(short(" ".join(f"{key}={value}" for key, value in version.tags.items()), 60)),
+        ]
+        for version in listed
+    ]
+    yield from columns(
+        ["VERSION", "KIND", "NAMES", "RECORDED", "SIZE", "MADE BY", "TAGS"], rows, page, right={"SIZE"}
+    )
+    if cut:
+        yield Text("")
+        yield styled((f"the first {len(listed):,}; there are more: --limit N", "dim"))
 
 
 def columns(

@@ -2,7 +2,7 @@
 
     import lineal
     lineal.trace("churn@champion")
-    lineal.runs("metrics.auc > 0.9").to_pandas()
+    lineal.runs("metrics.auc > 0.9 and from dataset:raw_flights").to_pandas()
 
 Everything that answers them is imported at the first question, so that `import lineal` stays cheap. All take
 `project=FOLDER` for another project than the working directory's.
@@ -51,7 +51,7 @@ def runs(where: str = "", *, sort: str = "", limit: int = 100, project: str | No
     """Runs that fulfil every comparison of `where`, newest first.
 
     Args:
-        where: comparisons joined by AND: `metrics.auc > 0.9 AND params.lr = '0.1' AND state = finished`.
+        where: a query: `metrics.auc > 0.9 and (params.lr = 0.1 or state = failed) and from dataset:raw`.
         sort: a field, with ` asc` or ` desc` behind it, for example `metrics.auc desc`.
         limit: 1 to 100,000.
     Raises Invalid: the filter or the order cannot be read. NotFound: no project here.
@@ -59,7 +59,7 @@ def runs(where: str = "", *, sort: str = "", limit: int = 100, project: str | No
     from lineal.sdk.answers import Runs
     from lineal.service.runs import RunsRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         return Runs(client.call("runs", RunsRequest(where=where, order=sort, limit=limit)), sort)
 
 
@@ -69,7 +69,7 @@ def show(ref: str, *, project: str | None = None) -> Record:
     from lineal.sdk.session import reference
     from lineal.service.show import ShowRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         return Record(client.call("show", ShowRequest(ref=reference(client, ref))))
 
 
@@ -97,7 +97,7 @@ def trace(
 
     moment = as_of.isoformat() if isinstance(as_of, datetime) else as_of
     by = times.parse(moment, _now()) if moment is not None else None
-    with _reading(project) as client:
+    with reading(project) as client:
         request = TraceRequest(
             ref=reference(client, ref),
             direction="down" if down else "up",
@@ -114,7 +114,7 @@ def diff(a: str, b: str, *, project: str | None = None) -> Diff:
     from lineal.sdk.session import reference
     from lineal.service.compare import DiffRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         return Diff(client.call("diff", DiffRequest(a=reference(client, a), b=reference(client, b))))
 
 
@@ -124,7 +124,7 @@ def health(ref: str, *, project: str | None = None) -> Health:
     from lineal.sdk.session import reference
     from lineal.service.health import HealthRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         return Health(client.call("health", HealthRequest(ref=reference(client, ref))))
 
 
@@ -132,7 +132,7 @@ def metric(run: str, key: str, *, points: int = 0, project: str | None = None) -
     """A metric's points in order of step. points: 0 for every one, else about that many, extremes kept."""
     from lineal.service.runs import MetricsRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         history: MetricHistory = client.call("metrics", MetricsRequest(run=run, key=key, points=points))
         return history
 
@@ -142,7 +142,7 @@ def register(ref: str, name: str, *, project: str | None = None) -> Registered:
     from lineal.sdk.session import reference
     from lineal.service.registry import RegisterRequest
 
-    with _writing(project) as client:
+    with writing(project) as client:
         made: Registered = client.call("register", RegisterRequest(ref=reference(client, ref), name=name))
         return made
 
@@ -166,7 +166,7 @@ def alias(
     from lineal.service.registry import AliasRequest
 
     request = AliasRequest(name=name, alias=alias, version=str(version), expect=expect, reason=reason)
-    with _writing(project) as client:
+    with writing(project) as client:
         moved: AliasOut = client.call("alias", request)
         return moved
 
@@ -175,7 +175,7 @@ def aliases(name: str | None = None, *, history: bool = False, project: str | No
     """The aliases of one name or of all; with `history` also where they pointed before."""
     from lineal.service.registry import AliasesRequest
 
-    with _reading(project) as client:
+    with reading(project) as client:
         listed: list[AliasOut] = client.call("aliases", AliasesRequest(name=name, history=history)).aliases
         return listed
 
@@ -185,7 +185,7 @@ def tag(ref: str, *, project: str | None = None, **tags: str) -> list[Tagged]:
     from lineal.sdk.session import reference
     from lineal.service.registry import TagRequest
 
-    with _writing(project) as client:
+    with writing(project) as client:
         known = reference(client, ref)
         return [
             client.call("tag", TagRequest(ref=known, key=key, value=value)) for key, value in tags.items()
@@ -197,7 +197,7 @@ def deploy(ref: str, target: str, *, url: str = "", project: str | None = None) 
     from lineal.sdk.session import reference
     from lineal.service.registry import DeployRequest
 
-    with _writing(project) as client:
+    with writing(project) as client:
         request = DeployRequest(ref=reference(client, ref), target=target, url=url)
         made: Deployed = client.call("deploy", request)
         return made
@@ -208,7 +208,7 @@ def undeploy(ref: str, target: str, *, project: str | None = None) -> Deployed:
     from lineal.sdk.session import reference
     from lineal.service.registry import UndeployRequest
 
-    with _writing(project) as client:
+    with writing(project) as client:
         ended: Deployed = client.call("undeploy", UndeployRequest(ref=reference(client, ref), target=target))
         return ended
 
@@ -218,7 +218,7 @@ def delete(ref: str, *, force: bool = False, reason: str = "", project: str | No
     from lineal.sdk.session import reference
     from lineal.service.removal import DeleteRequest
 
-    with _writing(project) as client:
+    with writing(project) as client:
         request = DeleteRequest(ref=reference(client, ref), force=force, reason=reason)
         gone: Deleted = client.call("delete", request)
         return gone
@@ -258,7 +258,8 @@ def _now() -> int:
 
 
 @contextlib.contextmanager
-def _reading(folder: str | None) -> Iterator[Any]:
+def reading(folder: str | None) -> Iterator[Any]:
+    """A client for questions about the project in a folder, its journals delivered."""
     from lineal.sdk import session
 
     with session.reading(session.project_here(folder), warn=_warn) as client:
@@ -266,7 +267,8 @@ def _reading(folder: str | None) -> Iterator[Any]:
 
 
 @contextlib.contextmanager
-def _writing(folder: str | None) -> Iterator[Any]:
+def writing(folder: str | None) -> Iterator[Any]:
+    """A client for changes to the project in a folder, its journals delivered."""
     from lineal.sdk import session
 
     with session.writing(session.project_here(folder), warn=_warn) as client:

@@ -30,6 +30,7 @@ _MODULES = (
     "show",
     "lineage",
     "scene",
+    "versions",
     "compare",
     "health",
     "registry",

@@ -2,33 +2,24 @@
 
 from __future__ import annotations
 
+import functools
 import math
-import re
-from datetime import UTC, datetime, timedelta
 
 import msgspec
 
 from lineal.core.errors import Invalid
-from lineal.core.events import State
 from lineal.core.model import MetricSummary, RunRecord
 from lineal.service import references
 from lineal.service.operations import Scope, operation
-from lineal.store.base import Order, Term
+from lineal.service.query import RUNS, search
 
 Number = float | str  # JSON has no NaN and no infinities: they are written as text
 
-_TERM = re.compile(
-    r"""\s*(?P<field>(?:metrics|params|tags)\.(?:"[^"]+"|`[^`]+`|[^\s=!<>"`]+)|[a-z_]+)
-        \s*(?P<op><=|>=|!=|=|<|>|\bLIKE\b)
-        \s*(?P<value>'(?:[^']|'')*'|"(?:[^"]|"")*"|[^\s'"]+)\s*""",
-    re.VERBOSE | re.IGNORECASE,
-)
 _MOST = 1_000_000  # runs that are looked through for one answer
-_FIELDS = frozenset({"job", "name", "state", "kind", "actor", "started_at", "ended_at", "group"})
 
 
 class RunsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """where: comparisons joined by AND, as `metrics.auc > 0.9 AND params.lr = '0.1' AND state = finished`.
+    """where: a query, as `metrics.auc > 0.9 and params.lr = 0.1 and from dataset:raw`; docs/reference/query.md.
 
     order: a field, with `asc` or `desc` behind it (newest first by default). limit: 1 to 100,000; offset: how many to
     leave out before. counted: say also how many there are in all.
@@ -97,13 +88,12 @@ def list_runs(scope: Scope, request: RunsRequest) -> RunList:
         raise Invalid(f"a limit of {request.limit}", hint="between 1 and 100000")
     if not 0 <= request.offset <= _MOST:
         raise Invalid(f"an offset of {request.offset}", hint=f"between 0 and {_MOST}")
-    terms, order = parse_where(request.where), parse_order(request.order)
+    asked = functools.partial(search, scope, RUNS, request.where, order=request.order)
     if request.counted:
-        every = scope.store.search.search_runs(scope.tx, terms, order=order, limit=_MOST)
+        every, _ = asked(limit=_MOST)
         nodes, total = every[request.offset : request.offset + request.limit + 1], len(every)
     else:
-        search = scope.store.search.search_runs
-        nodes = search(scope.tx, terms, order=order, limit=request.limit + 1, offset=request.offset)
+        nodes, _ = asked(limit=request.limit + 1, offset=request.offset)
         total = None
     return RunList(runs=summaries(scope, nodes[: request.limit]), cut=len(nodes) > request.limit, total=total)
 
@@ -188,100 +178,3 @@ def number(value: float) -> Number:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
-
-
-def parse_where(text: str) -> list[Term]:
-    """The comparisons of a filter.
-
-    Raises Invalid: at the place where it could not be read on.
-    """
-    terms: list[Term] = []
-    position = 0
-    while position < len(text.rstrip()):
-        found = _TERM.match(text, position)
-        if not found:
-            raise Invalid(
-                f"the filter cannot be read from here: {text[position:][:60]!r}",
-                hint="write comparisons joined by AND: metrics.auc > 0.9 AND params.lr = '0.1' AND state = finished",
-            )
-        terms.append(_term(found["field"], found["op"].upper(), found["value"]))
-        position = found.end()
-        if position < len(text):
-            joint = re.compile(r"AND\s+", re.IGNORECASE).match(text, position)
-            if not joint:
-                raise Invalid(
-                    f"after {found[0].strip()!r} comes {text[position:][:40]!r}",
-                    hint="join comparisons by AND",
-                )
-            position = joint.end()
-            if position >= len(text.rstrip()):
-                raise Invalid(
-                    "the filter ends with AND", hint="write another comparison behind it, or leave AND out"
-                )
-    return terms
-
-
-def _term(field: str, op: str, raw: str) -> Term:
-    group, dot, key = field.partition(".")
-    key = key.strip('"`')
-    field = f"{group}.{key}" if dot else field
-    if not dot and field not in _FIELDS:
-        raise Invalid(
-            f"{field!r} is not a field of a run",
-            hint=f"fields: metrics.KEY, params.KEY, tags.KEY, {', '.join(sorted(_FIELDS))}",
-        )
-    quoted = raw[0] in "'\""
-    value: str | float = raw[1:-1].replace(raw[0] * 2, raw[0]) if quoted else raw
-    if field in ("started_at", "ended_at"):
-        value = _moment(field, str(value))
-    elif field == "state" and op in ("=", "!=") and value not in set(State):
-        raise Invalid(f"{raw} is no state of a run", hint=f"one of {', '.join(State)}")
-    elif group == "metrics":
-        try:
-            value = float(value)
-        except ValueError:
-            raise Invalid(
-                f"{field} is compared with a number, not {raw}", hint=f"for example: {field} > 0.5"
-            ) from None
-    elif not quoted and group == "params" and op in ("<", "<=", ">", ">=", "=", "!="):
-        try:
-            value = float(raw)
-        except ValueError:
-            value = raw
-    return Term(field, op, value)
-
-
-def _moment(field: str, text: str) -> float:
-    """A time in a filter as UTC microseconds: written so, or as ISO 8601, where one without a zone is UTC."""
-    try:
-        return float(text)
-    except ValueError:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise Invalid(
-            f"{field} is compared with a time, not {text!r}",
-            hint=f"for example: {field} > '2025-11-23' or {field} > '2025-11-23T14:30' (UTC), or UTC microseconds",
-        ) from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return float((moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1))
-
-
-def parse_order(text: str) -> Order:
-    """The order that `text` asks for: `FIELD`, `FIELD asc` or `FIELD desc`; empty: newest first."""
-    if not text.strip():
-        return Order()
-    field, _, direction = text.strip().rpartition(" ")
-    if not field:
-        field, direction = direction, ""
-    if direction.lower() not in ("", "asc", "desc"):
-        field, direction = text.strip(), ""
-    group, dot, key = field.partition(".")
-    if (dot and group not in ("metrics", "params", "tags")) or (not dot and field not in _FIELDS):
-        raise Invalid(
-            f"runs cannot be ordered by {field!r}",
-            hint=f"by metrics.KEY, params.KEY, tags.KEY, {', '.join(sorted(_FIELDS))}",
-        )
-    field = f"{group}.{key.strip(chr(34) + '`')}" if dot else field
-    return Order(field, direction.lower() != "asc")

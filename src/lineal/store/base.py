@@ -208,6 +208,17 @@ class NeighbourStore(Protocol):
         as_of: int | None = None,
         skip: Sequence[str] = (),
     ) -> list[Edge]: ...  # from the first to the second of each pair
+    def reach(
+        self,
+        tx: Tx,
+        nodes: Sequence[int],
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        valid_at: int | None = None,
+        skip: Sequence[str] = (),
+    ) -> tuple[list[int], bool]: ...  # everything before or behind them, and whether there is more
 
 
 class RegistryStore(Protocol):
@@ -278,6 +289,18 @@ class SearchStore(Protocol):
         offset: int = 0,
         include_deleted: bool = False,
         only_deleted: bool = False,
+        as_of: int | None = None,
+    ) -> list[int]: ...
+    def search_versions(
+        self,
+        tx: Tx,
+        terms: Sequence[Condition],
+        *,
+        order: Sequence[Order],
+        limit: int,
+        offset: int = 0,
+        include_deleted: bool = False,
+        as_of: int | None = None,
     ) -> list[int]: ...
 
 
@@ -406,10 +429,12 @@ class ReplyStore(Protocol):
 class Term(msgspec.Struct, frozen=True):
     """One comparison.
 
-    field: `metrics.KEY`, `params.KEY`, `tags.KEY`; `input.name`, `input.digest`, `input.role` of what the run read, `output.`
-    likewise of what it wrote; or an attribute `run_id job name state kind actor started_at ended_at group group_id`.
-    op: `= != < <= > >=`, `LIKE`, `ILIKE` (% and _; the latter without regard to the case of ASCII letters), `IN`, `NOT IN`
-    (a tuple of texts, of numbers for `group_id`), `IS NULL`, `IS NOT NULL` (of a key; no value).
+    field: of runs `metrics.KEY`, `params.KEY`, `tags.KEY`, `facets.NAME.PATH`; `input.name`, `input.digest`, `input.role` of
+    what the run read, `output.` likewise of what it wrote; or an attribute `run_id job name namespace state kind actor
+    started_at ended_at group group_id tag`. Of versions: see `store.version_terms`.
+    op: `= != < <= > >=`, `LIKE`, `ILIKE` (% and _; the latter without regard to the case of ASCII letters), `NOT LIKE`,
+    `NOT ILIKE`, `=~`, `!~` (a pattern of `core.pattern`), `IN`, `NOT IN` (a tuple of texts, of numbers for `group_id`),
+    `IS NULL`, `IS NOT NULL` (of a key; no value).
     """
 
     field: str
@@ -435,7 +460,20 @@ class Without(msgspec.Struct, frozen=True):
     part: Condition
 
 
-Condition = Term | Every | Some | Without
+class Among(msgspec.Struct, frozen=True):
+    """The vertex is one of these."""
+
+    nodes: tuple[int, ...]
+
+
+class Joined(msgspec.Struct, frozen=True):
+    """An edge of that kind (`used`, `generated`) joins it to another vertex that fulfils the part."""
+
+    kind: str
+    part: Condition
+
+
+Condition = Term | Every | Some | Without | Among | Joined
 
 
 class Order(msgspec.Struct, frozen=True):

@@ -1,20 +1,46 @@
-"""Searching runs. The planner is ours: the rarest term drives when it is rare, else the ordering key; all others are EXISTS."""
+"""Searching runs and versions. The planner is ours: the rarest term drives when it is rare, else the ordering key; all others
+are EXISTS."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
-from lineal.store.base import Condition, Every, Order, Term, Tx, Without
+from lineal.core.model import EdgeKind
+from lineal.store import version_terms
+from lineal.store.base import Among, Condition, Every, Joined, Order, Term, Tx, Without
+from lineal.store.history import recorded_by, values_of
+from lineal.store.lists import each
 from lineal.store.orders import Phase, phases, then
 from lineal.store.terms import Probe, compile_term
 
-_TOMBSTONE = "EXISTS (SELECT 1 FROM deletion d WHERE d.node = r.node AND d.retracted_at IS NULL)"
-_MOST = 1_000_000  # runs of one answer
+_MOST = 1_000_000  # things in one answer
 _MOST_TERMS = 500
 _DEEPEST = 50  # conditions within conditions
+_MOST_NODES = 300_000  # of one Among
+
+
+class Subject(NamedTuple):
+    """What is searched. table: its rows have a vertex `node`; compile: a term on it; ends: by kind of edge, the column where it
+    stands, the column and the kind of what is at the other end."""
+
+    table: str
+    compile: Callable[[Tx, Term, int, int | None], Probe | None]
+    ends: Mapping[str, tuple[str, str, EdgeKind]]
+
+
+RUN = Subject(
+    "run",
+    compile_term,
+    {"used": ("dst", "src", EdgeKind.USED), "generated": ("src", "dst", EdgeKind.GENERATED)},
+)
+VERSION = Subject(
+    "version",
+    version_terms.compile_term,
+    {"used": ("src", "dst", EdgeKind.USED), "generated": ("dst", "src", EdgeKind.GENERATED)},
+)
 
 
 class _Wanted(NamedTuple):
@@ -43,12 +69,14 @@ class Search:
         offset: int = 0,
         include_deleted: bool = False,
         only_deleted: bool = False,
+        as_of: int | None = None,
     ) -> list[int]:
         """Runs that fulfil all terms, in order; ties by latest start, then by latest arrival. The first `offset` are left out.
 
         A run that lacks a term's key does not fulfil it, not even with `!=`; `group != X` is fulfilled outside of X.
         Numbers are compared as numbers, texts byte by byte. In an order, numbers come before NaN or text, and runs
-        without the key last, in both directions.
+        without the key last, in both directions. as_of: as it was recorded by then, except that metrics, names and the
+        order are those of now.
 
         Raises Invalid: an unknown field or operator, a value that cannot be compared with the field, or too many terms.
         """
@@ -57,11 +85,11 @@ class Search:
         orders = [order] if isinstance(order, Order) else list(order) or [Order()]
         stretches = phases(tx, orders[0])
         ties = then(tx, orders)
-        wanted = _compiled(tx, terms)
+        wanted = _compiled(tx, terms, RUN, as_of)
         if wanted is None:
             return []
-        wanted.conditions.extend(_standing(include_deleted, only_deleted))
-        driver = _rarest(tx, wanted.probes, limit + offset, self._patience)
+        wanted.conditions.extend(_standing(include_deleted, only_deleted, as_of))
+        driver = _rarest(tx, wanted, limit + offset, self._patience)
         found: list[int] = []
         for phase in stretches:
             lacking = any(probe.field == phase.lacking is not None for probe in wanted.probes)
@@ -69,26 +97,69 @@ class Search:
                 found += _run_phase(tx, phase, ties, wanted, driver, orders[0], limit + offset - len(found))
         return found[offset:]
 
+    def search_versions(
+        self,
+        tx: Tx,
+        terms: Sequence[Condition],
+        *,
+        order: Sequence[Order],
+        limit: int,
+        offset: int = 0,
+        include_deleted: bool = False,
+        as_of: int | None = None,
+    ) -> list[int]:
+        """Versions that fulfil all terms, in order; ties by latest arrival. Otherwise as `search_runs`; the fields are those of
+        `version_terms`, and `metrics.KEY` and `params.KEY` those of a run that generated it."""
+        if not 0 <= limit <= _MOST or not offset >= 0:
+            raise Invalid(f"a limit of {limit} versions was given", hint=f"between 0 and {_MOST} are wanted")
+        wanted = _compiled(tx, terms, VERSION, as_of)
+        if wanted is None:
+            return []
+        wanted.conditions.extend(_standing(include_deleted, False, as_of))
+        driver = _rarest(tx, wanted, limit + offset, self._patience)
+        keys, values = version_terms.order_keys(tx, order)
+        where, tables = list(wanted.conditions), "version r"
+        for number, probe in enumerate(wanted.probes):
+            values |= probe.values
+            if probe is not driver:
+                where.append(_exists(probe, f"p{number}"))
+        if driver is not None:
+            driving = f"SELECT DISTINCT {{t}}.node FROM {driver.source} WHERE {driver.where}".format(t="t")
+            tables = f"({driving}) k CROSS JOIN version r"
+            where.append("r.node = k.node")
+        rows = tx.rows(
+            f"SELECT r.node FROM {tables}{' WHERE ' + ' AND '.join(where) if where else ''} "
+            f"ORDER BY {keys} LIMIT :limit OFFSET :offset",
+            limit=limit,
+            offset=offset,
+            **values,
+            **wanted.values,
+        )
+        return [node for (node,) in rows]
 
-def _standing(include_deleted: bool, only_deleted: bool) -> list[str]:
+
+def _standing(include_deleted: bool, only_deleted: bool, as_of: int | None) -> list[str]:
+    """Conditions on the thing itself: whether it was recorded by then, and whether it was deleted."""
+    there = [] if as_of is None else ["r.recorded_at <= :as_of"]
+    tombstone = f"EXISTS (SELECT 1 FROM deletion d WHERE d.node = r.node AND {recorded_by(as_of, 'd')})"
     if only_deleted:
-        return [_TOMBSTONE]
-    return [] if include_deleted else [f"NOT {_TOMBSTONE}"]
+        return [*there, tombstone]
+    return there if include_deleted else [*there, f"NOT {tombstone}"]
 
 
-def _compiled(tx: Tx, terms: Sequence[Condition]) -> _Wanted | None:
+def _compiled(tx: Tx, terms: Sequence[Condition], subject: Subject, as_of: int | None) -> _Wanted | None:
     """The terms as SQL; None when nothing can fulfil them all."""
-    wanted = _Wanted([], [], {})
-    names = _Names()
+    wanted = _Wanted([], [], dict(values_of(as_of)))
+    compiler = _Compiler(tx, wanted.values, as_of)
     impossible = False
     for term in _flat(terms):
-        if isinstance(term, Term):
-            probe = compile_term(tx, term, names.next())
+        if isinstance(term, Term | Among | Joined):
+            probe = compiler.probe(term, subject)
             impossible |= probe is None
             if probe is not None:
                 wanted.probes.append(probe)
         else:
-            wanted.conditions.append(_condition(tx, term, names, wanted.values, 0))
+            wanted.conditions.append(compiler.condition(term, subject, "r", 0))
     return None if impossible else wanted
 
 
@@ -100,13 +171,14 @@ def _flat(terms: Sequence[Condition]) -> list[Condition]:
     return found
 
 
-class _Names:
-    """Counts terms, so that their values have names of their own."""
+class _Compiler:
+    """Turns conditions into SQL; counts terms, so that their values have names of their own."""
 
-    def __init__(self) -> None:
+    def __init__(self, tx: Tx, values: dict[str, Any], as_of: int | None) -> None:
+        self._tx, self._values, self._as_of = tx, values, as_of
         self._count = 0
 
-    def next(self) -> int:
+    def _next(self) -> int:
         self._count += 1
         if self._count > _MOST_TERMS:
             raise Invalid(
@@ -114,39 +186,76 @@ class _Names:
             )
         return self._count
 
+    def condition(self, condition: Condition, subject: Subject, alias: str, depth: int) -> str:
+        """A condition over the subject's rows under that alias; its values are added to those of the query."""
+        if depth > _DEEPEST:
+            raise Invalid(f"conditions more than {_DEEPEST} deep", hint="write them flatter")
+        if isinstance(condition, Term | Among | Joined):
+            probe = self.probe(condition, subject, depth)
+            if probe is None:
+                return "0 = 1"
+            self._values |= probe.values
+            return _exists(probe, f"t{self._count}", alias)
+        if isinstance(condition, Without):
+            return f"NOT {self.condition(condition.part, subject, alias, depth + 1)}"
+        if not condition.parts:
+            return "0 = 0" if isinstance(condition, Every) else "0 = 1"
+        joint = " AND " if isinstance(condition, Every) else " OR "
+        parts = [self.condition(part, subject, alias, depth + 1) for part in condition.parts]
+        return f"({joint.join(parts)})"
 
-def _condition(tx: Tx, condition: Condition, names: _Names, values: dict[str, Any], depth: int) -> str:
-    """A condition over `r` as SQL; its values are added to `values`."""
-    if depth > _DEEPEST:
-        raise Invalid(f"conditions more than {_DEEPEST} deep", hint="write them flatter")
-    if isinstance(condition, Term):
-        number = names.next()
-        probe = compile_term(tx, condition, number)
-        if probe is None:
-            return "0 = 1"
-        values |= probe.values
-        return _exists(probe, f"t{number}")
-    if isinstance(condition, Without):
-        return f"NOT {_condition(tx, condition.part, names, values, depth + 1)}"
-    if not condition.parts:
-        return "0 = 0" if isinstance(condition, Every) else "0 = 1"
-    joint = " AND " if isinstance(condition, Every) else " OR "
-    parts = [_condition(tx, part, names, values, depth + 1) for part in condition.parts]
-    return f"({joint.join(parts)})"
+    def probe(self, term: Term | Among | Joined, subject: Subject, depth: int = 0) -> Probe | None:
+        """One term as SQL; None when nothing can fulfil it."""
+        number = self._next()
+        if isinstance(term, Term):
+            return subject.compile(self._tx, term, number, self._as_of)
+        if isinstance(term, Among):
+            return self._among(term, number)
+        near, far, kind = subject.ends[term.kind]
+        other = VERSION if subject is RUN else RUN
+        row = f"o{number}"
+        inner = self.condition(term.part, other, row, depth + 1)
+        source = (
+            f"(SELECT e.{near} AS node FROM {other.table} {row} JOIN edge e ON e.{far} = {row}.node "
+            f"AND {recorded_by(self._as_of, 'e')} JOIN edge_type y ON y.id = e.type AND y.kind = {int(kind)} "
+            f"WHERE {inner}) {{t}}"
+        )
+        return Probe(source, "0 = 0", {}, None, _selective(term.part))
+
+    def _among(self, term: Among, number: int) -> Probe | None:
+        if len(term.nodes) > _MOST_NODES:
+            raise Invalid(
+                f"{len(term.nodes):,} vertices to look among, at most {_MOST_NODES:,} are taken",
+                hint="ask for less at once",
+            )
+        if not term.nodes:
+            return None
+        source = f"SELECT k.item AS node FROM ({each(self._tx, f'nodes{number}')}) k"
+        return Probe(
+            f"({source}) {{t}}", "0 = 0", {f"nodes{number}": list(term.nodes)}, None, True, False, True
+        )
 
 
-def _rarest(tx: Tx, probes: list[Probe], limit: int, patience: int) -> Probe | None:
+def _selective(part: Condition) -> bool:
+    """Whether what is asked of the other end can be found by an index, so that it may drive a search."""
+    if isinstance(part, Every):
+        return any(_selective(inner) for inner in part.parts)
+    return (isinstance(part, Term) and part.op in {"=", "IN"}) or isinstance(part, Among)
+
+
+def _rarest(tx: Tx, wanted: _Wanted, limit: int, patience: int) -> Probe | None:
     """The term that fewest vertices fulfil, when they are so few that looking at each is cheaper than walking along the
     ordering key until `limit` runs are found; else None."""
-    if not patience or not any(probe.indexed for probe in probes):
+    if not patience or not any(probe.indexed for probe in wanted.probes):
         return None
     vertices = tx.value("SELECT max(id) FROM node") or 0
     most = 1000 + patience * math.isqrt(limit * vertices)
     rarest: Probe | None = None
-    for probe in probes:
-        if probe.indexed:
+    for probe in wanted.probes:
+        if probe.indexed and not probe.negated:
             rows = f"SELECT 1 FROM {probe.source} WHERE {probe.where} LIMIT :most".format(t="t")
-            count = tx.value(f"SELECT count(*) FROM ({rows}) counted", most=most + 1, **probe.values)
+            values = {**wanted.values, **probe.values}
+            count = tx.value(f"SELECT count(*) FROM ({rows}) counted", most=most + 1, **values)
             if count <= most:
                 rarest, most = probe, count
     return rarest
@@ -180,8 +289,13 @@ def _run_phase(
     return [node for (node,) in rows]
 
 
-def _exists(probe: Probe, alias: str) -> str:
-    test = f"EXISTS (SELECT 1 FROM {probe.source} WHERE {{t}}.node = r.node AND {probe.where})".format(
-        t=alias
-    )
+def _exists(probe: Probe, alias: str, outer: str = "r") -> str:
+    if probe.among:
+        test = f"{outer}.node IN (SELECT {{t}}.node FROM {probe.source})".format(t=alias)
+    else:
+        test = (
+            f"EXISTS (SELECT 1 FROM {probe.source} WHERE {{t}}.node = {outer}.node AND {probe.where})".format(
+                t=alias
+            )
+        )
     return f"NOT {test}" if probe.negated else test

@@ -10,7 +10,7 @@ from lineal.store.bulk import insert
 from lineal.store.lists import each
 from lineal.store.text import give, keep, name_of
 
-Scope = Literal["params", "tags", "metrics"]
+Scope = Literal["params", "tags", "metrics", "facets"]
 
 
 def find_word(tx: Tx, text: str) -> int | None:
