@@ -213,7 +213,7 @@ def test_traces_are_found_by_what_they_say(door: Asking) -> None:
     )
     assert [ids.index(trace["trace_id"]) for trace in rest["traces"]] == [0]
     assert (
-        door.refused("POST", f"{V3}/traces/search", {"locations": [place], "filter": "span.name = 'x'"})[0]
+        door.refused("POST", f"{V3}/traces/search", {"locations": [place], "filter": "span.colour = 'x'"})[0]
         == 400
     )
     infos = door.post(f"{V3}/traces/batchGetInfos", trace_ids=ids[:2])["trace_infos"]
@@ -320,3 +320,106 @@ def test_how_often_two_filters_hold_together_is_told(door: Asking) -> None:
     assert told("tags.kind = 'chat'", "tags.fast = '1'")["npmi"] == -1
     assert told("tags.kind = 'none'", "tags.fast = '1'")["npmi"] == "NaN"
     assert told("tags.kind != 'none'", "tags.fast != '2'")["npmi"] == 1
+
+
+def test_traces_are_found_by_their_spans_and_by_what_was_thought_of_them(door: Asking) -> None:
+    experiment = door.experiment()
+    ids = {}
+    for name, kind, code, said in (("plan", "AGENT", 1, "red fox"), ("look", "TOOL", 2, "blue bird")):
+        trace_id = random.randbytes(16).hex()
+        attributes = {
+            "mlflow.spanType": kind,
+            "note": said,
+            "mlflow.spanInputs": "{}",
+        }
+        span = {
+            "traceId": trace_id,
+            "spanId": random.randbytes(8).hex(),
+            "name": name,
+            "startTimeUnixNano": "1000000",
+            "endTimeUnixNano": "2000000",
+            "status": {"code": code},
+            "attributes": [{"key": k, "value": {"stringValue": v}} for k, v in attributes.items()],
+        }
+        body = {"resourceSpans": [{"scopeSpans": [{"spans": [span]}]}]}
+        status, _ = export(
+            door, json.dumps(body).encode(), "application/json", x_mlflow_experiment_id=experiment
+        )
+        assert status == 200
+        ids[name] = f"tr-{trace_id}"
+    for kind, name, value in (("feedback", "good", True), ("expectation", "answer", "fox")):
+        path = f"{V3}/traces/{ids['plan']}/assessments"
+        door.post(path, assessment={"assessment_name": name, kind: {"value": value}})
+
+    def found(filter: str) -> set[str]:
+        place = {"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": {"experiment_id": experiment}}
+        told = door.post(f"{V3}/traces/search", locations=[place], filter=filter)["traces"]
+        return {name for name, id in ids.items() if id in {one["trace_id"] for one in told}}
+
+    for filter, wanted in (
+        ("span.name = 'plan'", {"plan"}),
+        ("span.type = 'TOOL'", {"look"}),
+        ("span.status = 'ERROR'", {"look"}),
+        ("span.attributes.note LIKE '%fox'", {"plan"}),
+        ("span.attributes.note IN ('red fox', 'blue bird')", {"plan", "look"}),
+        ("span.content LIKE '%\"note\"%bird%'", {"look"}),
+        ("trace.text ILIKE '%BLUE%'", {"look"}),
+        ("feedback.good = 'true'", {"plan"}),
+        ("feedback.good IS NULL", {"look"}),
+        ("expectation.answer IS NOT NULL AND span.type = 'AGENT'", {"plan"}),
+        ("expectation.answer = 'bird'", set()),
+    ):
+        assert found(filter) == wanted, filter
+
+
+def test_the_spans_of_a_trace_are_a_file_for_those_who_load_one(door: Asking) -> None:
+    export(door, JSON, "application/json", x_mlflow_experiment_id="0")
+    path = "/ajax-api/2.0/mlflow/get-trace-artifact"
+    found = door.answer("GET", f"{path}?request_id=tr-{TRACE}")
+    assert found.status == 200
+    assert found.headers["content-disposition"] == "attachment; filename=traces.json"
+    root = found.json["spans"][0]
+    assert root["trace_id"] == base64.b64encode(bytes.fromhex(TRACE)).decode()
+    assert root["parent_span_id"] is None
+    assert root["status"]["code"].startswith("STATUS_CODE_")
+    assert door.refused("GET", f"{path}?request_id=tr-none")[0] == 404
+    assert door.refused("GET", path)[0] == 400
+
+
+def test_an_assessment_that_is_overridden_is_valid_again_when_the_other_is_gone(door: Asking) -> None:
+    begun = door.post("/api/2.0/mlflow/traces", experiment_id="0", timestamp_ms=1)["trace_info"]
+    path = f"{V3}/traces/{begun['request_id']}/assessments"
+    said = {
+        "assessment_name": "good",
+        "feedback": {"value": 4},
+        "metadata": {"a": "1"},
+        "source": {"source_type": "HUMAN"},
+    }
+    first = door.post(path, assessment=said)["assessment"]
+    assert first["valid"] is True
+    changed = {"feedback": {"value": 5}, "metadata": {"b": "2"}, "source": {"source_type": "CODE"}}
+    told = door.ask("PATCH", f"{path}/{first['assessment_id']}", {"assessment": changed})["assessment"]
+    assert told["feedback"] == {"value": 5}
+    assert told["metadata"] == {"a": "1", "b": "2"}
+    assert told["source"] == {"source_type": "HUMAN"}
+    assert told["assessment_id"] == first["assessment_id"]
+    wrong = {"assessment": {"expectation": {"value": 1}}}
+    assert door.refused("PATCH", f"{path}/{first['assessment_id']}", wrong)[0] == 400
+    other = door.post(path, assessment={**said, "overrides": first["assessment_id"]})["assessment"]
+
+    def valid() -> bool:
+        return bool(door.get(f"{path}/{first['assessment_id']}")["assessment"]["valid"])
+
+    assert not valid()
+    door.ask("DELETE", f"{path}/{other['assessment_id']}")
+    assert valid()
+    assert door.refused("POST", path, {"assessment": {**said, "overrides": "a-none"}})[0] == 404
+
+
+def test_an_expectation_of_several_values_is_text_that_is_json(door: Asking) -> None:
+    begun = door.post("/api/2.0/mlflow/traces", experiment_id="0", timestamp_ms=1)["trace_info"]
+    path = f"{V3}/traces/{begun['request_id']}/assessments"
+    kept = door.post(path, assessment={"assessment_name": "x", "expectation": {"value": {"ms": 1}}})
+    assert json.loads(kept["assessment"]["expectation"]["serialized_value"]["value"]) == {"ms": 1}
+    kept = door.post(path, assessment={"assessment_name": "y", "expectation": {"value": "one"}})
+    assert kept["assessment"]["expectation"] == {"value": "one"}

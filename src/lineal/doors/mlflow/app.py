@@ -18,6 +18,7 @@ from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
 from lineal.doors.mlflow import (
     artifacts,
+    assessments,
     errors,
     evaluation,
     experiment_search,
@@ -62,6 +63,7 @@ def verbs() -> list[Verb]:
         *uploads.ROUTES,
         *webhooks.ROUTES,
         *trace_verbs.ROUTES,
+        *assessments.ROUTES,
         *traces_v2.ROUTES,
         *evaluation.ROUTES,
     ]

@@ -140,9 +140,10 @@ async def _to_run(desk: Desk, request: Request) -> Response:
         raise invalid("Request must specify run_uuid.")
     if not path:
         raise invalid("Request must specify path.")
+    place = Place(paths.RUN, run_id, paths.checked(path))
     if request.headers.get("content-length") == "0":
         raise invalid("Request must specify data.")
-    return await take(desk, request, Place(paths.RUN, run_id, paths.checked(path)))
+    return await take(desk, request, place)
 
 
 def _said(request: Request, *names: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from lineal.doors.mlflow.errors import MlflowError, invalid
@@ -18,7 +18,8 @@ LISTS = ("IN", "NOT IN")
 NULLS = ("IS NULL", "IS NOT NULL")
 
 Value = str | float | tuple[str, ...] | None
-Look = Callable[[str, str], str | float | None]
+Found = str | float | list[str | float] | list[str] | None
+Look = Callable[[str, str], Found]
 Match = Callable[[Look], bool]
 
 _TOKEN = re.compile(
@@ -47,6 +48,7 @@ class Rules:
     attributes: Mapping[str, Kind]
     entities: Mapping[str, str]
     kinds: Mapping[str, Kind]
+    keys: Mapping[str, re.Pattern[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,6 +174,10 @@ class _Parser:
                 f"Invalid entity type '{head[:100]}'. Valid entity types are {tuple(self._rules.entities)}"
             )
         if entity != "attribute":
+            if (wanted := self._rules.keys.get(entity)) and not wanted.fullmatch(key):
+                raise invalid(
+                    f"Invalid {entity} key '{key[:200]}' specified. Valid keys are '{wanted.pattern}'"
+                )
             return entity, key, self._rules.kinds[entity]
         if key not in self._rules.attributes:
             raise invalid(
@@ -252,8 +258,16 @@ def _unquoted(text: str) -> str:
     return text
 
 
-def holds(comparison: Comparison, found: str | float | None) -> bool:
-    """Whether a value that was looked up is as the comparison wants it; one that is not there only IS NULL."""
+def holds(comparison: Comparison, found: Found) -> bool:
+    """Whether a value that was looked up, or one of several, is as the comparison wants it; one that is not there only IS NULL."""
+    if isinstance(found, list):
+        if comparison.op in NULLS:
+            return bool(found) == (comparison.op == "IS NOT NULL")
+        return any(_holds(comparison, one) for one in found)
+    return _holds(comparison, found)
+
+
+def _holds(comparison: Comparison, found: str | float | None) -> bool:
     op, wanted = comparison.op, comparison.value
     if op in NULLS:
         return (found is None) == (op == "IS NULL")

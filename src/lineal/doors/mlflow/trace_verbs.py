@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import math
 from typing import Any
 
 from starlette.requests import Request
@@ -11,8 +9,8 @@ from starlette.responses import Response
 
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
-from lineal.doors.mlflow import experiments, limits, otlp, traces
-from lineal.doors.mlflow.errors import MlflowError, invalid, missing
+from lineal.doors.mlflow import experiments, limits, otlp, trace_search, traces
+from lineal.doors.mlflow.errors import MlflowError, invalid
 from lineal.doors.mlflow.wire import (
     BOOL,
     OBJECT,
@@ -23,7 +21,6 @@ from lineal.doors.mlflow.wire import (
     integer,
     items,
     loads,
-    number_out,
     text,
     texts,
 )
@@ -102,95 +99,28 @@ def _span(span: dict[str, Any]) -> Message:
 
 
 def _with_bytes(said: dict[str, Any]) -> Message:
-    return {name: _bytes(value) if name in _IDS else value for name, value in said.items()}
+    return {name: trace_search.coded(value) if name in _IDS else value for name, value in said.items()}
 
 
-def _bytes(digits: str) -> str:
-    return base64.b64encode(bytes.fromhex(digits)).decode()
+async def _file(desk: Desk, request: Request) -> Response:
+    """The spans of a trace as the file that older clients and MLflow's page load."""
+    id = request.query_params.get("request_id", "") or request.query_params.get("trace_id", "")
+    if not id:
+        raise invalid("Request must specify request_id.")
 
+    def found(scope: Scope) -> list[Message]:
+        return [trace_search.written(span) for span in traces.spans(scope, traces.find(scope, id).id)]
 
-def correlate(scope: Scope, message: Message) -> Message:
-    """How much oftener than by chance two filters hold for the same traces: -1 never together, 0 by chance, 1 always."""
-    numbers = sorted({experiments.number_of(id) for id in message.get("experiment_ids", [])})
-    every = traces.matching(traces.of_experiments(scope, numbers), message.get("base_filter", ""))
-    first = {known.id for known in traces.matching(every, message["filter_string1"])}
-    second = {known.id for known in traces.matching(every, message["filter_string2"])}
-    counts = len(first & second), len(first), len(second), len(every)
-    smoothed = (counts[0] + 0.5, counts[1] + 1, counts[2] + 1, counts[3] + 2)
-    return {
-        "npmi": number_out(_npmi(*counts)),
-        "npmi_smoothed": number_out(_npmi(*smoothed)),
-        "filter1_count": counts[1],
-        "filter2_count": counts[2],
-        "joint_count": counts[0],
-        "total_count": counts[3],
+    content = encode({"spans": await desk.read(found, request.state.caller)})
+    headers = {
+        "Content-Disposition": "attachment; filename=traces.json",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "sandbox; default-src 'none'",
     }
-
-
-def _npmi(joint: float, first: float, second: float, total: float) -> float:
-    """Normalised pointwise mutual information of two events (Bouma, 2009), from how often they were; NaN where one never was."""
-    if not first or not second:
-        return math.nan
-    if not joint:
-        return -1.0
-    if joint == total:
-        return 1.0
-    found = math.log(joint * total / (first * second)) / -math.log(joint / total)
-    return max(-1.0, min(1.0, found))
-
-
-# ---- assessments ---------------------------------------------------------------------------------------------------------
-
-
-def create_assessment(scope: Scope, message: Message) -> Message:
-    """Keep what somebody thinks of a trace."""
-    known = traces.find(scope, message["trace_id"])
-    kept = traces.assessed(known.id, message["assessment"], scope.at)
-    known.body.assessments.append(kept)
-    traces.put(scope, known.id, known.experiment, known.body)
-    return {"assessment": kept}
-
-
-def get_assessment(scope: Scope, message: Message) -> Message:
-    """One assessment."""
-    known = traces.find(scope, message["trace_id"])
-    return {"assessment": known.body.assessments[_place(known, message)]}
-
-
-def update_assessment(scope: Scope, message: Message) -> Message:
-    """Change what is given of an assessment."""
-    known = traces.find(scope, message["trace_id"])
-    place = _place(known, message)
-    before, given = known.body.assessments[place], message.get("assessment", {})
-    kept = traces.assessed(
-        known.id, {"assessment_name": before["assessment_name"], **before, **given}, scope.at
-    )
-    kept |= {name: before[name] for name in ("assessment_id", "create_time")}
-    kept["last_update_time"] = traces.assessed(known.id, {"assessment_name": "x"}, scope.at)[
-        "last_update_time"
-    ]
-    known.body.assessments[place] = kept
-    traces.put(scope, known.id, known.experiment, known.body)
-    return {"assessment": kept}
-
-
-def delete_assessment(scope: Scope, message: Message) -> Message:
-    """Delete an assessment."""
-    known = traces.find(scope, message["trace_id"])
-    del known.body.assessments[_place(known, message)]
-    traces.put(scope, known.id, known.experiment, known.body)
-    return {}
-
-
-def _place(known: traces.Known, message: Message) -> int:
-    for place, kept in enumerate(known.body.assessments):
-        if kept.get("assessment_id") == message["assessment_id"]:
-            return place
-    raise missing(f"Assessment with ID '{message['assessment_id'][:100]}' not found for trace '{known.id}'")
+    return Response(content, headers=headers, media_type="application/octet-stream")
 
 
 _ID = {"trace_id": text(required=True)}
-_ONE = {**_ID, "assessment_id": text(required=True)}
 _MANY = {"trace_ids": texts(), "experiment_ids": texts()}
 _TAG = {**_ID, "key": text(required=True), "value": text()}
 _NEW = ("3.0",)
@@ -215,8 +145,14 @@ _PAIR = {
     "base_filter": text(),
 }
 _RUN = {"trace_ids": texts(), "run_id": text(required=True)}
-_ASSESSMENT = "/traces/{trace_id}/assessments"
 ROUTES = [
+    Verb(
+        "GET",
+        "/get-trace-artifact",
+        handler=_file,
+        versions=(),
+        also=("/ajax-api/2.0/mlflow/get-trace-artifact", "/ajax-api/3.0/mlflow/get-trace-artifact"),
+    ),
     Verb("POST", "/v1/traces", handler=_export, writes=True, versions=(), also=("/v1/traces",)),
     Verb(
         "POST", "/traces", traces.start, {"trace": Field(OBJECT, required=True)}, writes=True, versions=_NEW
@@ -224,30 +160,12 @@ ROUTES = [
     Verb("GET", "/traces/get", get_whole, {**_ID, "allow_partial": Field(BOOL)}, versions=_NEW),
     Verb("GET", "/traces/batchGet", get_many, _MANY, versions=_NEW),
     Verb("POST", "/traces/batchGetInfos", get_infos, _MANY, versions=_NEW),
-    Verb("POST", "/traces/search", traces.search, _SEARCH, versions=_NEW),
-    Verb("POST", "/traces/calculate-filter-correlation", correlate, _PAIR, versions=_NEW),
+    Verb("POST", "/traces/search", trace_search.search, _SEARCH, versions=_NEW),
+    Verb("POST", "/traces/calculate-filter-correlation", trace_search.correlate, _PAIR, versions=_NEW),
     Verb("POST", "/traces/delete-traces", traces.delete, _DELETE, writes=True, permission="record:delete"),
     Verb("POST", "/traces/link-to-run", traces.link_to_run, _RUN, writes=True),
     Verb("POST", "/traces/link-prompts", traces.link_prompts, _PROMPTS, writes=True),
     Verb("GET", "/traces/{trace_id}", get_info, _ID, versions=_NEW),
     Verb("PATCH", "/traces/{trace_id}/tags", traces.set_tag, _TAG, writes=True),
     Verb("DELETE", "/traces/{trace_id}/tags", traces.delete_tag, _TAG, writes=True),
-    Verb(
-        "POST",
-        _ASSESSMENT,
-        create_assessment,
-        {**_ID, "assessment": Field(OBJECT, required=True)},
-        writes=True,
-        versions=_NEW,
-    ),
-    Verb("GET", _ASSESSMENT + "/{assessment_id}", get_assessment, _ONE, versions=_NEW),
-    Verb(
-        "PATCH",
-        _ASSESSMENT + "/{assessment_id}",
-        update_assessment,
-        {**_ONE, "assessment": Field(OBJECT, required=True)},
-        writes=True,
-        versions=_NEW,
-    ),
-    Verb("DELETE", _ASSESSMENT + "/{assessment_id}", delete_assessment, _ONE, writes=True, versions=_NEW),
 ]

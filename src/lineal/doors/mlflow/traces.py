@@ -5,19 +5,18 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import msgspec
 
 from lineal.core.errors import LinealError
-from lineal.doors.mlflow import experiments, grammar, limits, models
+from lineal.doors.mlflow import experiments, limits, models
 from lineal.doors.mlflow.errors import invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
-from lineal.doors.mlflow.grammar import LISTS, NULLS, NUMERIC, TEXTUAL, Kind, Rules
 from lineal.doors.mlflow.otlp import plain
-from lineal.doors.mlflow.wire import Message, offset_of, page_size, token_of
+from lineal.doors.mlflow.wire import Message
 from lineal.service.operations import Scope
 from lineal.store.records import Record
 
@@ -30,43 +29,6 @@ USUAL, MOST, MOST_SPANS, MOST_LINKED = 100, 500, 10_000, 100
 _ID = re.compile(r"[\w\-]{1,100}")
 _TAG_HEAD = "mlflow.traceTag."
 _PREVIEW, _KEY, _VALUE = 10_000, 250, 100_000
-_TEXT, _LISTED = Kind(False, TEXTUAL), Kind(False, TEXTUAL + LISTS)
-_FREE, _NUMBER = Kind(False, TEXTUAL + NULLS), Kind(True, NUMERIC)
-_NUMBERS = {
-    "timestamp": "started",
-    "timestamp_ms": "started",
-    "execution_time": "took",
-    "execution_time_ms": "took",
-    "end_time": "ended",
-    "end_time_ms": "ended",
-}
-_RULES = Rules(
-    {
-        **dict.fromkeys(
-            ("request_id", "trace_id", "status", "state", "name", "run_id", "client_request_id"), _LISTED
-        ),
-        **dict.fromkeys(_NUMBERS, _NUMBER),
-    },
-    {
-        "attribute": "attribute",
-        "attributes": "attribute",
-        "trace": "attribute",
-        "tag": "tag",
-        "tags": "tag",
-        "metadata": "metadata",
-        "request_metadata": "metadata",
-    },
-    {"tag": _FREE, "metadata": _FREE},
-)
-_ORDER = {
-    **_NUMBERS,
-    "status": "status",
-    "request_id": "request_id",
-    "trace_id": "request_id",
-    "name": "name",
-    "run_id": "run_id",
-    "experiment_id": "experiment",
-}
 
 
 class Body(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -121,6 +83,12 @@ def find(scope: Scope, id: str) -> Known:
 def of(record: Record) -> Known:
     """The trace that a record keeps."""
     return Known(record.key, record.parent or 0, _decode(record.body), record)
+
+
+def of_experiments(scope: Scope, numbers: list[int]) -> list[Known]:
+    """Every trace of some experiments."""
+    records = scope.store.records.list_records(scope.tx, DOOR, KIND, parents=numbers, limit=1_000_000)
+    return [of(record) for record in records]
 
 
 def shown(known: Known) -> Message:
@@ -195,22 +163,22 @@ def _answering(scope: Scope, body: Body) -> int | None:
 
 def start(scope: Scope, message: Message) -> Message:
     """Keep what a client tells of a whole trace. Its spans may have come before."""
-    info = _object(message["trace"], "trace_info")
-    location = _object(_object(info, "trace_location"), "mlflow_experiment")
-    number = experiments.number_of(_text(location, "experiment_id"))
+    info = object_in(message["trace"], "trace_info")
+    location = object_in(object_in(info, "trace_location"), "mlflow_experiment")
+    number = experiments.number_of(text_in(location, "experiment_id"))
     experiments.need_active(experiments.get(scope, number))
-    id = _text(info, "trace_id") or f"tr-{os.urandom(16).hex()}"
+    id = text_in(info, "trace_id") or f"tr-{os.urandom(16).hex()}"
     before = look(scope, id)
     body = before.body if before else Body()
     body.told = True
-    body.started = _millis_of(_text(info, "request_time")) if info.get("request_time") else body.started
+    body.started = _millis_of(text_in(info, "request_time")) if info.get("request_time") else body.started
     body.took = (
-        _duration_of(_text(info, "execution_duration")) if info.get("execution_duration") else body.took
+        _duration_of(text_in(info, "execution_duration")) if info.get("execution_duration") else body.took
     )
     body.state = state_of(info.get("state"))
-    body.client_request_id = limits.within(_text(info, "client_request_id"), 500, "client_request_id")
-    body.request = _text(info, "request_preview")[:_PREVIEW] or body.request
-    body.response = _text(info, "response_preview")[:_PREVIEW] or body.response
+    body.client_request_id = limits.within(text_in(info, "client_request_id"), 500, "client_request_id")
+    body.request = text_in(info, "request_preview")[:_PREVIEW] or body.request
+    body.response = text_in(info, "response_preview")[:_PREVIEW] or body.response
     body.metadata = {**body.metadata, **_texts(info, "trace_metadata")}
     body.tags = {**body.tags, **_texts(info, "tags")}
     given = info.get("assessments") or []
@@ -354,7 +322,7 @@ def link_prompts(scope: Scope, message: Message) -> Message:
         said = []
     linked = said if isinstance(said, list) else []
     for item in message.get("prompt_versions", []):
-        prompt = {"name": _text(item, "name"), "version": str(item.get("version", ""))[:20]}
+        prompt = {"name": text_in(item, "name"), "version": str(item.get("version", ""))[:20]}
         if prompt not in linked:
             linked.append(prompt)
     known.body.tags[PROMPTS] = limits.within(_encode(linked).decode(), _VALUE, "prompts")
@@ -370,103 +338,26 @@ def assessed(trace_id: str, said: Any, at: int) -> dict[str, Any]:
     if not isinstance(said, dict):
         raise invalid("an assessment is an object")
     now = _time(at // 1000)
-    name = limits.within(_text(said, "assessment_name"), _KEY, "assessment_name")
+    name = limits.within(text_in(said, "assessment_name"), _KEY, "assessment_name")
     if not name:
         raise invalid("Missing value for required parameter 'assessment_name'.")
-    kept = {"assessment_id": f"a-{os.urandom(16).hex()}", "create_time": now, "last_update_time": now, **said}
-    return {**kept, "trace_id": trace_id, "assessment_name": name}
-
-
-# ---- searching -----------------------------------------------------------------------------------------------------------
-
-
-def of_experiments(scope: Scope, numbers: list[int]) -> list[Known]:
-    """Every trace of some experiments."""
-    records = scope.store.records.list_records(scope.tx, DOOR, KIND, parents=numbers, limit=1_000_000)
-    return [of(record) for record in records]
-
-
-def search(scope: Scope, message: Message) -> Message:
-    """Traces of some experiments that match, newest first, a page of them."""
-    places = [_object(place, "mlflow_experiment") for place in message.get("locations", [])]
-    found, more = page(scope, [_text(place, "experiment_id") for place in places], message)
-    return {"traces": [shown(known) for known in found], **more}
-
-
-def page(scope: Scope, ids: list[str], message: Message) -> tuple[list[Known], Message]:
-    """A page of the traces of some experiments that match, and what tells of the next one."""
-    numbers = sorted({experiments.number_of(id) for id in ids})
-    if not numbers:
-        raise invalid("Missing value for required parameter 'locations'.")
-    size, start = page_size(message, USUAL, MOST), offset_of(message.get("page_token"))
-    found = matching(of_experiments(scope, numbers), message.get("filter", ""))
-    found.sort(key=lambda known: (-known.body.started, known.id))
-    for clause in reversed(message.get("order_by", [])):
-        key, upward = grammar.order_of(clause, _ORDER)
-        found.sort(key=_key(key), reverse=not upward)
-    more = {"next_page_token": token_of(start + size)} if start + size < len(found) else {}
-    return found[start : start + size], more
-
-
-def matching(found: Iterable[Known], filter: str) -> list[Known]:
-    """Those that fulfil a filter. Raises MlflowError: it cannot be read."""
-    match, _ = grammar.parse(filter, _RULES)
-    return [known for known in found if match(_looked(known))]
-
-
-def _looked(known: Known) -> grammar.Look:
-    body = known.body
-
-    def look(entity: str, key: str) -> str | float | None:
-        if entity == "tag":
-            return body.tags.get(key)
-        if entity == "metadata":
-            return body.metadata.get(key)
-        if key in _NUMBERS:
-            return _number(body, _NUMBERS[key])
-        return _attribute(known, key)
-
-    return look
-
-
-def _attribute(known: Known, key: str) -> str | None:
-    body = known.body
-    if key in {"request_id", "trace_id"}:
-        return known.id
-    if key in {"status", "state"}:
-        return body.state
-    if key == "name":
-        return body.tags.get(NAME)
-    if key == "run_id":
-        return body.metadata.get(RUN) or next(iter(body.runs), None)
-    return body.client_request_id or None
-
-
-def _number(body: Body, name: str) -> int | None:
-    if name == "started":
-        return body.started
-    return body.took if name == "took" or body.took is None else body.started + body.took
-
-
-def _key(name: str) -> Callable[[Known], Any]:
-    if name in {"started", "took", "ended"}:
-        return lambda known: _number(known.body, name) or 0
-    if name == "experiment":
-        return lambda known: known.experiment
-    return lambda known: _attribute(known, name) or ""
+    kept = {"assessment_id": f"a-{os.urandom(16).hex()}", "create_time": now, **said}
+    return {**kept, "last_update_time": now, "trace_id": trace_id, "assessment_name": name}
 
 
 # ---- words ---------------------------------------------------------------------------------------------------------------
 
 
-def _object(said: Message, name: str) -> Message:
+def object_in(said: Message, name: str) -> Message:
+    """The object of that name. Raises MlflowError: there is none."""
     value = said.get(name)
     if not isinstance(value, dict):
         raise invalid(f"Missing value for required parameter '{name}'.")
     return value
 
 
-def _text(said: Message, name: str) -> str:
+def text_in(said: Message, name: str) -> str:
+    """The text of that name, empty where there is none. Raises MlflowError: it is something else."""
     value = said.get(name)
     if value is None:
         return ""

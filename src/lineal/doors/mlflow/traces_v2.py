@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from lineal.doors.mlflow import experiments, limits, traces
+from lineal.doors.mlflow import experiments, limits, trace_search, traces
 from lineal.doors.mlflow.errors import invalid
 from lineal.doors.mlflow.wire import ANY, Field, Message, Verb, integer, items, read, text, texts
 from lineal.service.operations import Scope
@@ -47,7 +47,7 @@ def get_info(scope: Scope, message: Message) -> Message:
 
 def search(scope: Scope, message: Message) -> Message:
     """Traces of some experiments that match, newest first, a page of them."""
-    found, more = traces.page(scope, message.get("experiment_ids", []), message)
+    found, more = trace_search.page(scope, message.get("experiment_ids", []), message)
     return {"traces": [shown(known) for known in found], **more}
 
 
