@@ -173,7 +173,7 @@ def test_a_model_that_lightgbm_writes_in_two_goes_was_not_read_by_it(project: Pa
         """,
     )
     ops = {event.op for event in accesses(project) if event.path.endswith(b"/m.txt")}
-    assert ops == {frames.WRITE}
+    assert ops <= {frames.WRITE, frames.CLOSED}
 
 
 @pytest.mark.peer("joblib")

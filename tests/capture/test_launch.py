@@ -295,7 +295,7 @@ def test_a_python_that_keeps_us_out_is_flagged(project: Path, flags: list[str], 
 
 
 def test_a_command_without_python_is_flagged_and_a_shell_script_around_python_is_not(project: Path) -> None:
-    run("true")
+    run("true", env={**os.environ, "LINEAL_PRELOAD": "0"})
     assert "no Python" in one(project, "note")["text"]
     other = project / "other"
     (other / ".git").mkdir(parents=True)

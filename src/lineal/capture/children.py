@@ -1,7 +1,7 @@
-"""Children that are not Python: nothing can be observed inside them, but the files their command line names are evidence.
+"""Children that are not Python: where no library is preloaded into them, the files their command line names are evidence.
 
-A Python child records itself. What a child writes, or reads by other means than its arguments, stays unknown, and the
-record says so, once for each process.
+A Python child records itself. What another child writes, or reads by other means than its arguments, stays unknown then, and
+the record says so, once for each process.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import stat
 
-from . import files
+from . import files, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -97,7 +97,9 @@ def _shell(journal: Journal, text: str, cwd: str) -> None:
 
 def _report(journal: Journal, words: list[str], cwd: str) -> None:
     global _noted
-    if not _noted:
+    if files.seen_below and not programs.obstacle(programs.find(words[0], cwd=cwd)):
+        return
+    if not _noted and not files.seen_below:  # else the library says which program it could not be loaded into
         _noted = True
         journal.json("note", level="info", text="files of non-Python children not observed")
     program = os.path.join(cwd, words[0]) if "/" in words[0] else ""

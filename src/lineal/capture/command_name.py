@@ -9,6 +9,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from typing import Any
 
+    from .layers import Layers
+
 _SCRIPTS = (
     *(
         ".py",
@@ -66,27 +68,40 @@ def relative_to(path: str, root: str) -> str:
     return path
 
 
-def unobserved(command: Sequence[str], directory: str, run: str, wrapper: int) -> str:
-    """Why nothing was seen from inside the command, as a sentence; empty when something was.
+def unobserved(command: Sequence[str], directory: str, run: str, wrapper: int, layers: Layers) -> str:
+    """What was not seen of the command, as a sentence; empty when nothing is missing.
 
-    directory: of the journals; wrapper: our own pid, whose journal does not count.
+    directory: of the journals; wrapper: our own pid, whose journal does not count; layers: what was around the command.
     """
     python = is_python(command[0])
-    for opened in _opened(directory, run):
-        if opened.get("pid") != wrapper and (opened.get("main") or not python):
-            return ""
+    pythons = [o for o in _opened(directory, run) if o.get("pid") != wrapper and not o.get("layer")]
+    if any(opened.get("main") for opened in pythons):
+        return ""
     if not python:
+        if layers.sees:
+            return ""
+        if layers.library:
+            return f"not observed inside: {command[0]}: {layers.obstacle}"
+        if pythons:
+            return "files of non-Python children not observed"
         return f"not observed inside: {command[0]} runs no Python that could be recorded; files named with --in and --out are"
+    reason = _switched_off(command)
+    files = "; its files are recorded, its parameters and metrics are not" if layers.sees else ""
+    return f"not observed inside: {reason}{files}"
+
+
+def _switched_off(command: Sequence[str]) -> str:
+    """Why a Python did not let us in."""
     for word in command[1:]:
         if not word.startswith("-") or word == "-":
             break
         if not word.startswith("--"):
             for letter in word[1:]:
                 if letter in _IGNORES_SITE:
-                    return f"not observed inside: {command[0]} {_IGNORES_SITE[letter]} does not let Lineal in"
+                    return f"{command[0]} {_IGNORES_SITE[letter]} does not let Lineal in"
                 if letter in _WITH_VALUE:
                     break
-    return f"not observed inside: {command[0]} did not load Lineal's sitecustomize"
+    return f"{command[0]} did not load Lineal's sitecustomize"
 
 
 def _opened(directory: str, run: str) -> Iterator[dict[str, Any]]:

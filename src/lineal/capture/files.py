@@ -31,6 +31,8 @@ READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
 AUDIT = 1
 _MOST = 1_000_000  # paths remembered
 
+seen_below = False  # whether the preloaded library records what other programs and libraries open
+
 _journal: Journal
 _noise: tuple[str, ...] = ()
 _here: tuple[str, tuple[str, ...]] = ("", ())
@@ -231,6 +233,9 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
     if any(fd not in (-1, None) for fd in args[2:]) or not source or not target:
         return  # relative to a directory that cannot be seen from here
     if ignored(source) and ignored(target):
+        return
+    if how == "link" and source.startswith("/proc/"):
+        _wrote(target, None)  # a file that had no name until now
         return
     try:
         moved = os.lstat(source)

@@ -11,7 +11,8 @@ import sys
 import time
 
 from ..journal.ids import new_run_id, run_id
-from . import child, command_name
+from . import child, command_name, control
+from .layers import Layers, Refused
 from .redact import argv as redacted_argv
 from .redact import mapping as redacted
 
@@ -44,7 +45,7 @@ SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
 _TICK_S = 1.0
 _SILENT_S = 2.0  # delivering may take this long before it shows what it does
 
-# (option, its argument, may be repeated, help)
+# (option, its argument ("" for none), may be repeated, help)
 OPTIONS = (
     ("--job", "J", False, "Name of the job; else the script's path relative to the project."),
     ("--name", "N", False, "Name of this run."),
@@ -54,8 +55,15 @@ OPTIONS = (
     ("--out", "PATH", True, "A file or folder the run writes, besides those that are seen."),
     ("--parent", "RUN", False, "The run this one is part of; else the one it is started in."),
     ("--group", "NAME", False, "The group (an experiment) that the run belongs to."),
+    (
+        "--deep",
+        "",
+        False,
+        "Watch file operations from outside, those of statically linked programs too; up to twice as slow.",
+    ),
 )
 _REPEATED = {name: repeated for name, _, repeated, _ in OPTIONS}
+_PLAIN = frozenset(name for name, argument, _, _ in OPTIONS if not argument)
 
 
 class UsageError(Exception):
@@ -79,6 +87,11 @@ def parse(argv: Sequence[str]) -> tuple[dict[str, Any], list[str]]:
             raise UsageError(
                 f"`lineal run` has no option {name}. It has {known}; the command's own options go after the command."
             )
+        if name in _PLAIN:
+            if equals:
+                raise UsageError(f"{name} takes no value, but {value!r} was given")
+            options[name[2:]] = True
+            continue
         if not equals:
             if at >= len(argv):
                 raise UsageError(f"{name} needs a value after it")
@@ -120,6 +133,8 @@ def launch(
     Raises UsageError: `--parent` is not a run's id.
     """
     parent = os.environ.get("LINEAL_RUN") or None
+    if parent:
+        control.say("off")  # what we read and write ourselves is no part of the run around us
     if "parent" in options:
         try:
             parent = run_id(options["parent"])
@@ -128,14 +143,19 @@ def launch(
     project = _project()
     run = new_run_id()
     environment = dict(os.environ)
-    journal = offered = None
+    journal = around = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
         offered = offer(project, environment) if offer is not None else None
         environment.update(offered.environment if offered is not None else {})
+        try:
+            around = Layers(command, environment, deep=bool(options.get("deep")))
+        except Refused as refused:
+            raise UsageError(str(refused)) from None
         journal = _begin(options, command, project, run, parent)
+        around.tell(journal)
     try:
-        running = child.Child(command, environment)
+        running = child.Child(around.command if around is not None else command, environment)
     except child.CannotStart as error:
         print(f"lineal: {error}", file=sys.stderr)
         if journal is not None:
@@ -143,13 +163,17 @@ def launch(
             journal.json("end", run=run, state="failed", exit_code=error.code, signal=None, error=told)
             _Deliverer(delivery, project, run, command).finish()
         return error.code
+    if around is not None:
+        around.started()
     deliverer = _Deliverer(delivery, project if journal is not None else None, run, command)
     if offered is not None:
         offered.begin()
     status = running.wait()
-    if journal is not None:
-        _end(options, journal, command, run, status)
+    if journal is not None and around is not None:
+        _end(options, journal, command, run, status, around)
     running.reap()
+    if around is not None:
+        around.ended()
     deliverer.finish()
     if offered is not None:
         offered.end()
@@ -254,11 +278,18 @@ def _begin(
     return journal
 
 
-def _end(options: Mapping[str, Any], journal: Journal, command: Sequence[str], run: str, status: int) -> None:
+def _end(
+    options: Mapping[str, Any],
+    journal: Journal,
+    command: Sequence[str],
+    run: str,
+    status: int,
+    around: Layers,
+) -> None:
     for path in options.get("out", ()):
         journal.json("save", name="", kind="", role="output", **_location(path))
     reason = command_name.unobserved(
-        command, os.path.dirname(journal.path) or journal.directory, run, os.getpid()
+        command, os.path.dirname(journal.path) or journal.directory, run, os.getpid(), around
     )
     if reason:
         journal.json("note", level="warning", text=reason)

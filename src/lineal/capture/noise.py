@@ -16,6 +16,7 @@ _SYSTEM = (
     "/lib64/",
     "/usr/local/lib/",
     "/usr/bin/",
+    "/usr/include/",
     "/usr/share/zoneinfo",
     "/usr/share/fonts/",
     "/usr/local/share/fonts/",
@@ -86,31 +87,80 @@ def prefixes(root: str, own: tuple[str, ...]) -> tuple[str, ...]:
     except OSError:
         here = "/"
     found = list(_SYSTEM) + list(own)
-    roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
-    for prefix in roots | {os.path.realpath(p) for p in roots}:
-        folder = prefix.rstrip("/") + "/"
-        # A virtual environment may be made in the project's own folder, and Docker images use /usr/local.
-        if (
-            folder in {"/", "/usr/", "/usr/local/"}
-            or here.startswith(folder)
-            or (_root and _root.startswith(folder))
-        ):
-            found += [folder + name for name in _INTERPRETER]
-        else:
-            found.append(folder)
+    for prefix in {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}:
+        found += interpreter(prefix, _root, here)
     found.append(os.path.dirname(os.path.realpath(os.__file__)) + "/")
     temporary = {"/tmp", os.environ.get("TMPDIR", "/tmp").rstrip("/")}
     found += [folder + "/" + name for folder in temporary for name in _TEMPORARY]
     return tuple(found)
 
 
+def interpreter(prefix: str, *above: str) -> list[str]:
+    """What begins with the folder of an interpreter or environment. above: folders with data that may lie in it."""
+    found: list[str] = []
+    for one in {prefix, os.path.realpath(prefix)}:
+        folder = one.rstrip("/") + "/"
+        # A virtual environment may be made in the project's own folder, and Docker images use /usr/local.
+        if folder in {"/", "/usr/", "/usr/local/"} or any(path.startswith(folder) for path in above if path):
+            found += [folder + name for name in _INTERPRETER]
+        else:
+            found.append(folder)
+    return found
+
+
+def header() -> str:
+    """The same for C: what no program's file begins with or holds, whoever opens it."""
+    begins, inside = sorted({*_SYSTEM}), ["-packages/", "/__pycache__/"]
+    lines = ["/* Made from capture/noise.py. */", "struct piece { const char *text; unsigned length; };"]
+    for name, pieces in (("QUIET_BEGINS", begins), ("QUIET_INSIDE", inside)):
+        listed = ", ".join(['{"%s", %d}' % (piece, len(piece)) for piece in pieces])
+        lines.append("static const struct piece %s[] = {%s};" % (name, listed))
+    return "\n".join(lines) + "\n"
+
+
 def hidden(path: str) -> bool:
     """Whether `path`, which has a part that begins with a dot, is a cache or a private file rather than data."""
-    if _root and path.startswith(_root):
-        rest = path[len(_root) - 1 :]
+    return hidden_from(path, _root, _home, _kept)
+
+
+def hidden_from(path: str, root: str, home: str, kept: tuple[str, ...]) -> bool:
+    """The same for a project's folder `root` (with a slash behind it) and a user's `home`; kept: caches whose content is data."""
+    if root and path.startswith(root):
+        rest = path[len(root) - 1 :]
         return rest == "/.git" or any(part in rest for part in _HIDDEN)
-    if path.startswith(_kept):
+    if path.startswith(kept):
         return False
-    if _home and path.startswith(_home + "/."):
+    if home and path.startswith(home + "/."):
         return True
     return any(part in path for part in _HIDDEN)
+
+
+class Quiet:
+    """The same for what was seen from outside the program: by a library or supervisor that knows no interpreter's folders.
+
+    Args:
+        root: the project's folder.
+        own: folders of Lineal itself.
+    """
+
+    def __init__(self, root: str, own: tuple[str, ...]) -> None:
+        self._home = os.environ.get("HOME", "").rstrip("/")
+        self._root = root.rstrip("/") + "/"
+        self._kept = tuple([self._home + k for k in _KEPT])
+        temporary = {"/tmp", os.environ.get("TMPDIR", "/tmp").rstrip("/")}
+        self._begins = (*_SYSTEM, *own, *[folder + "/" + name for folder in temporary for name in _TEMPORARY])
+
+    def add(self, prefix: str) -> None:
+        """An interpreter of the run lives in `prefix`."""
+        if prefix:
+            self._begins = tuple({*self._begins, *interpreter(prefix, self._root)})
+
+    def __call__(self, path: str) -> bool:
+        """Whether an absolute path is noise."""
+        return (
+            path.startswith(self._begins)
+            or "-packages/" in path
+            or "/__pycache__/" in path
+            or path.endswith((".pyc", ".lock", "-journal", "-wal", "-shm"))
+            or ("/." in path and hidden_from(path, self._root, self._home, self._kept))
+        )

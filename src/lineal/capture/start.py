@@ -15,7 +15,7 @@ import os
 import sys
 
 from ..journal.append import Journal
-from . import files, imports
+from . import control, files, imports
 from .guard import swallow
 
 TYPE_CHECKING = False
@@ -45,6 +45,7 @@ def begin() -> None:
     if not found.open():
         return
     _journal = found
+    files.seen_below = control.say("audit")
     files.install(found, os.environ.get("LINEAL_ROOT", ""))
     imports.install()
     for package in ("readers", "frameworks"):

@@ -28,6 +28,8 @@ from lineal.service.serving import served
 Progress = Callable[[str], None]
 _PATIENCE_S = 3.0  # how long one call is repeated; what is not taken is sent again by a later step
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that is away
+_PULSE_S = 60.0  # a run that has nothing to say is told to live so often
+_INTERVAL_S = 300.0
 _OUTAGE_S = 900.0  # how long `serve` goes on trying when nothing is taken and no program lives any more
 
 
@@ -59,6 +61,7 @@ class Drain:
         self._stories: dict[str, Story] = {}
         self._spools: dict[str, Spool] = {}
         self._closed: set[str] = set()
+        self._heard: dict[str, float] = {}  # when something was last handed over, by run
         self._governed: set[str] = set()
         self._variables: Mapping[str, str] | None = None
         self._bytes = 0
@@ -117,6 +120,7 @@ class Drain:
                 self._ingest([batch for _, batch in batches])
                 for spool, batch in batches:
                     spool.position = batch.position
+                    self._heard.update(dict.fromkeys(spool.runs, time.monotonic()))
             more = any(spool.more() for spool, _ in batches)
         return moved
 
@@ -200,10 +204,23 @@ class Drain:
         found: list[ev.Event] = []
         for story in self._mine():
             found.extend(self._governing(story))
-            found.extend(story.tracker.inputs())
+            found.extend(story.tracker.inputs(final=False))
             found.extend(_config_parameters(story))
+            found.extend(story.tracker.so_far(interval_s()))
+            found.extend(self._pulse(story))
         if found:
             self._ingest([_facts_batch(found)])
+
+    def _pulse(self, story: Story) -> list[ev.Event]:
+        """That a run which has nothing to say lives, now and then: a server gives up what it hears nothing of."""
+        every_s = min(_PULSE_S, interval_s())
+        now = time.monotonic()
+        if self._heard.setdefault(story.run, now) + every_s > now or story.started is None or story.end:
+            return []
+        self._heard[story.run] = now
+        at = time.time_ns() // 1000
+        body = msgspec.Raw(encode({"at": at}))
+        return [ev.FacetSet(run=story.run, name="lineal.alive/1", body=body, at=at)]
 
     def _governing(self, story: Story) -> list[ev.Event]:
         """The run's environment and code, once its program is seen to run (or when it has ended without being seen)."""
@@ -250,7 +267,9 @@ class Drain:
                 continue
             lost = end.state == ev.State.LOST
             began_at = int(story.started["at"]) if story.started is not None else None
-            found = story.tracker.outputs(None if lost else end.at, began_at)
+            found = story.tracker.inputs()
+            found.extend(_config_parameters(story))
+            found.extend(story.tracker.outputs(None if lost else end.at, began_at))
             found.extend(story.closing_facets(end.at))
             found.append(end)
             self._ingest([_facts_batch(found)])
@@ -337,6 +356,14 @@ def _config_parameters(story: Story) -> list[ev.Event]:
 
 def _facts_batch(found: list[ev.Event]) -> ev.Batch:
     return ev.Batch(door="deliver", source="facts", start=0, position=0, digest="", actor="", events=found)
+
+
+def interval_s() -> float:
+    """Seconds between two versions of a file that is written all the time: LINEAL_INTERVAL, else five minutes."""
+    try:
+        return max(float(os.environ.get("LINEAL_INTERVAL", "")), 0.1)
+    except ValueError:
+        return _INTERVAL_S
 
 
 def journal_files(project: Project) -> list[str]:

@@ -146,13 +146,7 @@ class Fingerprints:
                 return Fingerprint(sha256=None, size=None, level=Level.NONE, reason=f"{name}: {found.reason}")
             entries.append((relative, found.sha256))
             size += found.size or 0
-            members.append(
-                Member(
-                    path=relative.decode("utf-8", "backslashreplace"),
-                    digest=f"sha256:{found.sha256}",
-                    size=found.size or 0,
-                )
-            )
+            members.append(_member(relative, found))
         if not entries:
             return Fingerprint(sha256=None, size=0, level=Level.NONE, reason="an empty directory")
         return Fingerprint(sha256=manifest_digest(entries), size=size, level=Level.CONTENT, members=members)
@@ -180,6 +174,34 @@ class Fingerprints:
         if self._database is not None:
             self._database.close()
             self._database = None
+
+
+def manifest_of(folder: bytes, contents: list[tuple[bytes, Fingerprint]]) -> Fingerprint:
+    """The content of some files below a folder as one version, as `take_directory` would give it if there were no others."""
+    members: list[Member] = []
+    entries: list[tuple[bytes, str]] = []
+    unknown = 0
+    reason = ""
+    for path, found in sorted(contents, key=lambda content: content[0]):
+        relative = os.path.relpath(path, folder)
+        if found.sha256 is None:
+            unknown += 1
+            reason = reason or f"{os.fsdecode(relative)}: {found.reason}"
+            continue
+        entries.append((relative, found.sha256))
+        members.append(_member(relative, found))
+    size = sum(member.size for member in members)
+    if unknown:
+        more = f" (and {unknown - 1} more)" if unknown > 1 else ""
+        return Fingerprint(sha256=None, size=size, level=Level.NONE, reason=reason + more, members=members)
+    if len(members) > MOST_MEMBERS:
+        members = []
+    return Fingerprint(sha256=manifest_digest(entries), size=size, level=Level.CONTENT, members=members)
+
+
+def _member(relative: bytes, found: Fingerprint) -> Member:
+    path = relative.decode("utf-8", "backslashreplace")
+    return Member(path=path, digest=f"sha256:{found.sha256}", size=found.size or 0)
 
 
 def _signed(value: int) -> int:

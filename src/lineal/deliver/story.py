@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lineal.capture import noise
 from lineal.core import events as ev
 from lineal.deliver import processes
 from lineal.deliver.fingerprint import Fingerprints
@@ -42,17 +43,32 @@ class Story:
         self.notes: dict[str, None] = {}
         self.modules: set[str] = set()
         self.sources: set[str] = set()
+        self.layers: dict[str, Any] = {}
+        self.natives: dict[str, dict[str, Any]] = {}  # as `processes`, of those that are seen from below only
+        self._quiet = noise.Quiet(project.root, (project.dir + "/", _OURS))
 
     def opened(self, journal: str, record: dict[str, Any]) -> None:
         """A process of this run began its journal."""
-        self.processes[journal] = record
         self._seen(record)
+        if record.get("layer"):
+            self.natives[journal] = record
+            return
+        self.processes[journal] = record
+        for prefix in (record.get("prefix"), record.get("base_prefix")):
+            self._quiet.add(text(prefix or ""))
         if record.get("main") and self.main is None:
             self.main = record
 
     def file(self, found: Any) -> None:
         """A file access."""
         self.last_at = max(self.last_at, found.at)
+        if found.layer in _FROM_BELOW:
+            path = os.fsdecode(found.path)
+            if self._quiet(path):
+                return
+            if found.op == frames.READ and self._is_source(path, found.lib):
+                self.sources.add(path)
+                return
         stat = Stat(*found.stat) if found.stat is not None else None
         self.tracker.file(found.op, found.layer, found.at, stat, found.lib, found.path)
 
@@ -61,6 +77,16 @@ class Story:
         self._seen(record)
         handler = _HANDLERS.get(str(record.get("t")))
         return handler(self, journal, record) if handler else []
+
+    def _is_source(self, path: str, program: str) -> bool:
+        """Whether a program that runs texts was given this one to run."""
+        name = os.path.basename(path)
+        if self.started is not None and path == self.started.get("entry"):
+            return True
+        for programs, endings in _RUNS.items():
+            if program.rstrip("0123456789.") in programs:
+                return name.endswith(endings)
+        return False
 
     def _seen(self, record: dict[str, Any]) -> None:
         self.last_at = max(self.last_at, int(record.get("at", 0)))
@@ -130,7 +156,14 @@ class Story:
         stays, made = record.get("how") in ("link", "symlink"), bool(record.get("made"))
         src, dst = raw(record["src"]), raw(record["dst"])
         folder = record.get("kind") == "directory"
-        self.tracker.moved(src, dst, int(record["at"]), stat=stat, stays=stays, folder=folder, made=made)
+        layer = _NAMED.get(text(record.get("layer") or ""), frames.AUDIT)
+        if layer in _FROM_BELOW and self._quiet(os.fsdecode(dst)):
+            if not self._quiet(os.fsdecode(src)):
+                self.tracker.file(frames.REMOVED, layer, int(record["at"]), stat, "", src)
+            return []
+        self.tracker.moved(
+            src, dst, int(record["at"]), stat=stat, stays=stays, folder=folder, made=made, layer=layer
+        )
         return []
 
     def _hash(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -214,6 +247,10 @@ class Story:
         self.notes[text(record.get("text") or "")] = None
         return []
 
+    def _layers(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.layers = {key: record.get(key) for key in ("preload", "deep", "missing") if record.get(key)}
+        return []
+
     def _code(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         self.sources.add(os.fsdecode(raw(record["path"])))
         return []
@@ -240,7 +277,12 @@ class Story:
         """The processes whose life keeps the run going: the main one if it is known, else all that are not helpers."""
         if self.main is not None:
             return [self.main]
-        return [opened for opened in self.processes.values() if not opened.get("forked")]
+        direct = [opened for opened in self.natives.values() if opened.get("direct")]
+        return direct or [
+            opened
+            for opened in (*self.processes.values(), *self.natives.values())
+            if not opened.get("forked")
+        ]
 
     def program(self) -> dict[str, Any] | None:
         """The `open` record of the Python process that the run is about; None when there is none, or none is known yet.
@@ -290,6 +332,8 @@ class Story:
         found: list[ev.Event] = []
         if self.seeds:
             found.append(self._facet("lineal.seeds/1", {"seeds": self.seeds}, at))
+        if self.processes or self.natives:
+            found.append(self._facet("lineal.processes/1", self._processes(), at))
         if self.modules:
             found.append(self._facet("lineal.imports/1", {"modules": sorted(self.modules)}, at))
         if self.sources:
@@ -299,6 +343,31 @@ class Story:
         if self.notes:
             found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
         return found
+
+    def _processes(self) -> dict[str, Any]:
+        """The processes of the run that left a record, oldest first; one that was seen by two layers is one."""
+        seen: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for opened in (*self.processes.values(), *self.natives.values()):
+            if opened is self.owner:
+                continue
+            key = (opened.get("host"), opened.get("boot"), opened.get("pid"), opened.get("start"))
+            layer = text(opened.get("layer") or "python")
+            if layer == "supervisor":
+                continue
+            known = seen.setdefault(
+                key,
+                {
+                    "pid": opened.get("pid"),
+                    "ppid": opened.get("ppid"),
+                    "host": text(opened.get("host") or ""),
+                    "program": text(opened.get("executable") or ""),
+                    "started_at": opened.get("at"),
+                    "seen_by": [],
+                },
+            )
+            known["seen_by"] = sorted({*known["seen_by"], layer})
+        listed = sorted(seen.values(), key=lambda one: int(one["started_at"] or 0))
+        return {"layers": self.layers, "count": len(listed), "processes": listed[:_MOST_PROCESSES]}
 
     def _source_digests(self) -> dict[str, str | None]:
         digests: dict[str, str | None] = {}
@@ -314,6 +383,19 @@ class Story:
         return ev.FacetSet(run=self.run, name=name, body=msgspec.Raw(encode(body)), at=at)
 
 
+_OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_MOST_PROCESSES = 500  # listed of one run; the count is of all
+_FROM_BELOW = frozenset({frames.PRELOAD, frames.SUPERVISOR})
+_NAMED = {"preload": frames.PRELOAD, "supervisor": frames.SUPERVISOR}
+# Programs that run a text, and how such texts are called. What they read besides is data.
+_RUNS = {
+    ("sh", "bash", "dash", "zsh", "ksh", "busybox"): (".sh", ".bash", ".zsh", ".ksh"),
+    ("python", "pypy"): (".py",),
+    ("make", "gmake"): ("akefile", ".mk"),
+    ("perl", "ruby", "node", "Rscript", "R", "julia", "lua", "awk", "gawk", "mawk"): (
+        ".pl", ".pm", ".rb", ".js", ".mjs", ".R", ".r", ".jl", ".lua", ".awk",
+    ),
+}  # fmt: skip
 _HANDLERS: dict[str, Any] = {
     "run": Story._run,
     "param": Story._param,
@@ -330,6 +412,7 @@ _HANDLERS: dict[str, Any] = {
     "seed": Story._seed,
     "note": Story._note,
     "code": Story._code,
+    "layers": Story._layers,
 }
 
 

@@ -7,68 +7,49 @@ that was renamed takes its story along; what was removed again is no output.
 from __future__ import annotations
 
 import os
+import time
 from collections.abc import Iterable
-from typing import Any
 
 import msgspec
 
 from lineal.core import events as ev
-from lineal.core.ids import sha256
-from lineal.deliver import kinds
-from lineal.deliver.fingerprint import Fingerprint, Fingerprints
+from lineal.deliver import fold, kinds
+from lineal.deliver.access import Access
+from lineal.deliver.fingerprint import Fingerprint, Fingerprints, manifest_of
+from lineal.deliver.remotes import Remotes, stand_in
 from lineal.deliver.schemas import Schemas
 from lineal.journal import frames
 from lineal.resolve.content import Stat, stat_of
-from lineal.resolve.location import file_uri, url_name
+from lineal.resolve.location import file_uri
 from lineal.resolve.project import Project, artifact_name
 
-_LAYERS = {frames.AUDIT: "audit", frames.FUNCTION: "hook", frames.SDK: "sdk", frames.ARGV: "argv"}
 _AFTERWARDS_US = 50_000  # a file changed later than this after its run ended was changed by somebody else
 
 
-class _Access:
-    """How something was touched: first and last time, by which layers and library calls."""
-
-    __slots__ = ("at", "labels", "last", "layers", "libs", "role")
-
-    def __init__(self, at: int, layer: int, lib: str, role: str = "") -> None:
-        self.at = self.last = at
-        self.layers = {layer}
-        self.libs = {lib: None} if lib else {}
-        self.role = role
-        self.labels: dict[tuple[str, str], None] = {}  # (scheme, value): what others call it, by a sample
-
-    def join(self, other: _Access) -> None:
-        self.at, self.last = min(self.at, other.at), max(self.last, other.last)
-        self.layers |= other.layers
-        self.libs.update(other.libs)
-        self.role = self.role or other.role
-        self.labels.update(other.labels)
-
-    @property
-    def via(self) -> list[str]:
-        return [_LAYERS.get(layer, str(layer)) for layer in sorted(self.layers)] + list(self.libs)
-
-    @property
-    def evidence(self) -> ev.Evidence:
-        if self.layers & {frames.AUDIT, frames.FUNCTION}:
-            return ev.Evidence.OBSERVED
-        return ev.Evidence.DECLARED if frames.SDK in self.layers else ev.Evidence.INFERRED
+_QUIET_US = 2_000_000  # nothing more read in a folder for so long: what was read of it is told
+_PATIENCE_US = 60_000_000  # told at the latest
+_STILL_US = 10_000_000  # a file that was left alone for so long seems to be finished
+_LOOK_US = 1_000_000
+_PASSING = (b"tmp", b"temp", b".part", b".incomplete", b".crdownload")
 
 
 class _Place:
     """One path in the run's story."""
 
-    __slots__ = ("before", "directory", "hashes", "model", "name", "reads", "written")
+    __slots__ = (
+        "before", "directory", "hashes", "look_at", "model", "name", "reads", "told", "told_at", "written",
+    )  # fmt: skip
 
     def __init__(self) -> None:
-        self.reads: dict[Stat | None, _Access] = {}
-        self.written: _Access | None = None
+        self.reads: dict[Stat | None, Access] = {}
+        self.written: Access | None = None
         self.before: Stat | None = None  # the state in which the run first met it
         self.hashes: dict[Stat, tuple[str | None, str]] = {}
         self.directory = False
         self.model: dict[str, str] | None = None
         self.name = ""
+        self.told: Stat | None = None  # the state in which it was told to be an output, and when
+        self.told_at = self.look_at = 0
 
 
 class Tracker:
@@ -84,11 +65,14 @@ class Tracker:
         self._fingerprints = fingerprints
         self._schemas = schemas
         self._places: dict[bytes, _Place] = {}
-        self._told: set[tuple[bytes, Stat | None]] = set()
-        self._remote: dict[tuple[str, str], _Access] = {}
-        self._told_remote: set[tuple[str, str]] = set()
-        self._versions: dict[str, tuple[str, str]] = {}  # of remote objects: native version, etag
+        self._root = os.fsencode(project.root.rstrip("/"))
+        self._sets_at: dict[bytes, int] = {}  # data sets still being written, and when they were told last
+        self._latest: dict[bytes, int] = {}  # folders, and when something in them was last read
+        self._remotes = Remotes(run)
         self._went: dict[bytes, bytes] = {}  # renamed from -> to
+        self._moves: dict[
+            tuple[bytes, bytes], tuple[int, ...]
+        ] = {}  # the last one said of two names: what was moved
         self.missing: list[bytes] = []  # outputs that were only declared, and were not there at the end
         self.configs: dict[bytes, str] = {}  # config files read -> digest
         self.last_at = 0
@@ -97,7 +81,7 @@ class Tracker:
         """One file access as the journal recorded it; see journal.frames for `op` and `layer`."""
         self.last_at = max(self.last_at, at)
         place = self._place(path)
-        access = _Access(at, layer, lib)
+        access = Access(at, layer, lib)
         if stat is not None and place.before is None and place.written is None:
             place.before = stat
         if op in (frames.READ, frames.DIRECTORY_READ):
@@ -105,6 +89,9 @@ class Tracker:
             self._read(place, stat, access)
         elif op == frames.REMOVED:
             place.written = None
+        elif op == frames.CLOSED:
+            if place.written is not None:
+                place.written.last = at
         else:
             if op in (frames.READ_WRITE, frames.MODIFY) and stat is not None and stat.size > 0:
                 self._read(place, stat, access)
@@ -121,31 +108,37 @@ class Tracker:
         stays: bool = False,
         folder: bool = False,
         made: bool = False,
+        layer: int = frames.AUDIT,
     ) -> None:
         """`src` was renamed as `dst`, replacing what was there; `stays`: linked, so that both are there now.
 
         stat: of `src` before it happened. folder: it is one; what lies in it goes with it. made: the run made it itself.
         """
         self.last_at = max(self.last_at, at)
+        if stat is not None:
+            if self._moves.get((src, dst)) == stat[:2] + stat[3:]:
+                if (place := self._places.get(dst)) is not None and place.written is not None:
+                    place.written.seen_by(layer)
+                return  # another layer saw the very same
+            self._moves[src, dst] = stat[:2] + stat[3:]
+            self._moves.pop((dst, src), None)
         inside = [path for path in self._places if path.startswith(src + b"/")]
         if folder and not (stays or made or any(self._places[path].written for path in inside)):
             self._place(src).directory = True
-        self._move(src, dst, at, None if made else stat, stays=stays)
+        self._move(src, dst, at, None if made else stat, stays=stays, layer=layer)
         for path in inside:
-            self._move(path, dst + path[len(src) :], at, None, stays=stays)
+            self._move(path, dst + path[len(src) :], at, None, stays=stays, layer=layer)
 
-    def _move(self, src: bytes, dst: bytes, at: int, stat: Stat | None, *, stays: bool) -> None:
+    def _move(self, src: bytes, dst: bytes, at: int, stat: Stat | None, *, stays: bool, layer: int) -> None:
         old, new = self._place(src), self._place(dst)
-        access = _Access(at, frames.AUDIT, "os.link" if stays else "os.rename")
+        lib = ("os." if layer == frames.AUDIT else "") + ("link" if stays else "rename")
+        access = Access(at, layer, lib)
         if old.written is not None:
             access.join(old.written)
             access.at = access.last = at
         elif known := old.before or stat:
             old.before = known
-            before = _Access(
-                at - 1, frames.AUDIT, "os.rename" if not stays else "os.link"
-            )  # it was there first
-            self._read(old, known, before)
+            self._read(old, known, Access(at - 1, layer, lib))  # it was there first
         if old.written is not None or (old.directory and not stays) or not os.path.isdir(dst):
             self._write(new, access)
         new.model = old.model or new.model
@@ -184,14 +177,14 @@ class Tracker:
         place = self._place(path)
         if op == frames.WRITE:
             place.name = registrable(name) or place.name
-        access = _Access(at, frames.SDK, "", role)
-        access.labels.update(dict.fromkeys((labels or {}).items()))
+        access = Access(at, frames.SDK, "", role)
+        access.labels = dict.fromkeys((labels or {}).items())
         place.directory = place.directory or os.path.isdir(path)
         if op == frames.READ:
             stat = stat or stat_of(path)
             self._read(place, stat, access)
-            if labels:
-                self._told.discard((path, stat))
+            if labels and stat in place.reads:
+                place.reads[stat].told = False
         else:
             self._write(place, access)
 
@@ -212,13 +205,7 @@ class Tracker:
         version: its store's own name of the state that was read (an S3 version id, a commit); etag: as the store sent it.
         """
         self.last_at = max(self.last_at, at)
-        access = _Access(at, layer, lib, role)
-        if version or etag:
-            self._versions[uri] = (version, etag)
-        if known := self._remote.get((uri, op)):
-            known.join(access)
-        else:
-            self._remote[uri, op] = access
+        self._remotes.add(uri, op, Access(at, layer, lib, role), version=version, etag=etag)
 
     def _place(self, path: bytes) -> _Place:
         place = self._places.get(path)
@@ -227,10 +214,10 @@ class Tracker:
         return place
 
     @staticmethod
-    def _read(place: _Place, stat: Stat | None, access: _Access) -> None:
+    def _read(place: _Place, stat: Stat | None, access: Access) -> None:
         if place.written is not None and stat != place.before:
             return  # the run reads what it wrote itself
-        if place.written is not None and access.at >= place.written.at and access.layers != {frames.SDK}:
+        if place.written is not None and access.at >= place.written.at and not access.declared:
             return
         if known := place.reads.get(stat):
             known.join(access)
@@ -238,39 +225,115 @@ class Tracker:
             place.reads[stat] = access
 
     @staticmethod
-    def _write(place: _Place, access: _Access) -> None:
+    def _write(place: _Place, access: Access) -> None:
         if place.written is None:
             place.written = access
         else:
             place.written.join(access)
 
-    def inputs(self) -> list[ev.Event]:
-        """What was read since the last call, fingerprinted now if it was not before."""
+    def inputs(self, *, final: bool = True) -> list[ev.Event]:
+        """What was read since the last call, fingerprinted now if it was not before.
+
+        While the program runs (not `final`), what is still being read on in the same folder is held back for a while: it
+        may turn out to be one data set.
+        """
+        waiting = [
+            (path, place, stat, access)
+            for path, place in self._places.items()
+            for stat, access in place.reads.items()
+            if not access.told
+        ]
         found: list[ev.Event] = []
-        for path, place in self._places.items():
-            for stat, access in place.reads.items():
-                if (path, stat) in self._told:
+        if waiting:
+            sets = self._data_sets(final=final)
+            folded: set[bytes] = set()
+            for path, place, stat, access in waiting:
+                if not access.taken:
+                    access.taken = True
+                    self._content(path, place, stat)  # now, before somebody changes it; it is remembered
+                whole = self._whole(path, access, written=False)
+                if whole is not None:
+                    access.told = True
+                    whole.join(access)
+                elif path in sets and stat == next(reversed(place.reads)):
+                    folded.add(sets[path])
+                elif final or self._settled(os.path.dirname(path), access.at):
+                    found.append(self._used(path, place, stat, access))
+            for folder, paths in _by_folder(sets):
+                if folder not in folded:
                     continue
-                self._told.add((path, stat))
-                content = self._content(path, place, stat)
-                if stat is None and content.sha256 is None and not os.path.lexists(path):
-                    content = msgspec.structs.replace(content, reason="it was not there")
-                state = _labelled(self._state(path, place, content, stat), access.labels)
-                role = access.role or kinds.role_of(path, list(access.libs))
-                if role == "config" and state.digest:
-                    self.configs.setdefault(path, state.digest)
-                found.append(
-                    ev.VersionUsed(
-                        run=self._run,
-                        version=state,
-                        at=access.at,
-                        role=role,
-                        evidence=access.evidence,
-                        via=access.via,
-                    )
-                )
-        found.extend(self._remotes("read"))
+                inside = [(path, self._places[path]) for path in paths]
+                if final or self._settled(folder, min(_last_read(place).at for _, place in inside)):
+                    found.append(self._used_folder(folder, inside))
+        found.extend(self._remotes.events("read"))
         return found
+
+    def _data_sets(self, *, final: bool) -> dict[bytes, bytes]:
+        """Which of the files read are part of which folder."""
+        self._latest.clear()
+        paths = []
+        for path, place in self._places.items():
+            if not place.reads or place.directory:
+                continue
+            access = _last_read(place)
+            if not (access.said or access.role or kinds.is_config(path)):
+                paths.append(path)
+            if not final:
+                folder = os.path.dirname(path)
+                self._latest[folder] = max(self._latest.get(folder, 0), access.last)
+        sets = fold.folders(paths, self._root)
+        for path, folder in sets.items():
+            if not final:
+                self._latest[folder] = max(self._latest.get(folder, 0), self._latest[os.path.dirname(path)])
+        return sets
+
+    def _settled(self, folder: bytes, first_at: int) -> bool:
+        """Whether a folder seems to be read to its end, or what was read first in it has waited long enough."""
+        now = time.time_ns() // 1000
+        return now - self._latest.get(folder, 0) > _QUIET_US or now - first_at > _PATIENCE_US
+
+    def _whole(self, path: bytes, access: Access, *, written: bool) -> Access | None:
+        """How the folder around a path was touched, when that was read or written as one thing."""
+        if access.said:
+            return None
+        at = os.path.dirname(path)
+        while len(at) > 1:
+            place = self._places.get(at)
+            if place is not None and place.directory and fold.may_be(at, self._root):
+                if written and place.written is not None:
+                    return place.written
+                if not written and place.reads:
+                    return _last_read(place)
+            at = os.path.dirname(at)
+        return None
+
+    def _used(self, path: bytes, place: _Place, stat: Stat | None, access: Access) -> ev.Event:
+        access.told = True
+        content = self._content(path, place, stat)
+        if stat is None and content.sha256 is None and not os.path.lexists(path):
+            content = msgspec.structs.replace(content, reason="it was not there")
+        state = _labelled(self._state(path, place, content, stat), access.labels)
+        role = access.role or kinds.role_of(path, list(access.libs))
+        if role == "config" and state.digest:
+            self.configs.setdefault(path, state.digest)
+        return ev.VersionUsed(
+            run=self._run, version=state, at=access.at, role=role, evidence=access.evidence, via=access.via
+        )
+
+    def _used_folder(self, folder: bytes, inside: list[tuple[bytes, _Place]]) -> ev.Event:
+        """One version for all that was read of a folder."""
+        access = Access(_last_read(inside[0][1]).at, frames.AUDIT, "")
+        access.clear()
+        contents = []
+        for path, place in inside:
+            last = _last_read(place)
+            last.told = True
+            access.join(last)
+            contents.append((path, self._content(path, place, next(reversed(place.reads)))))
+        state = self._state(folder, _Place(), manifest_of(folder, contents), None)
+        return ev.VersionUsed(
+            run=self._run, version=state, at=access.at, role="input", evidence=access.evidence, via=access.via
+        )
 
     def outputs(self, ended_at: int | None, began_at: int | None = None) -> list[ev.Event]:
         """What the run left behind when it ended, and of folders it added to, what they held before.
@@ -278,36 +341,111 @@ class Tracker:
         ended_at, began_at: of the run; None when not known.
         """
         found: list[ev.Event] = []
+        left: dict[bytes, tuple[Fingerprint, Stat | None]] = {}
         for path, place in self._places.items():
             written = place.written
             if written is None:
                 continue
             content = self._written_content(path, place, ended_at)
             if content is None:
-                if written.layers == {frames.SDK}:
+                if written.declared:
                     self.missing.append(path)
                 continue
             fingerprint, stat = content
             if stat is not None and stat == place.before and place.reads:
                 continue  # opened for writing, and left as it was
+            whole = self._whole(path, written, written=True)
+            if whole is not None and not (place.model or place.name):
+                whole.join(written)
+                continue
             if fingerprint.members and began_at is not None:
                 found.extend(self._added_to(path, place, fingerprint, began_at))
-            at = written.last
-            if stat is not None and stat.mtime_ns // 1000 > at:
-                at = stat.mtime_ns // 1000
-            found.append(
-                ev.VersionGenerated(
-                    run=self._run,
-                    version=self._state(path, place, fingerprint, stat),
-                    at=min(at, ended_at) if ended_at else at,
-                    role=written.role or ("model" if place.model else "output"),
-                    evidence=written.evidence,
-                    via=written.via,
-                    name=place.name,
-                )
-            )
-        found.extend(self._remotes("write"))
+            left[path] = content
+        sets = fold.folders((path for path in left if self._may_fold(path)), self._root)
+        for folder, paths in _by_folder(sets):
+            found.append(self._made_folder(folder, [(path, left.pop(path)[0]) for path in paths], ended_at))
+        found.extend(self._made(path, *content, ended_at) for path, content in left.items())
+        found.extend(self._remotes.events("write"))
         return found
+
+    def so_far(self, interval_s: float) -> list[ev.Event]:
+        """What the running program has written and seems to be done with, and, every `interval_s`, what it still writes."""
+        now = time.time_ns() // 1000
+        written = {
+            path: place
+            for path, place in self._places.items()
+            if place.written is not None and not (place.name or place.directory)
+        }
+        found: list[ev.Event] = []
+        sets = fold.folders((path for path in written if self._may_fold(path)), self._root)
+        for path, place in written.items():
+            if path in sets or now < place.look_at or _passing(path):
+                continue
+            place.look_at = now + _LOOK_US
+            stat = stat_of(path)
+            if stat is None or stat in {place.told, place.before}:
+                continue
+            still = now - max(stat.mtime_ns // 1000, place.written.last if place.written else 0) < _STILL_US
+            since = place.told_at or (place.written.at if place.written else now)
+            if (still or place.told is not None) and now - since < interval_s * 1e6:
+                continue
+            content = self._fingerprints.take(path, stat)
+            if content.sha256 is not None:  # else it changed meanwhile; looked at again
+                place.told, place.told_at = stat, now
+                found.append(self._made(path, content, stat, None))
+        for folder, paths in _by_folder(sets):
+            if now - self._sets_at.setdefault(folder, now) < interval_s * 1e6:
+                continue
+            self._sets_at[folder] = now
+            contents = [(path, self._fingerprints.take(path, None)) for path in paths if stat_of(path)]
+            contents = [(path, content) for path, content in contents if content.sha256 is not None]
+            if contents:
+                found.append(self._made_folder(folder, contents, None))
+        return found
+
+    def _may_fold(self, path: bytes) -> bool:
+        place = self._places[path]
+        said = place.written is not None and place.written.said
+        return not (place.model or place.name or place.directory or said)
+
+    def _made(
+        self, path: bytes, fingerprint: Fingerprint, stat: Stat | None, ended_at: int | None
+    ) -> ev.Event:
+        place = self._places[path]
+        written = place.written
+        assert written is not None
+        at = written.last
+        if stat is not None and stat.mtime_ns // 1000 > at:
+            at = stat.mtime_ns // 1000
+        return ev.VersionGenerated(
+            run=self._run,
+            version=self._state(path, place, fingerprint, stat),
+            at=min(at, ended_at) if ended_at else at,
+            role=written.role or ("model" if place.model else "output"),
+            evidence=written.evidence,
+            via=written.via,
+            name=place.name,
+        )
+
+    def _made_folder(
+        self, folder: bytes, contents: list[tuple[bytes, Fingerprint]], ended_at: int | None
+    ) -> ev.Event:
+        """One version for all that was written into a folder."""
+        place = _Place()
+        place.written = access = Access(0, frames.AUDIT, "")
+        access.clear()
+        for path, _ in contents:
+            if (written := self._places[path].written) is not None:
+                access.join(written)
+        state = self._state(folder, place, manifest_of(folder, contents), None)
+        return ev.VersionGenerated(
+            run=self._run,
+            version=state,
+            at=min(access.last, ended_at) if ended_at else access.last,
+            role="output",
+            evidence=access.evidence,
+            via=access.via,
+        )
 
     def _added_to(
         self, path: bytes, place: _Place, now: Fingerprint, began_at: int
@@ -382,7 +520,7 @@ class Tracker:
             digest = f"sha256:{content.sha256}"
             references = [ev.Reference(scheme="sha256", value=content.sha256)]
         else:
-            digest = _stand_in(path, stat, self._run)
+            digest = stand_in(path, stat, self._run)
             references = []
         return ev.VersionState(
             namespace=namespace,
@@ -403,57 +541,33 @@ class Tracker:
         stat = stat_of(path)
         return stat is not None and self._fingerprints.known(path, stat) == content.sha256
 
-    def _remotes(self, op: str) -> Iterable[ev.Event]:
-        for (uri, kind), access in self._remote.items():
-            if kind != op or (uri, kind) in self._told_remote:
-                continue
-            self._told_remote.add((uri, kind))
-            state = self._remote_state(uri)
-            event: Any = ev.VersionUsed if op == "read" else ev.VersionGenerated
-            yield event(
-                run=self._run,
-                version=state,
-                at=access.at,
-                role=access.role or ("input" if op == "read" else "output"),
-                evidence=access.evidence,
-                via=access.via,
-            )
 
-    def _remote_state(self, uri: str) -> ev.VersionState:
-        """A remote object: identified by its store's own version where the read told one, else by nothing."""
-        namespace, name = url_name(uri)
-        version, etag = self._versions.get(uri, ("", ""))
-        scheme, _, rest = uri.partition("://")
-        references = []
-        if version:
-            references.append(ev.Reference(scheme=scheme, value=f"{rest}@{version}", level=ev.Level.NATIVE))
-        if etag:
-            references.append(ev.Reference(scheme="etag", value=etag, level=ev.Level.DECLARED))
-        named = uri.encode("utf-8", "surrogateescape")
-        return ev.VersionState(
-            namespace=namespace,
-            name=name,
-            digest="native:" + sha256(named + b"@" + version.encode())[7:]
-            if version
-            else _stand_in(named, None, self._run),
-            level=ev.Level.NATIVE if version else ev.Level.NONE,
-            reason="" if version else "remote: its version is not known",
-            location=uri,
-            references=references,
-        )
-
-
-def _labelled(state: ev.VersionState, labels: Iterable[tuple[str, str]]) -> ev.VersionState:
-    more = [ev.Reference(scheme=scheme, value=value, level=ev.Level.SAMPLED) for scheme, value in labels]
+def _labelled(state: ev.VersionState, labels: Iterable[tuple[str, str]] | None) -> ev.VersionState:
+    more = [
+        ev.Reference(scheme=scheme, value=value, level=ev.Level.SAMPLED) for scheme, value in labels or ()
+    ]
     return msgspec.structs.replace(state, references=[*state.references, *more]) if more else state
-
-
-def _stand_in(path: bytes, stat: Stat | None, run: str) -> str:
-    """What names a state whose content is not known: equal only for the same place in the same state."""
-    seen = repr(tuple(stat)) if stat is not None else run
-    return "unknown:" + sha256(path + b"\0" + seen.encode())[7:]
 
 
 def registrable(name: str) -> str:
     """The name as the registry takes it: without the signs that mean something in references; empty stays empty."""
     return "".join("-" if sign in "@:" or not sign.isprintable() else sign for sign in name).strip()
+
+
+def _last_read(place: _Place) -> Access:
+    """How the last state of a file that was read was touched."""
+    return place.reads[next(reversed(place.reads))]
+
+
+def _by_folder(sets: dict[bytes, bytes]) -> Iterable[tuple[bytes, list[bytes]]]:
+    """Each data set's folder with the paths that are part of it."""
+    found: dict[bytes, list[bytes]] = {}
+    for path, folder in sets.items():
+        found.setdefault(folder, []).append(path)
+    return found.items()
+
+
+def _passing(path: bytes) -> bool:
+    """Whether a file has the name of one that will be renamed or removed when it is finished."""
+    name = os.path.basename(path).lower()
+    return name.startswith(b".") or any(word in name for word in _PASSING)

@@ -26,8 +26,8 @@ MAGIC = b"LINEALJ1"
 LARGEST = 1 << 28  # bytes of payload; a longer one is damage, not data
 KIND_JSON, KIND_FILE, KIND_KEY, KIND_POINT = 74, 70, 75, 77  # the letters J F K M
 
-READ, WRITE, REMOVED, READ_WRITE, DIRECTORY_READ, DIRECTORY_WRITE, MODIFY = 1, 2, 3, 4, 5, 6, 7
-AUDIT, FUNCTION, SDK, ARGV = 1, 2, 3, 4
+READ, WRITE, REMOVED, READ_WRITE, DIRECTORY_READ, DIRECTORY_WRITE, MODIFY, CLOSED = 1, 2, 3, 4, 5, 6, 7, 8
+AUDIT, FUNCTION, SDK, ARGV, PRELOAD, SUPERVISOR, INHERITED = 1, 2, 3, 4, 5, 6, 7
 
 HEAD = Struct("<II")
 FILE = Struct("<BBBqqqqQQH")  # kind op layer at_us size mtime_ns ctime_ns ino dev len(lib)

@@ -20,6 +20,11 @@ def _start():
                 sys.modules["_lineal.capture.start"].begin()
             finally:
                 sys.dont_write_bytecode = kept
+        elif os.environ.get("LINEAL_RUN") and sys.version_info >= (3, 9) and _own(os):
+            try:  # to the preloaded library: what Lineal itself does is no part of the run
+                os.open("\x01lineal:off", os.O_RDONLY)
+            except OSError:
+                pass
     except Exception:
         if "LINEAL_DEBUG" in os.environ:
             raise
@@ -29,8 +34,11 @@ def _wanted(os):
     """Whether this process is to be recorded; Lineal's own processes are not."""
     if not os.environ.get("LINEAL_RUN") or sys.version_info < (3, 9) or "_lineal" in sys.modules:
         return False
-    if sys.implementation.name != "cpython":
-        return False
+    return sys.implementation.name == "cpython" and not _own(os)
+
+
+def _own(os):
+    """Whether this process runs Lineal itself."""
     argv = getattr(sys, "orig_argv", None)
     if argv is None:
         with open("/proc/self/cmdline", "rb") as file:
@@ -40,10 +48,10 @@ def _wanted(os):
         if part in ("-X", "-W", "--check-hash-based-pycs"):
             next(rest, "")
         elif part == "-m":
-            return next(rest, "").split(".")[0] != "lineal"
+            return next(rest, "").split(".")[0] == "lineal"
         elif part[:1] != "-" or part in ("-", "-c"):
-            return os.path.basename(part) != "lineal"
-    return True
+            return os.path.basename(part) == "lineal"
+    return False
 
 
 def _chain():

@@ -1,0 +1,220 @@
+/* Starting programs: those that could not load the library are started without it, and the record says that they were not seen.
+ *
+ * Otherwise the dynamic loader would complain on their stderr (32-bit programs), or they would not start at all (another C
+ * library, a sanitizer that must come first).
+ */
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "preload.h"
+
+#define VARIABLE "LD_PRELOAD="
+#define MOST 8192 /* entries of an environment that is looked at */
+#define LONGEST 4096
+
+extern char **environ;
+
+static const char *library(void)
+{
+    static char path[PATH_MAX];
+    Dl_info info;
+    if (!path[0] && dladdr((void *)(uintptr_t)library, &info) && info.dli_fname && strlen(info.dli_fname) < sizeof path)
+        strcpy(path, info.dli_fname);
+    return path;
+}
+
+__attribute__((constructor)) static void learn(void)
+{
+    library();
+}
+
+/* The entry of an environment that has us preloaded, -1 when none has. */
+static int entry(char *const *env)
+{
+    const char *own = library();
+    for (int i = 0; env && *own && i < MOST && env[i]; i++)
+        if (!strncmp(env[i], VARIABLE, sizeof VARIABLE - 1) && strstr(env[i], own))
+            return i;
+    return -1;
+}
+
+static int count(char *const *env)
+{
+    int many = 0;
+    while (env && env[many])
+        many++;
+    return many;
+}
+
+/* `entry` without us in `out` (LONGEST bytes): what else is preloaded. */
+static void without(const char *from, char *out)
+{
+    const char *own = library();
+    size_t length = strlen(own), to = sizeof VARIABLE - 1;
+    memcpy(out, VARIABLE, to + 1);
+    for (const char *at = from + to; *at && to < LONGEST - 2;) {
+        size_t piece = strcspn(at, ": ");
+        if (piece && !(piece == length && !strncmp(at, own, piece)) && to + piece < LONGEST - 2) {
+            if (to > sizeof VARIABLE - 1)
+                out[to++] = ':';
+            memcpy(out + to, at, piece);
+            to += piece;
+        }
+        at += piece;
+        while (*at == ':' || *at == ' ')
+            at++;
+    }
+    out[to] = 0;
+}
+
+/* Where a program without a slash in its name is found on PATH, as execvp would; "" when nowhere. */
+static void look_up(const char *name, char *out)
+{
+    const char *path = getenv("PATH");
+    size_t length = strlen(name);
+    out[0] = 0;
+    for (const char *at = path ? path : "/bin:/usr/bin"; length < 256; at++) {
+        size_t piece = strcspn(at, ":");
+        if (piece + length + 2 < 1024) {
+            memcpy(out, at, piece);
+            out[piece] = '/';
+            memcpy(out + (piece ? piece + 1 : 0), name, length + 1);
+            if (syscall(SYS_faccessat, AT_FDCWD, out, X_OK) == 0)
+                return;
+        }
+        out[0] = 0;
+        at += piece;
+        if (!*at)
+            return;
+    }
+}
+
+/* What is to be known before a program is started. */
+struct start {
+    int at;     /* the entry of the environment that has to be changed, or -1 */
+    int length; /* entries in it */
+};
+
+static struct start look(const char *name, char *const *env, bool search)
+{
+    struct start start = {-1, 0};
+    char found[1024];
+    if (!preload_on() || !name || !env)
+        return start;
+    int kept = errno;
+    const char *path = name;
+    if (search && !strchr(name, '/')) {
+        look_up(name, found);
+        path = found;
+    }
+    const char *why = path[0] ? program_obstacle(path) : NULL;
+    int at = entry(env);
+    if (why && *why) {
+        bool deep = getenv("LINEAL_DEEP") != NULL;
+        if (!deep) {
+            char text[128] = ": ";
+            strncat(text, why, sizeof text - 3);
+            tell_note("not observed inside: ", name, text);
+        }
+        start.at = at;
+        start.length = count(env);
+    } else if (why && at < 0) {
+        tell_note("not observed inside: ", name, ": it was started without the environment that Lineal gave");
+    }
+    errno = kept;
+    return start;
+}
+
+/* Run `call` with `env` as it is, or as a copy without us where the program cannot load us. */
+#define WITH(name, env, search, call)                                                         \
+    struct start start = look(name, env, search);                                             \
+    if (start.at < 0 || start.length >= MOST)                                                 \
+        return call;                                                                          \
+    char changed[LONGEST], *copy[start.length + 1];                                           \
+    memcpy(copy, env, ((size_t)start.length + 1) * sizeof *copy);                             \
+    without(env[start.at], changed);                                                          \
+    copy[start.at] = changed;                                                                 \
+    env = copy;                                                                               \
+    return call;
+
+SHOWN int execve(const char *path, char *const argv[], char *const given[])
+{
+    char *const *env = given;
+    WITH(path, env, false, REAL(execve)(path, argv, env))
+}
+
+SHOWN int execv(const char *path, char *const argv[])
+{
+    char *const *env = environ;
+    WITH(path, env, false, REAL(execve)(path, argv, env))
+}
+
+SHOWN int execvp(const char *name, char *const argv[])
+{
+    char *const *env = environ;
+    WITH(name, env, true, REAL(execvpe)(name, argv, env))
+}
+
+SHOWN int execvpe(const char *name, char *const argv[], char *const given[])
+{
+    char *const *env = given;
+    WITH(name, env, true, REAL(execvpe)(name, argv, env))
+}
+
+SHOWN int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *how,
+                      char *const argv[], char *const given[])
+{
+    char *const *env = given;
+    WITH(path, env, false, REAL(posix_spawn)(pid, path, actions, how, argv, env))
+}
+
+SHOWN int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *how,
+                       char *const argv[], char *const given[])
+{
+    char *const *env = given;
+    WITH(name, env, true, REAL(posix_spawnp)(pid, name, actions, how, argv, env))
+}
+
+/* The words of an `execl` call as an array; `first` is the first of them. */
+#define WORDS(first, last)                                                                    \
+    va_list words;                                                                            \
+    int many = 1;                                                                             \
+    va_start(words, last);                                                                    \
+    while (first && va_arg(words, char *))                                                    \
+        many++;                                                                               \
+    va_end(words);                                                                            \
+    char *argv[many + 1];                                                                     \
+    argv[0] = (char *)(uintptr_t)first;                                                       \
+    va_start(words, last);                                                                    \
+    for (int i = 1; i <= many && first; i++)                                                  \
+        argv[i] = va_arg(words, char *);
+
+SHOWN int execl(const char *path, const char *first, ...)
+{
+    WORDS(first, first)
+    va_end(words);
+    return execv(path, argv);
+}
+
+SHOWN int execlp(const char *name, const char *first, ...)
+{
+    WORDS(first, first)
+    va_end(words);
+    return execvp(name, argv);
+}
+
+SHOWN int execle(const char *path, const char *first, ...)
+{
+    WORDS(first, first)
+    char *const *env = va_arg(words, char *const *);
+    va_end(words);
+    return execve(path, argv, env);
+}

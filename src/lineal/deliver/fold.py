@@ -1,0 +1,98 @@
+"""Which files of a run are one data set rather than many: images in folders, partitioned tables, chunked arrays."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable
+
+FEWEST = 100  # files of one folder that make it a data set
+_CHUNKED = (b".zarr", b".n5", b".icechunk", b".lance", b".tiledb")
+_TABLES = (b".parquet", b".orc", b".avro", b".arrow", b".ipc", b".feather", b".csv", b".csv.gz")
+
+
+def folders(paths: Iterable[bytes], root: bytes) -> dict[bytes, bytes]:
+    """The data set's folder of each path that is part of one; paths that stand for themselves are left out.
+
+    A chunked array is its folder, and a table partitioned as `key=value/` the folder above the first such part, as soon
+    as two files of it are there. Otherwise a folder is a data set when FEWEST files in it were touched, or when nothing
+    in it was but FEWEST files of one kind in two or more folders below it. The project's root and what lies above it is
+    none.
+
+    root: absolute, without a slash at its end. O(paths x depth).
+    """
+    found: dict[bytes, bytes] = {}
+    plain: list[bytes] = []
+    marked: dict[bytes, list[bytes]] = {}
+    for path in paths:
+        if (folder := _marked(path)) and may_be(folder, root):
+            marked.setdefault(folder, []).append(path)
+        else:
+            plain.append(path)
+    for folder, inside in marked.items():
+        if len(inside) > 1:
+            found.update(dict.fromkeys(inside, folder))
+        else:
+            plain.extend(inside)
+    if highest := _highest(plain, root):
+        for path in plain:
+            if (whole := highest(os.path.dirname(path))) is not None:
+                found[path] = whole
+    return found
+
+
+def may_be(folder: bytes, root: bytes) -> bool:
+    """Whether a folder may stand for what is in it: it lies in the project, or apart from it and not at the very top."""
+    if (root + b"/").startswith(folder.rstrip(b"/") + b"/"):
+        return False
+    return folder.count(b"/") > 1 or folder.startswith(root + b"/")
+
+
+def _marked(path: bytes) -> bytes:
+    """The folder that the names of a path mark as one thing, b"" when none does."""
+    if b"=" not in path and not any(ending in path for ending in _CHUNKED):
+        return b""
+    parts = path.split(b"/")
+    for at, part in enumerate(parts[1:-1], 1):
+        if part.endswith(_CHUNKED):
+            return b"/".join(parts[: at + 1])
+        if b"=" in part.strip(b"=") and parts[-1].endswith(_TABLES):
+            return b"/".join(parts[:at])
+    return b""
+
+
+def _highest(paths: list[bytes], root: bytes) -> Callable[[bytes], bytes | None] | None:
+    """The data set that a folder belongs to, as a function; None when there is none at all."""
+    if len(paths) < FEWEST:
+        return None
+    direct = Counter(os.path.dirname(path) for path in paths)
+    kinds: dict[bytes, set[bytes]] = {}
+    for path in paths:
+        kinds.setdefault(os.path.dirname(path), set()).add(os.path.splitext(path)[1])
+    below: Counter[bytes] = Counter()
+    children: dict[bytes, set[bytes]] = {}
+    for folder, count in direct.items():
+        at = folder
+        below[at] += count
+        while (above := os.path.dirname(at)) != at:
+            children.setdefault(above, set()).add(at)
+            kinds.setdefault(above, set()).update(kinds[folder])
+            below[above] += count
+            at = above
+    known: dict[bytes, bytes | None] = {}
+
+    def is_one(folder: bytes) -> bool:
+        if not may_be(folder, root):
+            return False
+        parts = children.get(folder, set())
+        alike = len(parts) > 1 and all(kinds[part] == kinds[folder] for part in parts)
+        return direct[folder] >= FEWEST or (not direct[folder] and alike and below[folder] >= FEWEST)
+
+    def highest(folder: bytes) -> bytes | None:
+        if folder not in known:
+            above = os.path.dirname(folder)
+            higher = highest(above) if above != folder else None
+            known[folder] = higher if higher is not None else (folder if is_one(folder) else None)
+        return known[folder]
+
+    return highest
