@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
-LAYERS := installer build runtime dev example capture peers peers-torch
+LAYERS := installer build runtime dev example capture peers peers-torch frameworks
 
 .DEFAULT_GOAL := help
 .PHONY: help setup demo test check bench soak docs cover lock clean
@@ -58,11 +58,11 @@ lock: ## resolve requirements/*.in again into hashed lock files
 	@for layer in $(LAYERS); do \
 	  echo "requirements/$$layer.txt"; \
 	  case $$layer in *-torch) alone=--no-deps ;; *) alone= ;; esac; \
-	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --no-emit-index-url --no-header $$alone \
+	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes --override requirements/without-torch.override --no-emit-index-url --no-header $$alone \
 	    --output-file requirements/$$layer.txt requirements/$$layer.in || exit 1; \
 	done
 
 clean: ## take away everything that was made, the environments and the example's output too
-	rm -rf .venv .venv-peers build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf .venv .venv-peers .venv-frameworks build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache examples/flights/work docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

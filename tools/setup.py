@@ -22,6 +22,7 @@ REQUIREMENTS = ROOT / "requirements"
 BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
+FRAMEWORKS = ROOT / ".venv-frameworks"
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 
@@ -31,7 +32,19 @@ GOALS = {
     "demo": ["venv", "runtime", "lineal", "example", "data"],
     "check": ["venv", "runtime", "lineal", "dev"],
     "docs": ["venv", "runtime", "lineal", "dev"],
-    "test": ["venv", "runtime", "lineal", "dev", "example", "capture", "torch", "data", "postgres", "peers"],
+    "test": [
+        "venv",
+        "runtime",
+        "lineal",
+        "dev",
+        "example",
+        "capture",
+        "torch",
+        "data",
+        "postgres",
+        "peers",
+        "frameworks",
+    ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "peers"],
 }
 SAYS = {
@@ -45,6 +58,7 @@ SAYS = {
     "torch": f"torch {TORCH} for processors, where it is offered",
     "postgres": "PostgreSQL from the distribution's packages",
     "peers": "other trackers, to test against and to measure beside, in .venv-peers",
+    "frameworks": "what trains models: Lightning, Keras, transformers, ..., in .venv-frameworks",
 }
 
 
@@ -66,14 +80,14 @@ def wanted(step: str) -> str:
         digest.update((ROOT / "pyproject.toml").read_bytes())
     if step == "peers":
         digest.update((REQUIREMENTS / "peers-torch.txt").read_bytes())
-    if step in {"torch", "peers"}:
+    if step in {"torch", "peers", "frameworks"}:
         digest.update(TORCH.encode())
     return digest.hexdigest()
 
 
 def stamp(step: str) -> Path:
     """Where the step's stamp is kept: inside what it filled, so that it vanishes with it."""
-    return (PEERS if step == "peers" else VENV) / "stamps" / step
+    return {"peers": PEERS, "frameworks": FRAMEWORKS}.get(step, VENV) / "stamps" / step
 
 
 def is_done(step: str) -> bool:
@@ -190,9 +204,9 @@ def make_venv(venv: Path) -> None:
     )
 
 
-def locked(venv: Path, name: str) -> None:
+def locked(venv: Path, name: str, *options: str) -> None:
     """Everything in one lock file, with its hashes verified."""
-    install(venv, "--require-hashes", "-r", REQUIREMENTS / f"{name}.txt")
+    install(venv, "--require-hashes", *options, "-r", REQUIREMENTS / f"{name}.txt")
 
 
 def lineal() -> None:
@@ -224,6 +238,17 @@ def peers() -> str:
         (PEERS / "stamps").mkdir(parents=True, exist_ok=True)
         return f"could not be had: the tests that need them will say SKIPPED PEERS ({str(error).splitlines()[0]})"
     return ""
+
+
+def frameworks() -> str:
+    """What trains models, in an environment of its own, with the same torch. What came of it, in words."""
+    try:
+        make_venv(FRAMEWORKS)
+        locked(FRAMEWORKS, "frameworks", "--no-deps")  # all of them are in the file, but for torch
+        return torch(FRAMEWORKS)
+    except Failed as error:
+        (FRAMEWORKS / "stamps").mkdir(parents=True, exist_ok=True)
+        return f"could not be had: the tests that need them will say SKIPPED PEERS ({str(error).splitlines()[0]})"
 
 
 def archive() -> Path | None:
@@ -296,6 +321,8 @@ def do(step: str) -> str:
         make_venv(VENV)
     elif step == "peers":
         return peers()
+    elif step == "frameworks":
+        return frameworks()
     elif step == "lineal":
         lineal()
     elif step == "torch":

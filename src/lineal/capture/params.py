@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from types import ModuleType
     from typing import Any
 
-_parsing = wrapping.Depth()
+parsing = wrapping.Depth()
 # Programs that a library starts as its workers: their command line is the library's.
 _WORKERS = ("joblib.externals.loky.", "loky.backend.", "ray._private.", "pyspark.")
 _first_command: list[int] = []
@@ -21,27 +21,26 @@ _first_command: list[int] = []
 def argparse(module: ModuleType) -> None:
     """After `argparse`: the namespace that the outermost parsing gives."""
     for name in ("parse_args", "parse_known_args", "parse_intermixed_args", "parse_known_intermixed_args"):
-        wrapping.in_class(module.ArgumentParser, name, _parsed, depth=_parsing)
+        wrapping.in_class(module.ArgumentParser, name, _parsed, depth=parsing)
 
 
 def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     spec = getattr(sys.modules.get("__main__"), "__spec__", None)
     if spec is not None and str(spec.name).startswith(_WORKERS):
         return
+    caller = sys._getframe(3).f_code.co_filename
+    if "-packages/hydra/" in caller:
+        return  # its own options; what the program is given is its configuration
     words = args[1] if len(args) > 1 else kwargs.get("args")
     # A library that parses a line of its own (a notebook kernel, a configuration file) says nothing about this program.
-    if (
-        words is not None
-        and not set(words) & set(sys.argv[1:])
-        and "-packages" in sys._getframe(3).f_code.co_filename
-    ):
+    if words is not None and not set(words) & set(sys.argv[1:]) and "-packages" in caller:
         return
     namespace = result[0] if isinstance(result, tuple) else result
-    values = {key: value for key, value in vars(namespace).items() if not _is_code(value)}
+    values = {key: value for key, value in vars(namespace).items() if not is_code(value)}
     report.params(values, "argparse")
 
 
-def _is_code(value: Any) -> bool:
+def is_code(value: Any) -> bool:
     """Whether a value is a function, as `set_defaults(func=...)` leaves it in a namespace."""
     return callable(value) and not isinstance(value, (type, os.PathLike))
 
@@ -66,7 +65,7 @@ def click(module: ModuleType) -> None:
         values = {
             key: "[REDACTED:password]" if key in hidden and value else value
             for key, value in context.params.items()
-            if not _is_code(value)
+            if not is_code(value)
         }
         report.params(values, "click", prefix)
 

@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 import os
+from _thread import _local
 
 from . import redact
 from .start import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from typing import Any
 
 _LONGEST = 2000  # characters of the text of an object that has no plain form
 _no_text: object = object.__repr__
-_told: dict[str, Any] = {}
+_told: dict[tuple[str, str], Any] = {}
+_points: dict[tuple[str, str], tuple[int, float]] = {}
 _seeds: set[tuple[str, str]] = set()
+_MOST = 100_000  # parameters and metrics whose last value is remembered
+
+
+class _Within(_local):
+    """The run below this process's own that a thread works for at this moment; empty: none."""
+
+    run = ""
+
+
+within = _Within()
 
 
 def plain(value: Any, depth: int = 0) -> Any:
@@ -65,10 +77,17 @@ def param(key: str, value: Any, source: str) -> None:
     if found is None:
         return
     value = redact.value(key, plain(value))
-    if key in _told and _told[key] == value and type(_told[key]) is type(value):
+    known = within.run, key
+    if known in _told and _told[known] == value and type(_told[known]) is type(value):
         return
-    _told[key] = value
-    found.json("param", key=key, value=value, source=source)
+    if len(_told) < _MOST:
+        _told[known] = value
+    found.json("param", key=key, value=value, source=source, **run_of())
+
+
+def run_of() -> dict[str, str]:
+    """The field that says which run a record belongs to, where that is not the process's own."""
+    return {"run": within.run} if within.run else {}
 
 
 def params(values: Mapping[str, Any], source: str, prefix: str = "") -> None:
@@ -77,16 +96,47 @@ def params(values: Mapping[str, Any], source: str, prefix: str = "") -> None:
         param(prefix + str(key), value, source)
 
 
-def metric(key: str, value: Any) -> None:
-    """A point of metric `key`, its step counted; nothing when `value` is no number."""
+def metric(key: str, value: Any, step: Any = None) -> None:
+    """A point of metric `key`, its step counted unless given; nothing when `value` is no number.
+
+    A point that another library just told in the same way (same step, same value) is not told twice.
+    """
+    metrics(((key, value, step),))
+
+
+def metrics(items: Iterable[tuple[str, Any, Any]]) -> None:
+    """Points, each of key, value and step, as `metric` tells them; those of a run below this process's own in one record."""
     found = journal()
-    number = scalar(value)
-    if found is not None and number is not None and not isinstance(number, bool):
-        found.metric(key, None, float(number))
+    if found is None:
+        return
+    below = []
+    for key, value, step in items:
+        number = scalar(value)
+        if number is None or isinstance(number, bool):
+            continue
+        point = float(number)
+        if step is None and not within.run:
+            found.metric(key, None, point)
+            continue
+        known = within.run, key
+        step = _points.get(known, (-1, 0.0))[0] + 1 if step is None else int(step)
+        if _points.get(known) == (step, point):
+            continue
+        if len(_points) < _MOST:
+            _points[known] = step, point
+        if within.run:
+            below.append([key, step, point])
+        else:
+            found.metric(key, step, point)
+    if below:
+        found.json("points", points=below, **run_of())
 
 
-def model(path: Any, framework: str, kind: str, lib: str) -> None:
-    """`path` (anything `open` takes but a number, or a file with a name) now holds a model of class `kind`, written by `lib`."""
+def model(path: Any, framework: str, kind: str, lib: str, **more: Any) -> None:
+    """`path` (anything `open` takes but a number, or a file with a name) now holds a model of class `kind`, written by `lib`.
+
+    more: `inputs`, pairs of a feature's name and type; `checkpoint`, of which step and how good it was.
+    """
     found = journal()
     if found is None:
         return
@@ -96,7 +146,9 @@ def model(path: Any, framework: str, kind: str, lib: str) -> None:
     where = os.fsdecode(os.fspath(name))
     if "://" in where:
         return
-    found.json("model", path=os.path.abspath(where), framework=framework, **{"class": kind}, lib=lib)
+    about = {key: plain(value) for key, value in more.items() if value}
+    # Whatever run this thread works for: the file belongs to the process's own.
+    found.json("model", path=os.path.abspath(where), framework=framework, **{"class": kind}, lib=lib, **about)
 
 
 def seed(lib: str, value: Any) -> None:

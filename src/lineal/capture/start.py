@@ -55,6 +55,12 @@ def begin() -> None:
             imports.register(sys.modules[name].MODULES, package)
         except Exception as error:
             swallow(error)
+    try:
+        from .frameworks import entries
+
+        entries.install(folder)
+    except Exception as error:
+        swallow(error)
     _watch_exit()
 
 

@@ -49,7 +49,10 @@ def runs_command(
         reply = client.call("runs", request)
     if reply.cut and as_json:
         exits.warn(f"the first {len(reply.runs)} runs; there are more (--limit N or --all)")
-    desk.answer(as_json, reply.runs, lambda page: table.runs(reply.runs, page, cut=reply.cut, sort=sort))
+    fold = not (where or sort or everything)
+    desk.answer(
+        as_json, reply.runs, lambda page: table.runs(reply.runs, page, cut=reply.cut, sort=sort, fold=fold)
+    )
 
 
 @click.command("show")

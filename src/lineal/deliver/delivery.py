@@ -197,7 +197,10 @@ class Drain:
         return [
             story
             for run, story in self._stories.items()
-            if run and run not in self._closed and (self._only in (None, run)) and not story.owned_elsewhere()
+            if run
+            and run not in self._closed
+            and (self._only in (None, run) or (story.started or {}).get("within"))
+            and not story.owned_elsewhere()
         ]
 
     def _facts(self) -> None:
@@ -224,8 +227,8 @@ class Drain:
 
     def _governing(self, story: Story) -> list[ev.Event]:
         """The run's environment and code, once its program is seen to run (or when it has ended without being seen)."""
-        if story.run in self._governed or story.started is None:
-            return []
+        if story.run in self._governed or story.started is None or story.started.get("within"):
+            return []  # a run within another one's process has that one's environment and code
         if story.program() is None and not story.end:
             return []
         self._governed.add(story.run)

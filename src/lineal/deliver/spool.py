@@ -93,6 +93,8 @@ class Spool:
         if item.type == "focus":
             self._focus = str(item.fields.get("to") or "")
             return []
+        if item.type == "run" and item.fields.get("within"):
+            item.fields.setdefault("parent", self._focus or self.run)
         own = item.type in _OF_THE_PROCESS
         story = self._joined(str(item.fields.get("run") or (not own and self._focus) or self.run))
         if item.type in _ORDERED:
@@ -128,7 +130,7 @@ class Spool:
 
 _OF_THE_PROCESS = frozenset({"exit", "note", "open"})  # told of the process, whatever run is open within it
 _ORDERED = frozenset(
-    {"mv", "hash", "use", "save", "model"}
+    {"mv", "hash", "use", "save", "model", "best"}
 )  # their place among the file accesses of the run matters
 
 

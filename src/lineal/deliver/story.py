@@ -12,7 +12,7 @@ import msgspec
 
 from lineal.capture import noise
 from lineal.core import events as ev
-from lineal.deliver import processes
+from lineal.deliver import processes, reported
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.tracker import Tracker
@@ -139,16 +139,12 @@ class Story:
 
     def _end(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         self.end = record
-        return []
+        # A run within another one's process has nothing that is only known when the process has ended.
+        return [self._said(record, record.get("error"))] if (self.started or {}).get("within") else []
 
     def _exit(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         self.exits.append((self.processes.get(journal, {}), record))
         self.modules.update(text(name) for name in record.get("modules") or [])
-        return []
-
-    def _model(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
-        description = {key: text(record[key]) for key in ("framework", "class", "lib") if record.get(key)}
-        self.tracker.model(raw(record["path"]), description)
         return []
 
     def _moved(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -310,7 +306,7 @@ class Story:
 
     def _said(self, record: dict[str, Any], error: Any) -> ev.RunEnded:
         state = str(record.get("state") or "finished")
-        if not error:
+        if not error and not (self.started or {}).get("within"):
             error = self._exception()
         return ev.RunEnded(
             run=self.run,
@@ -402,7 +398,10 @@ _HANDLERS: dict[str, Any] = {
     "tag": Story._tag,
     "end": Story._end,
     "exit": Story._exit,
-    "model": Story._model,
+    "model": reported.model,
+    "best": reported.best,
+    "dumped": reported.dumped,
+    "points": reported.points,
     "mv": Story._moved,
     "hash": Story._hash,
     "url": Story._url,

@@ -9,11 +9,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Iterable
+from typing import Any
 
 import msgspec
 
 from lineal.core import events as ev
-from lineal.deliver import fold, kinds
+from lineal.deliver import fold, kinds, sniff
 from lineal.deliver.access import Access
 from lineal.deliver.fingerprint import Fingerprint, Fingerprints, manifest_of
 from lineal.deliver.remotes import Remotes, stand_in
@@ -23,6 +24,7 @@ from lineal.resolve.content import Stat, stat_of
 from lineal.resolve.location import file_uri
 from lineal.resolve.project import Project, artifact_name
 
+_SNIFFED = 500  # outputs of one run whose bytes are asked whether they are a model
 _AFTERWARDS_US = 50_000  # a file changed later than this after its run ended was changed by somebody else
 
 
@@ -46,7 +48,7 @@ class _Place:
         self.before: Stat | None = None  # the state in which the run first met it
         self.hashes: dict[Stat, tuple[str | None, str]] = {}
         self.directory = False
-        self.model: dict[str, str] | None = None
+        self.model: dict[str, Any] | None = None
         self.name = ""
         self.told: Stat | None = None  # the state in which it was told to be an output, and when
         self.told_at = self.look_at = 0
@@ -76,6 +78,10 @@ class Tracker:
         self.missing: list[bytes] = []  # outputs that were only declared, and were not there at the end
         self.configs: dict[bytes, str] = {}  # config files read -> digest
         self.last_at = 0
+        self._sniffed = 0
+        self.dumped: dict[
+            str, dict[str, Any]
+        ] = {}  # sha256 of bytes that the run made of a model -> what is in them
 
     def file(self, op: int, layer: int, at: int, stat: Stat | None, lib: str, path: bytes) -> None:
         """One file access as the journal recorded it; see journal.frames for `op` and `layer`."""
@@ -155,9 +161,15 @@ class Tracker:
         if digest:
             self._fingerprints.learn(path, stat, digest)
 
-    def model(self, path: bytes, description: dict[str, str]) -> None:
-        """The path holds a model; description: framework, class."""
+    def model(self, path: bytes, description: dict[str, Any]) -> None:
+        """The path, a file or a folder, holds a model; description: framework, class, inputs, checkpoint."""
         self._place(path).model = description
+
+    def chosen(self, path: bytes, about: dict[str, Any]) -> None:
+        """Of the checkpoints that the run wrote, the one at this path became the model."""
+        place = self._place(path)
+        place.model = {**(place.model or {})}
+        place.model["checkpoint"] = {**(place.model.get("checkpoint") or {}), **about}
 
     def declared(
         self,
@@ -342,9 +354,10 @@ class Tracker:
         """
         found: list[ev.Event] = []
         left: dict[bytes, tuple[Fingerprint, Stat | None]] = {}
+        inside = self._model_folders()
         for path, place in self._places.items():
             written = place.written
-            if written is None:
+            if written is None or path in inside:
                 continue
             content = self._written_content(path, place, ended_at)
             if content is None:
@@ -354,6 +367,7 @@ class Tracker:
             fingerprint, stat = content
             if stat is not None and stat == place.before and place.reads:
                 continue  # opened for writing, and left as it was
+            self._look_into(path, place, fingerprint, stat)
             whole = self._whole(path, written, written=True)
             if whole is not None and not (place.model or place.name):
                 whole.join(written)
@@ -371,10 +385,13 @@ class Tracker:
     def so_far(self, interval_s: float) -> list[ev.Event]:
         """What the running program has written and seems to be done with, and, every `interval_s`, what it still writes."""
         now = time.time_ns() // 1000
+        models = tuple(
+            path + b"/" for path, place in self._places.items() if place.model and os.path.isdir(path)
+        )
         written = {
             path: place
             for path, place in self._places.items()
-            if place.written is not None and not (place.name or place.directory)
+            if place.written is not None and not (place.name or place.directory or path.startswith(models))
         }
         found: list[ev.Event] = []
         sets = fold.folders((path for path in written if self._may_fold(path)), self._root)
@@ -403,6 +420,32 @@ class Tracker:
                 found.append(self._made_folder(folder, contents, None))
         return found
 
+    def _look_into(self, path: bytes, place: _Place, content: Fingerprint, stat: Stat | None) -> None:
+        """Tell a model by its digest or its bytes where nobody was seen saving one."""
+        if place.model is None and content.sha256 in self.dumped:
+            place.model = self.dumped[content.sha256]
+        elif place.model is None and stat is not None and self._sniffed < _SNIFFED:
+            self._sniffed += 1
+            place.model = sniff.model_in(path, stat.size)
+
+    def _model_folders(self) -> set[bytes]:
+        """The files that are parts of a folder which holds a model and is one output; gives them back."""
+        inside: set[bytes] = set()
+        for folder in [path for path, place in self._places.items() if place.model and os.path.isdir(path)]:
+            parts = [
+                path
+                for path, place in self._places.items()
+                if place.written and path.startswith(folder + b"/")
+            ]
+            place = self._places[folder]
+            for path in parts:
+                part = self._places[path].written
+                assert part is not None
+                self._write(place, part)
+                place.directory = True
+            inside.update(parts)
+        return inside
+
     def _may_fold(self, path: bytes) -> bool:
         place = self._places[path]
         said = place.written is not None and place.written.said
@@ -421,7 +464,7 @@ class Tracker:
             run=self._run,
             version=self._state(path, place, fingerprint, stat),
             at=min(at, ended_at) if ended_at else at,
-            role=written.role or ("model" if place.model else "output"),
+            role=written.role or _role_of(place.model),
             evidence=written.evidence,
             via=written.via,
             name=place.name,
@@ -565,6 +608,14 @@ def _by_folder(sets: dict[bytes, bytes]) -> Iterable[tuple[bytes, list[bytes]]]:
     for path, folder in sets.items():
         found.setdefault(folder, []).append(path)
     return found.items()
+
+
+def _role_of(model: dict[str, Any] | None) -> str:
+    """What a file that was written was to the run: a checkpoint is a model's state that did not become the model."""
+    if model is None:
+        return "output"
+    checkpoint = model.get("checkpoint")
+    return "checkpoint" if checkpoint and not checkpoint.get("best") else "model"
 
 
 def _passing(path: bytes) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from lineal.render import page as pages
+from lineal.render import sweeps
 from lineal.render.page import STATES, Page, clean, count, digest, duration, run_ref, short, styled, value
 from lineal.service.runs import RunSummary
 from lineal.service.show import ReferenceOut, RunDetail, RunFile, Shown, VersionDetail
@@ -64,7 +65,9 @@ def _run(run: RunDetail, page: Page, most: int) -> Iterator[Text]:
     yield from _list(page, "metrics", _metrics(run), most)
     yield from _list(page, "inputs", [_file(file, page, read=True) for file in run.inputs], most)
     yield from _list(page, "outputs", [_file(file, page, read=False) for file in run.outputs], most)
-    yield from _list(page, "child runs", [run_line(child, page) for child in run.children], most)
+    yield from _list(
+        page, "child runs", _children(run.children, page, most), most, count_of=len(run.children)
+    )
     yield from _list(page, "notes", _notes(run.facets), most)
 
 
@@ -173,6 +176,12 @@ def _file(file: RunFile, page: Page, *, read: bool) -> Text:
     return text
 
 
+def _children(runs: list[RunSummary], page: Page, most: int) -> list[Text]:
+    """A line for each run, or for each sweep of many alike unless all are wanted."""
+    folded = sweeps.folded(runs) if most else iter(runs)
+    return [sweeps.line(r, page) if isinstance(r, sweeps.Sweep) else run_line(r, page) for r in folded]
+
+
 def run_line(run: RunSummary, page: Page) -> Text:
     """A run on one line."""
     live = run.kind == "deployment" and run.state == "running"
@@ -268,11 +277,13 @@ def _facts(page: Page, facts: list[tuple[str, str]]) -> Iterator[Text]:
         yield from page.hang(f"  {name:<{wide}}  ", " " * (wide + 4), styled(text))
 
 
-def _list(page: Page, title: str, lines: list[Text], most: int) -> Iterator[Text]:
+def _list(
+    page: Page, title: str, lines: list[Text], most: int, *, count_of: int | None = None
+) -> Iterator[Text]:
     if not lines:
         return
     yield Text("")
-    yield styled((f"{title} ", "bold"), (f"({len(lines):,})", "dim"))
+    yield styled((f"{title} ", "bold"), (f"({count_of or len(lines):,})", "dim"))
     shown = lines if not most or len(lines) <= most else lines[:most]
     for line in shown:
         yield from page.hang("  ", "      ", line)

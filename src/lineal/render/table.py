@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineal.render import sweeps
 from lineal.render.page import STATES, Page, clean, duration, run_ref, short, size, styled, value
 from lineal.service.registry import AliasOut
 from lineal.service.runs import RunSummary
@@ -18,16 +19,17 @@ _LEFT = frozenset({"RUN", "JOB", "STATE", "STARTED", "NAME"})
 
 
 def runs(
-    listed: Sequence[RunSummary], page: Page, *, cut: bool = False, sort: str = ""
+    listed: Sequence[RunSummary], page: Page, *, cut: bool = False, sort: str = "", fold: bool = False
 ) -> Iterator[RenderableType]:
     """The runs, one per line, with their state, times and the metrics that most of them have.
 
-    cut: say that there are more. sort: the order asked for; its metric is shown whatever the others are.
+    cut: say that there are more. sort: the order asked for; its metric is shown whatever the others are. fold: many alike
+    below the same run are one line.
     """
     if not listed:
         yield Text("no runs")
         return
-    heads, rows = run_cells(listed, page, sort=sort)
+    heads, rows = run_cells(list(sweeps.folded(listed)) if fold else listed, page, sort=sort)
     yield from columns(heads, rows, page, right={head for head in heads if head not in _LEFT})
     if cut:
         yield Text("")
@@ -35,13 +37,17 @@ def runs(
 
 
 def run_cells(
-    listed: Sequence[RunSummary], page: Page, *, sort: str = ""
+    listed: Sequence[RunSummary] | Sequence[RunSummary | sweeps.Sweep], page: Page, *, sort: str = ""
 ) -> tuple[list[str], list[list[Text]]]:
     """(heads, rows) of the table of runs."""
-    keys = key_metrics(listed, wanted=sort)
+    single = [run for run in listed if not isinstance(run, sweeps.Sweep)]
+    keys = key_metrics(single, wanted=sort)
     heads = ["RUN", "JOB", "STATE", "STARTED", "TOOK", *(short(key, 24) for key in keys), "NAME"]
     rows = []
     for run in listed:
+        if isinstance(run, sweeps.Sweep):
+            rows.append(_sweep(run, page, len(keys)))
+            continue
         live = run.kind == "deployment" and run.state == "running"
         state = "live" if live else run.state
         took = "" if run.ended_at is None else duration((run.ended_at - run.started_at) / 1e6)
@@ -57,6 +63,18 @@ def run_cells(
             ]
         )
     return heads, rows
+
+
+def _sweep(sweep: sweeps.Sweep, page: Page, metrics: int) -> list[Text]:
+    return [
+        Text(f"{len(sweep.runs):,} runs", "dim"),
+        Text(clean(sweep.first.job), "cyan"),
+        Text(clean(sweeps.states(sweep))),
+        Text(page.ago(min(run.started_at for run in sweep.runs))),
+        Text(""),
+        *(Text("") for _ in range(metrics)),
+        Text(f"below {run_ref(sweep.first.parent or '')}", "dim"),
+    ]
 
 
 def key_metrics(listed: Sequence[RunSummary], *, wanted: str = "") -> list[str]:

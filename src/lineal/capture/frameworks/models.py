@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .. import report, wrapping
+from . import schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -20,12 +21,14 @@ _ANCESTORS = {
     ("lightgbm", "Booster"): "lightgbm",
     ("lightgbm", "LGBMModel"): "lightgbm",
     ("catboost", "_CatBoostBase"): "catboost",
+    ("transformers", "PreTrainedModel"): "transformers",
     ("torch", "Module"): "torch",
     ("keras", "Model"): "keras",
     ("tensorflow", "Model"): "keras",
     ("tf_keras", "Model"): "keras",
     ("onnx", "ModelProto"): "onnx",
     ("statsmodels", "Results"): "statsmodels",
+    ("statsmodels", "ResultsWrapper"): "statsmodels",
     ("sklearn", "BaseEstimator"): "sklearn",
     ("spacy", "Language"): "spacy",
     ("gensim", "SaveLoad"): "gensim",
@@ -94,9 +97,10 @@ def saved_by(
     """Observe a function or method that writes the model at argument `value` to the path at argument `path`."""
 
     def told(_result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        found = framework_of(argument(args, kwargs, *value))
+        saved = argument(args, kwargs, *value)
+        found = framework_of(saved)
         if found is not None:
-            report.model(argument(args, kwargs, *path), *found, lib)
+            report.model(argument(args, kwargs, *path), *found, lib, inputs=schema.of(saved))
 
     observe = wrapping.in_class if isinstance(owner, type) else wrapping.in_module
     observe(owner, name, told, depth=saving)

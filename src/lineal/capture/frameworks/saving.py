@@ -11,30 +11,10 @@ if TYPE_CHECKING:
     from typing import Any
 
 
-def keras(module: ModuleType) -> None:
-    """After `keras`."""
-    kind = next((c for c in module.Model.__mro__ if "save" in vars(c)), module.Model)
-    models.saved_by(kind, "save", "keras.Model.save", (1, "filepath"))
-    if hasattr(module, "saving"):
-        models.saved_by(module.saving, "save_model", "keras.saving.save_model", (1, "filepath"), (0, "model"))
-
-
 def onnx(module: ModuleType) -> None:
     """After `onnx`."""
     for name in ("save", "save_model"):
         models.saved_by(module, name, f"onnx.{name}", (1, "f"), (0, "proto"))
-
-
-def catboost(module: ModuleType) -> None:
-    """After `catboost`."""
-    models.saved_by(module.CatBoost, "save_model", "catboost.CatBoost.save_model", (1, "fname"))
-
-
-def transformers(module: ModuleType) -> None:
-    """After `transformers.modeling_utils`."""
-    models.saved_by(
-        module.PreTrainedModel, "save_pretrained", "transformers.save_pretrained", (1, "save_directory")
-    )
 
 
 def safetensors(module: ModuleType) -> None:

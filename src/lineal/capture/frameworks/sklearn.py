@@ -6,10 +6,11 @@ Every subclass of `BaseEstimator`, also of other packages and of the program its
 from __future__ import annotations
 
 import functools
-import sys
+import time
 
 from .. import report, wrapping
 from ..guard import swallow
+from . import schema, seam
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -18,37 +19,22 @@ if TYPE_CHECKING:
 
 _FITS = ("fit", "partial_fit", "fit_transform", "fit_predict")
 _OTHERS = ("xgboost", "lightgbm", "catboost")
+_MOST = 2000  # candidates of one search that become runs
 _metrics = wrapping.Depth()
 _partly: set[int] = set()  # estimators that are fitted piece by piece, whose parameters are told
-_fits = 0  # running in any thread: a meta-estimator may fit its parts in a pool
+_fits: dict[str, int] = {}  # running in any thread, by run: a meta-estimator may fit its parts in a pool
 
 
 def base(module: ModuleType) -> None:
     """After `sklearn.base`, which every estimator's module imports first."""
-    _watch_subclasses(module.BaseEstimator)
+    seam.subclasses(module.BaseEstimator, _watch)
     # This one replaces methods of a class after its bases have had their say.
     output = getattr(module, "_SetOutputMixin", None)
     if output is not None:
-        _watch_subclasses(output)
+        seam.subclasses(output, _watch)
     for mixin in vars(module).values():
         if isinstance(mixin, type) and mixin.__name__.endswith("Mixin"):
             _watch(mixin)
-
-
-def _watch_subclasses(kind: Any) -> None:
-    own = kind.__dict__.get("__init_subclass__")
-
-    def defined(cls: Any, /, **kwargs: Any) -> None:
-        if own is not None:
-            own.__get__(None, cls)(**kwargs)
-        else:
-            super(kind, cls).__init_subclass__(**kwargs)
-        try:
-            _watch(cls)
-        except Exception as error:
-            swallow(error)
-
-    kind.__init_subclass__ = classmethod(defined)
 
 
 def metrics(module: ModuleType) -> None:
@@ -123,30 +109,45 @@ def _fitting(original: Any) -> Any:
 
     @functools.wraps(original)
     def observed(self: Any, *args: Any, **kwargs: Any) -> Any:
-        global _fits
-        outermost = not _fits and not (again and id(self) in _partly)
-        _fits += 1
+        run = report.within.run
+        outermost = not _running() and not (again and id(self) in _partly)
+        _fits[run] = _fits.get(run, 0) + 1
         within, _metrics.running = _metrics.running, 1
+        began = time.time_ns() // 1000
         try:
             if outermost:
-                _params(self)
+                _params(self, args, kwargs)
                 if again and len(_partly) < 10_000:
                     _partly.add(id(self))
             result = original(self, *args, **kwargs)
             if outermost:
-                _found(self)
+                _found(self, began)
             return result
         finally:
-            _fits -= 1
+            _fits[run] -= 1
+            if run and not _fits[run]:
+                del _fits[run]
             _metrics.running = within
 
     return observed
 
 
-def _params(estimator: Any) -> None:
+def nested(*, counted: bool = True) -> bool:
+    """Whether an estimator is being fitted as a part of another one. counted: it is one of those that are observed here."""
+    return _running() > (1 if counted else 0)
+
+
+def _running() -> int:
+    """How many fits this thread's may be a part of: those of the run it works for; in a thread without one, all."""
+    run = report.within.run
+    return _fits.get(run, 0) if run else sum(_fits.values())
+
+
+def _params(estimator: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     try:
-        if _in_pool():
+        if seam.in_pool():
             return
+        schema.remember(args[0] if args else kwargs.get("X"))
         name = type(estimator).__name__
         package = type(estimator).__module__.partition(".")[0]
         source = package if package in _OTHERS else "sklearn"
@@ -155,20 +156,37 @@ def _params(estimator: Any) -> None:
         swallow(error)
 
 
-def _found(estimator: Any) -> None:
-    """What a search over parameters came to."""
+def _found(estimator: Any, began: int) -> None:
+    """What a search over parameters came to, and each candidate as a run of its own."""
     try:
-        best = getattr(estimator, "__dict__", {}).get("best_params_")
-        if isinstance(best, dict) and not _in_pool():
-            name = type(estimator).__name__
+        results = getattr(estimator, "__dict__", {}).get("cv_results_")
+        if not isinstance(results, dict) or seam.in_pool():
+            return
+        name = type(estimator).__name__
+        best = getattr(estimator, "best_params_", None)
+        if isinstance(best, dict):
             report.params(best, "sklearn", name + ".best.")
             report.metric("best_score", getattr(estimator, "best_score_", None))
+        candidates = results.get("params")
+        if candidates is not None:
+            for number, values in enumerate(list(candidates)[:_MOST]):
+                _candidate(name, number, values, results, began)
     except Exception as error:
         swallow(error)
 
 
-def _in_pool() -> bool:
-    """Whether this process is a worker of joblib's, which fits parts of what another process fits."""
-    process = sys.modules.get("multiprocessing.process")
-    name = process.current_process().name if process is not None else ""
-    return name.startswith(("LokyProcess", "ForkPoolWorker", "SpawnPoolWorker", "ForkServerPoolWorker"))
+def _candidate(search: str, number: int, values: Any, results: Any, began: int) -> None:
+    child = seam.Child("candidate", search + ".candidate", "candidate %d" % number, at=began)
+    child.params(values, "sklearn")
+    points: dict[int, dict[str, Any]] = {}  # by fold
+    for key, column in results.items():
+        fold, _, rest = key[5:].partition("_")
+        if key.startswith(("mean_", "std_", "rank_")) and not (
+            key.startswith("std_") and key.endswith("_time")
+        ):
+            points.setdefault(0, {})[key] = column[number]
+        elif key.startswith("split") and fold.isdigit():
+            points.setdefault(int(fold), {})[rest] = column[number]
+    for step, values_then in points.items():
+        child.metrics(values_then, step)
+    child.end()
