@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         trace,
         undeploy,
     )
-    from lineal.sdk.questions import models, versions
+    from lineal.sdk.questions import joins, models, same, split, versions
     from lineal.sdk.run import NoRun, Run, current, log, param, run, save, tag, use
     from lineal.sdk.step import step
 
@@ -51,7 +51,7 @@ _WHERE = {
         ),
         *("sync", "trace", "undeploy"),
     ),
-    "lineal.sdk.questions": ("models", "versions"),
+    "lineal.sdk.questions": ("joins", "models", "same", "split", "versions"),
     "lineal.sdk.run": ("NoRun", "Run", "current", "log", "param", "run", "save", "tag", "use"),
     "lineal.sdk.step": ("step",),
 }
@@ -72,6 +72,7 @@ __all__ = [
     "diff",
     "fsck",
     "health",
+    "joins",
     "log",
     "metric",
     "models",
@@ -79,8 +80,10 @@ __all__ = [
     "register",
     "run",
     "runs",
+    "same",
     "save",
     "show",
+    "split",
     "step",
     "sync",
     "tag",

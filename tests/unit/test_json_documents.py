@@ -14,7 +14,19 @@ from lineal.core.diff import Change
 from lineal.core.events import ErrorInfo
 from lineal.core.health import Check
 from lineal.deliver.delivery import SyncReport
-from lineal.service import check, compare, health, lineage, registry, removal, runs, scene, show, versions
+from lineal.service import (
+    check,
+    compare,
+    health,
+    lineage,
+    meeting,
+    registry,
+    removal,
+    runs,
+    scene,
+    show,
+    versions,
+)
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "reference" / "json.md"
 PARTS = {
@@ -26,6 +38,7 @@ PARTS = {
     "lineal show VERSION": [show.VersionDetail, show.ReferenceOut],
     "lineal trace": [lineage.TraceReply, lineage.GraphNode, lineage.GraphEdge],
     "Scene": [scene.SceneRequest, scene.SceneReply, scene.SceneNode, scene.SceneEdge, scene.Beyond],
+    "lineal joins": [meeting.Joined, meeting.Join],
     "lineal diff": [
         compare.DiffReply, compare.Side, compare.RunChange, compare.InputChange, compare.MetricChange,
         compare.UpstreamChange, Change,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from lineal.sdk.query import reading
+from lineal.sdk.query import reading, writing
 
 if TYPE_CHECKING:
     from lineal.sdk.found import Versions
+    from lineal.service.meeting import Joined
 
-__all__ = ["models", "versions"]
+__all__ = ["joins", "models", "same", "split", "versions"]
 
 
 def versions(where: str = "", *, sort: str = "", limit: int = 100, project: str | None = None) -> Versions:
@@ -37,3 +38,35 @@ def _versions(where: str, sort: str, limit: int, project: str | None, *, models:
         return Versions(
             client.call("versions", VersionsRequest(where=where, models=models, order=sort, limit=limit))
         )
+
+
+def same(a: str, b: str, *, reason: str = "", project: str | None = None) -> Joined:
+    """Two runs or two versions as one from now on. Raises Conflict: one is a run and the other a version."""
+    from lineal.sdk.session import reference
+    from lineal.service.meeting import SameRequest
+
+    with writing(project) as client:
+        request = SameRequest(a=reference(client, a), b=reference(client, b), reason=reason)
+        joined: Joined = client.call("same", request)
+        return joined
+
+
+def split(a: str, b: str = "", *, reason: str = "", project: str | None = None) -> Joined:
+    """Two that were one (without `b`: one and everything) as two from now on. Raises Conflict: they are not joined."""
+    from lineal.sdk.session import reference
+    from lineal.service.meeting import SplitRequest
+
+    with writing(project) as client:
+        other = reference(client, b) if b else ""
+        joined: Joined = client.call("split", SplitRequest(a=reference(client, a), b=other, reason=reason))
+        return joined
+
+
+def joins(ref: str, *, history: bool = False, project: str | None = None) -> Joined:
+    """Why several reports are one thing with this run or version; with `history` also the joins that were taken back."""
+    from lineal.sdk.session import reference
+    from lineal.service.meeting import JoinsRequest
+
+    with reading(project) as client:
+        found: Joined = client.call("joins", JoinsRequest(ref=reference(client, ref), history=history))
+        return found

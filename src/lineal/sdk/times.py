@@ -42,3 +42,10 @@ def parse(text: str, now: int) -> int:
             f"{text!r} is not a time",
             hint="write 2025-11-23, 2025-11-23T14:30, 2025-11-23T14:30:00Z or 2h ago",
         ) from None
+
+
+def now() -> int:
+    """UTC microseconds."""
+    import time
+
+    return time.time_ns() // 1000

@@ -11,7 +11,9 @@ from lineal.core import events as ev
 from lineal.core.errors import Conflict
 from lineal.core.ids import sha256
 from lineal.core.lineage import Holder, same_bytes
+from lineal.core.meeting import joining
 from lineal.core.model import Attribute, Edge, EdgeKind
+from lineal.service import meeting
 from lineal.service.folders import relate_folders
 from lineal.service.operations import Scope, operation
 
@@ -130,6 +132,9 @@ class _Applier:
         self._params: dict[int, list[Attribute]] = {}
         self._tags: dict[int, list[Attribute]] = {}
         self._edges: list[Edge] = []
+        self._native: list[int] = []
+        self._begun: dict[str, int] = {}
+        self._said: list[tuple[int, str, bytes]] = []
 
     def apply(self, events: list[ev.Event]) -> None:
         handlers: dict[type, Callable[[Any], None]] = {
@@ -160,6 +165,20 @@ class _Applier:
         for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
             relate_same_bytes(scope, digest, self._message)
         relate_folders(scope, self._located, self._message)
+        self._meet()
+
+    def _meet(self) -> None:
+        """Let what this batch reports meet what other sources reported of the same things."""
+        scope = self._scope
+        if self._native:
+            meeting.meet_versions(scope, self._native, self._message)
+        for node, name, body in self._said:
+            meeting.meet_in_facet(scope, node, name, body, self._message)
+        for node, tags in self._tags.items():
+            for tag in tags:
+                meeting.meet_in_tag(scope, node, tag.key, tag.value, self._message)
+        if self._begun:
+            meeting.meet_awaited(scope, self._begun)
 
     def _run(self, run_id: str, at: int) -> int:
         """The run's vertex; a run not heard of yet gets one, to be filled in when its start arrives."""
@@ -189,7 +208,7 @@ class _Applier:
         )
 
     def _started(self, event: ev.RunStarted) -> None:
-        node = self._runs[event.run] = self._add_run(event)
+        node = self._runs[event.run] = self._begun[event.run] = self._add_run(event)
         if event.group:
             groups = self._scope.store.groups
             group = groups.add_group(
@@ -234,7 +253,9 @@ class _Applier:
         )
 
     def _facet(self, event: ev.FacetSet) -> None:
-        self._facets.append((self._run(event.run, event.at), event.name, bytes(event.body)))
+        said = (self._run(event.run, event.at), event.name, bytes(event.body))
+        self._facets.append(said)
+        self._said.append(said)
 
     def _used(self, event: ev.VersionUsed) -> None:
         run = self._run(event.run, event.at)
@@ -281,6 +302,8 @@ class _Applier:
 
     def _version(self, state: ev.VersionState) -> tuple[int, bool]:
         node, existed = next(self._versions)
+        if any(joining(reference) for reference in state.references):
+            self._native.append(node)
         if not existed:
             self._facets += [(node, name, bytes(body)) for name, body in state.facets.items()]
         if (

@@ -9,6 +9,7 @@ from lineal.core.events import Level
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
+from lineal.service.meeting import Join, joins_around
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
 
@@ -76,7 +77,8 @@ class GraphEdge(msgspec.Struct, frozen=True, kw_only=True):
 class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
     """The graph around `root`. also: producers that were not followed; loops: edges that contradict time.
 
-    cut: whether depth or budget left something out; then `cut_reason` says which and how much is known.
+    cut: whether depth or budget left something out; then `cut_reason` says which and how much is known. joins: why several
+    reports are one vertex of this answer.
     """
 
     root: int
@@ -88,6 +90,7 @@ class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool
     cut_reason: str
     as_of: int | None
+    joins: list[Join] = []
 
 
 @operation(
@@ -128,6 +131,7 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
         cut=cut or bool(beyond),
         cut_reason=_cut_reason(request, cut=cut, beyond=len(beyond)),
         as_of=request.as_of,
+        joins=joins_around(scope, [node.id for node in reply_nodes], as_of=request.as_of),
     )
 
 

@@ -31,6 +31,7 @@ _MODULES = (
     "lineage",
     "scene",
     "versions",
+    "meeting",
     "compare",
     "health",
     "registry",

@@ -304,6 +304,8 @@ class _Meaning:
         return self._among(seeds, up=said.relation == "downstream", at=said.start)
 
     def _among(self, seeds: Sequence[int], *, up: bool, at: int) -> Condition:
+        stand = self._scope.store.joins.canonical(self._scope.tx, seeds)
+        seeds = [stand.get(node, node) for node in seeds]
         nodes, more = self._scope.store.neighbours.reach(
             self._scope.tx, seeds, up=up, limit=_SPREAD, as_of=self._as_of, valid_at=self._valid_at
         )
@@ -314,7 +316,7 @@ class _Meaning:
                 f"more than {_SPREAD:,} runs and versions lie there",
                 "make the condition inside narrower, or ask `lineal impact` for a single thing",
             )
-        return Among(tuple(nodes))
+        return Among(tuple(self._scope.store.joins.expand(self._scope.tx, nodes)))
 
     def _meant(self, inner: q.Node, at: int) -> list[int]:
         """The runs and versions that an inner condition means; a field need only be one of either."""

@@ -20,10 +20,22 @@ class Found(msgspec.Struct, frozen=True):
 
 
 def find(scope: Scope, text: str, *, as_of: int | None = None) -> Found:
-    """The one run or version that `text` names; with `as_of`, by the names, aliases and versions recorded by then.
+    """The one run or version that `text` names; with `as_of`, by the names, aliases, versions and joins recorded by then.
 
-    Raises NotFound (with near names), Conflict (with the candidates), Invalid (not a reference).
+    Of several that are one and the same, it is the one that stands for them all. Raises NotFound (with near names), Conflict
+    (with the candidates), Invalid (not a reference).
     """
+    found = find_own(scope, text, as_of=as_of)
+    first = scope.store.joins.canonical(scope.tx, [found.node], as_of=as_of).get(found.node)
+    if first is None:
+        return found
+    return Found(
+        first, scope.store.artifacts.get_versions(scope.tx, [first])[first] if found.version else None
+    )
+
+
+def find_own(scope: Scope, text: str, *, as_of: int | None = None) -> Found:
+    """As `find`, but the very vertex that is named, whatever it was joined with."""
     ref = refs.parse(text)
     if isinstance(ref, refs.RunPrefix):
         return Found(find_run(scope, ref.prefix), None)

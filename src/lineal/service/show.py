@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
 from lineal.core.errors import NotFound
 from lineal.core.events import ErrorInfo, Level
 from lineal.core.lineage import same_bytes
-from lineal.core.model import Edge, EdgeKind, VersionRecord
+from lineal.core.model import Attribute, Edge, EdgeKind, MetricSummary, VersionRecord
 from lineal.service import references
 from lineal.service.ingest import holders
+from lineal.service.meeting import Join, joins_around
 from lineal.service.operations import Scope, operation
 from lineal.service.runs import Number, RunSummary, number, summaries
 
 _GOVERNS = ("environment", "code")  # roles that say under what a run ran, not what it read
 _MOST = 5000
+_Keyed = TypeVar("_Keyed", Attribute, MetricSummary)
 
 
 class ShowRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -101,6 +103,7 @@ class RunDetail(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag
     code: dict[str, Any] | None
     facets: dict[str, Any]
     deleted_at: int | None
+    joins: list[Join] = []
 
 
 class VersionDetail(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag="version"):
@@ -129,6 +132,7 @@ class VersionDetail(msgspec.Struct, frozen=True, kw_only=True, tag_field="type",
     origin_unknown: bool
     other_versions: list[str]
     deleted_at: int | None
+    joins: list[Join] = []
 
 
 Shown = RunDetail | VersionDetail
@@ -149,6 +153,7 @@ def show_run(scope: Scope, node: int) -> RunDetail:
     run = store.runs.get_runs(tx, [node]).get(node)
     if run is None:
         raise NotFound("that run is not in this store")
+    members = store.joins.expand(tx, [node])
     used = [edge for edge in store.edges.get_in(tx, [node]) if edge.kind == EdgeKind.USED]
     made = [edge for edge in store.edges.get_out(tx, [node]) if edge.kind == EdgeKind.GENERATED]
     governing = {edge.role: edge.src for edge in used if edge.role in _GOVERNS}
@@ -165,7 +170,7 @@ def show_run(scope: Scope, node: int) -> RunDetail:
         error=run.error,
         params=[
             ParamOut(key=p.key, value=p.value, source=p.source)
-            for p in store.attributes.get_params(tx, [node]).get(node, [])
+            for p in _of_all(store.attributes.get_params(tx, members), members)
         ],
         metrics=[
             MetricOut(
@@ -176,19 +181,31 @@ def show_run(scope: Scope, node: int) -> RunDetail:
                 minimum=number(m.minimum),
                 maximum=number(m.maximum),
             )
-            for m in store.metrics.get_summaries(tx, [node]).get(node, [])
+            for m in _of_all(store.metrics.get_summaries(tx, members), members)
         ],
-        tags=summary.tags,
+        tags={t.key: t.value for t in _of_all(store.attributes.get_tags(tx, members), members)},
         inputs=_files(scope, [edge for edge in used if edge.role not in _GOVERNS], by_src=True),
         outputs=_files(scope, made, by_src=False),
         children=summaries(scope, store.runs.list_children(tx, node, _MOST)),
         environment=facet_of(scope, governing.get("environment"), "lineal.environment/1"),
         code=facet_of(scope, governing.get("code"), "lineal.code/1"),
         facets={
-            facet.name: msgspec.json.decode(facet.body) for facet in store.attributes.get_facets(tx, node)
+            facet.name: msgspec.json.decode(facet.body)
+            for member in reversed(members)
+            for facet in store.attributes.get_facets(tx, member)
         },
         deleted_at=run.deleted_at,
+        joins=joins_around(scope, [node]),
     )
+
+
+def _of_all(by_vertex: dict[int, list[_Keyed]], members: list[int]) -> list[_Keyed]:
+    """What all reports of one run say, by key; where two say something of one key, the first report's."""
+    found: dict[str, _Keyed] = {}
+    for member in members:
+        for item in by_vertex.get(member, []):
+            found.setdefault(item.key, item)
+    return sorted(found.values(), key=lambda item: item.key.encode())
 
 
 def facet_of(scope: Scope, node: int | None, name: str) -> dict[str, Any] | None:
@@ -270,12 +287,13 @@ def show_version(scope: Scope, version: VersionRecord) -> VersionDetail:
     incoming = store.edges.get_in(tx, [node])
     makers = [edge.src for edge in incoming if edge.kind == EdgeKind.GENERATED]
     users = [edge.dst for edge in store.edges.get_out(tx, [node]) if edge.kind == EdgeKind.USED]
-    named = store.registry.list_names_of(tx, [node])
+    members = store.joins.expand(tx, [node])
+    named = store.registry.list_names_of(tx, members)
     aliases = [
         f"{alias.name}@{alias.alias}"
         for name in sorted({entry.name for entry in named})
         for alias in store.registry.list_aliases(tx, name)
-        if alias.node == node
+        if alias.node in members
     ]
     known = version.level in (Level.CONTENT, Level.NATIVE)
     siblings = store.artifacts.list_versions(tx, version.namespace, version.name)
@@ -293,13 +311,16 @@ def show_version(scope: Scope, version: VersionRecord) -> VersionDetail:
         recorded_at=version.recorded_at,
         references=[
             ReferenceOut(scheme=r.scheme, value=r.value, level=str(r.level))
-            for r in store.artifacts.get_references(tx, [node]).get(node, [])
+            for found in store.artifacts.get_references(tx, members).values()
+            for r in found
         ],
         names=[f"{entry.name}@{entry.number}" for entry in named],
         aliases=aliases,
-        tags={tag.key: tag.value for tag in store.attributes.get_tags(tx, [node]).get(node, [])},
+        tags={t.key: t.value for t in _of_all(store.attributes.get_tags(tx, members), members)},
         facets={
-            facet.name: msgspec.json.decode(facet.body) for facet in store.attributes.get_facets(tx, node)
+            facet.name: msgspec.json.decode(facet.body)
+            for member in reversed(members)
+            for facet in store.attributes.get_facets(tx, member)
         },
         members=[
             {"path": m.path, "digest": m.digest, "size": m.size}
@@ -311,6 +332,7 @@ def show_version(scope: Scope, version: VersionRecord) -> VersionDetail:
         origin_unknown=not incoming,
         other_versions=[references.artifact_ref(other) for other in siblings if other.node != node],
         deleted_at=version.deleted_at,
+        joins=joins_around(scope, [node]),
     )
 
 

@@ -163,6 +163,19 @@ class Artifacts:
         """Names by which the version's data can be found; one that stands already with its level is left as it is."""
         versions.add_references(tx, [(node, references)], at=at)
 
+    def list_by_reference(self, tx: Tx, scheme: str, value: str) -> list[int]:
+        """The versions that carry this reference now, in order of their arrival; at most 1,000."""
+        words = [find_word(tx, text) for text in (scheme, value)]
+        if None in words:
+            return []
+        rows = tx.rows(
+            f"SELECT r.node FROM reference r WHERE r.value = :value AND r.scheme = :scheme AND r.{STANDS} "
+            "ORDER BY r.node LIMIT 1000",
+            scheme=words[0],
+            value=words[1],
+        )
+        return [node for (node,) in rows]
+
     def get_references(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
     ) -> dict[int, list[Reference]]:

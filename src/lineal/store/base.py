@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
-from lineal.core.events import ErrorInfo, Level, Member, Reference, State, VersionState
+from lineal.core.events import ErrorInfo, Evidence, Level, Member, Reference, State, VersionState
 from lineal.core.model import (
     AliasRecord,
     Attribute,
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from lineal.store.audit import Leaf
     from lineal.store.files import File
+    from lineal.store.joins import Meeting
     from lineal.store.numbers import Numbers
     from lineal.store.records import Record
     from lineal.store.tokens import TokenRecord
@@ -167,6 +168,9 @@ class ArtifactStore(Protocol):
     def list_artifacts(
         self, tx: Tx, *, limit: int
     ) -> list[tuple[str, str, str]]: ...  # namespace, name, kind
+    def list_by_reference(
+        self, tx: Tx, scheme: str, value: str
+    ) -> list[int]: ...  # the versions that carry it, in order of arrival
     def add_references(self, tx: Tx, node: int, references: Sequence[Reference], *, at: int) -> None: ...
     def get_references(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -219,6 +223,42 @@ class NeighbourStore(Protocol):
         valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> tuple[list[int], bool]: ...  # everything before or behind them, and whether there is more
+
+
+class JoinStore(Protocol):
+    def add_meeting(
+        self,
+        tx: Tx,
+        one: int,
+        other: int,
+        *,
+        rule: str,
+        evidence: Evidence,
+        said: str,
+        actor: str,
+        at: int,
+        batch: int = 0,
+        apart: bool = False,
+    ) -> bool: ...  # whether it is new
+    def retract_meetings(
+        self, tx: Tx, one: int, other: int, *, apart: bool, actor: str, reason: str, at: int
+    ) -> int: ...  # how many stood
+    def list_meetings(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None, history: bool = False
+    ) -> list[Meeting]: ...
+    def members(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[int]: ...  # all that are one
+    def canonical(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, int]: ...  # only of those that were joined
+    def expand(self, tx: Tx, nodes: Sequence[int]) -> list[int]: ...  # with all that they stand for
+    def add_awaited(
+        self, tx: Tx, run_id: str, node: int, *, rule: str, said: str, batch: int, at: int
+    ) -> None: ...
+    def list_awaited(self, tx: Tx, run_ids: Sequence[str]) -> list[tuple[str, int, str, str, int]]: ...
+    def decide(self, tx: Tx, subject: str, choice: str, *, actor: str, reason: str, at: int) -> None: ...
+    def get_decisions(
+        self, tx: Tx, subjects: Sequence[str], *, as_of: int | None = None
+    ) -> dict[str, tuple[str, str, str, int]]: ...  # choice, actor, reason, when
 
 
 class RegistryStore(Protocol):

@@ -43,6 +43,10 @@ HAVING count(*) > 0 AND count(*) = count(k.retracted_at)
 ON CONFLICT DO NOTHING
 """
 
+JOIN_LOCK = (
+    0x4C494E4C4A4F494E  # advisory lock of PostgreSQL: shared by those who add edges, whole for who joins
+)
+
 _Ahead = Literal["src", "dst"]
 
 
@@ -62,11 +66,13 @@ class Edges:
         word = add_words(tx, {text for _, *texts in named for text in texts})
         types = _add_types(tx, {(kind, word[role], word[rule]) for kind, role, rule, _ in named})
         known = {key: (types[key[0], word[key[1]], word[key[2]]], word[key[3]]) for key in named}
+        if tx.engine == "postgres":  # no join may rewrite ends meanwhile
+            tx.rows("SELECT pg_advisory_xact_lock_shared(:lock)", lock=JOIN_LOCK)
         stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
         rows = []
         for e in edges:
             src, dst, (type, via) = e.src, e.dst, known[int(e.kind), e.role, e.rule, e.via]
-            evidence = _EVIDENCE[e.evidence.value]
+            evidence = EVIDENCE[e.evidence.value]
             ends = (stands_for(src, src), stands_for(dst, dst), type, src, dst)
             rows.append((*ends, 1, recorded_at, e.at, evidence, via, int(e.again), e.batch))
         added = insert(tx, "edge", _COLUMNS, rows)
@@ -238,7 +244,7 @@ def records(tx: Tx, rows: list[Row]) -> list[Edge]:
             kind=_KINDS[kind],
             at=at,
             role=words[role],
-            evidence=_BY_CODE[evidence],
+            evidence=BY_CODE[evidence],
             via=words[via],
             rule=words[rule],
             again=bool(again),
@@ -250,5 +256,5 @@ def records(tx: Tx, rows: list[Row]) -> list[Edge]:
 
 
 _KINDS = {int(kind): kind for kind in EdgeKind}
-_EVIDENCE = {"observed": 1, "declared": 2, "inferred": 3, "imported": 4}
-_BY_CODE = {code: Evidence(evidence) for evidence, code in _EVIDENCE.items()}
+EVIDENCE = {"observed": 1, "declared": 2, "inferred": 3, "imported": 4}
+BY_CODE = {code: Evidence(evidence) for evidence, code in EVIDENCE.items()}

@@ -101,10 +101,11 @@ class Neighbours:
         valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> tuple[list[int], bool]:
-        """Everything before (`up`) or behind these vertices, themselves left out unless a cycle leads back; the nearest first.
+        """Everything before (`up`) or behind these vertices, the nearest first; one of themselves only if it lies before or behind
+        another.
 
         Args:
-            limit: most vertices, those that were given included. The second value tells whether there are more.
+            limit: most vertices. The second value tells whether there are more.
             valid_at: only over edges that had happened by then.
         """
         if not nodes:
@@ -113,19 +114,18 @@ class Neighbours:
         skipped = _types(tx, skip)
         less = f" AND e.type NOT IN ({each(tx, 'skipped')})" if skipped else ""
         less += "" if valid_at is None else " AND e.at <= :valid_at"
-        given = set(nodes)
         rows = tx.rows(
-            f"WITH RECURSIVE walk (node) AS (SELECT k.item FROM ({each(tx, 'nodes')}) k UNION "
+            f"WITH RECURSIVE walk (node) AS (SELECT e.{ahead} FROM ({each(tx, 'nodes')}) k "
+            f"JOIN edge e ON e.{behind} = k.item AND {recorded_by(as_of, 'e')}{less} UNION "
             f"SELECT e.{ahead} FROM walk JOIN edge e ON e.{behind} = walk.node AND {recorded_by(as_of, 'e')}{less}) "
             "SELECT node FROM walk LIMIT :limit",
-            nodes=sorted(given),
+            nodes=sorted(set(nodes)),
             limit=limit + 1,
             **values_of(as_of),
             **({"skipped": skipped} if skipped else {}),
             **({} if valid_at is None else {"valid_at": valid_at}),
         )
-        found = [node for (node,) in rows[:limit]]
-        return [node for node in found if node not in given], len(rows) > limit
+        return [node for (node,) in rows[:limit]], len(rows) > limit
 
 
 def _types(tx: Tx, roles: Sequence[str]) -> list[int]:

@@ -21,6 +21,7 @@ from lineal.store.base import (
     Engine,
     FileStore,
     GroupStore,
+    JoinStore,
     MetricStore,
     NeighbourStore,
     RecordStore,
@@ -39,6 +40,7 @@ from lineal.store.engine.sqlite import SqliteEngine
 from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
+from lineal.store.joins import Joins
 from lineal.store.metrics import Metrics
 from lineal.store.neighbours import Neighbours
 from lineal.store.records import Records
@@ -64,6 +66,7 @@ class Store:
     artifacts: ArtifactStore
     edges: EdgeStore
     neighbours: NeighbourStore
+    joins: JoinStore
     registry: RegistryStore
     groups: GroupStore
     audit: AuditStore
@@ -123,6 +126,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         artifacts=Artifacts(),
         edges=Edges(),
         neighbours=Neighbours(),
+        joins=Joins(),
         registry=Registry(),
         groups=Groups(),
         audit=Audit(),

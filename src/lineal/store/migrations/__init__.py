@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003, m0004
+from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0001.STATEMENTS,
     m0002.STATEMENTS,
     m0003.STATEMENTS,
     m0004.STATEMENTS,
+    m0005.STATEMENTS,
 )

@@ -1,0 +1,67 @@
+"""One thing or two: same, split, joins."""
+
+from __future__ import annotations
+
+import click
+
+from lineal.cli import desk
+from lineal.cli.names import REFERENCE
+from lineal.sdk import session, times
+
+
+@click.command("same")
+@click.argument("a", type=REFERENCE)
+@click.argument("b", type=REFERENCE)
+@click.option("--reason", default="", metavar="TEXT", help="Why they are one; kept with the join.")
+@desk.json_option
+def same_command(a: str, b: str, reason: str, as_json: bool) -> None:
+    """Record that A and B, two runs or two versions, are one and the same thing.
+
+    From then on they are one vertex of the graph. `lineal joins A` shows why, `lineal split A B` takes it back.
+    """
+    from lineal.render import questions
+    from lineal.service.meeting import SameRequest
+
+    with desk.writing() as client:
+        request = SameRequest(a=session.reference(client, a), b=session.reference(client, b), reason=reason)
+        reply = client.call("same", request)
+    desk.answer(as_json, reply, lambda page: questions.joins(reply, page))
+
+
+@click.command("split")
+@click.argument("a", type=REFERENCE)
+@click.argument("b", type=REFERENCE, required=False)
+@click.option("--reason", default="", metavar="TEXT", help="Why they are two; kept with the decision.")
+@desk.json_option
+def split_command(a: str, b: str | None, reason: str, as_json: bool) -> None:
+    """Take back that A is the same as B (as anything, without B), and hold them apart.
+
+    No rule joins them again until `lineal same A B` does.
+    """
+    from lineal.render import questions
+    from lineal.service.meeting import SplitRequest
+
+    with desk.writing() as client:
+        other = session.reference(client, b) if b else ""
+        request = SplitRequest(a=session.reference(client, a), b=other, reason=reason)
+        reply = client.call("split", request)
+    desk.answer(as_json, reply, lambda page: questions.joins(reply, page))
+
+
+@click.command("joins")
+@click.argument("ref", type=REFERENCE)
+@click.option("--history", is_flag=True, help="Also joins that were taken back.")
+@click.option(
+    "--as-of", metavar="TIME", help="As recorded by then: 2025-11-23, an ISO 8601 time, or '2h ago'."
+)
+@desk.json_option
+def joins_command(ref: str, history: bool, as_of: str | None, as_json: bool) -> None:
+    """Show which reports are one thing with REF, each join with its rule, evidence and message."""
+    from lineal.render import questions
+    from lineal.service.meeting import JoinsRequest
+
+    by = times.parse(as_of, times.now()) if as_of is not None else None
+    with desk.reading() as client:
+        request = JoinsRequest(ref=session.reference(client, ref), history=history, as_of=by)
+        reply = client.call("joins", request)
+    desk.answer(as_json, reply, lambda page: questions.joins(reply, page))
