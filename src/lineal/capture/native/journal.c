@@ -288,6 +288,14 @@ static int move_up(int fd)
     return fd;
 }
 
+/* Whether a file of so many bytes is allowed: writing one that is not would end the program by a signal. */
+static bool allowed(int64_t bytes)
+{
+    struct rlimit limit;
+    return syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+           (uint64_t)bytes <= limit.rlim_cur;
+}
+
 static struct file *open_file(int pid, char *buffer)
 {
     if (failed_pid == pid && failures >= TRIES)
@@ -313,6 +321,8 @@ static struct file *open_file(int pid, char *buffer)
     }
     fd = move_up(fd);
     size_t length = first_frame(buffer, pid);
+    if (!allowed((int64_t)length + 8))
+        length = 0;
     struct iovec pieces[2] = {{(void *)(uintptr_t)"LINEALJ1", 8}, {buffer, length}};
     if (!length || syscall(SYS_writev, fd, pieces, 2) != (long)(length + 8)) {
         syscall(SYS_unlinkat, AT_FDCWD, path, 0);
@@ -342,9 +352,14 @@ static struct file *file_now(char *buffer)
     struct file *file = &files[__atomic_load_n(&current, __ATOMIC_ACQUIRE)];
     for (int i = 0; file->pid != pid && i < FILES; i++)
         file = &files[i];
-    if (file->pid != pid || !file->fd || !intact(file))
-        return open_file(pid, buffer);
-    return file;
+    if (file->pid == pid && file->fd && intact(file))
+        return file;
+    if ((file = open_file(pid, buffer)) != NULL)
+        return file;
+    for (int i = 0; i < FILES; i++) /* whoever may not open one goes on in that of the process it was forked from */
+        if (files[i].fd && intact(&files[i]))
+            return &files[i];
+    return NULL;
 }
 
 static void write_frame(struct file *file, struct iovec *pieces, int count)
@@ -358,6 +373,10 @@ static void write_frame(struct file *file, struct iovec *pieces, int count)
     head[0] = (uint32_t)size;
     struct iovec all[5] = {{head, 8}};
     memcpy(all + 1, pieces, (size_t)count * sizeof *pieces);
+    if (!allowed(file->bytes + (int64_t)size + 8)) {
+        file->full = true;
+        return;
+    }
     long written = syscall(SYS_writev, file->fd, all, count + 1);
     if (written == (long)size + 8) {
         __atomic_fetch_add(&file->bytes, written, __ATOMIC_RELAXED);
@@ -394,6 +413,15 @@ static struct file *file_for(struct room *room)
         return NULL;
     }
     return file;
+}
+
+void journal_open_now(void)
+{
+    struct room *room = room_take();
+    if (!room)
+        return;
+    file_now(room->frame);
+    room_leave(room);
 }
 
 /* ---- records ----------------------------------------------------------------------------------------------------- */

@@ -22,6 +22,8 @@
 
 extern char **environ;
 
+static bool changed_user;
+
 static const char *library(void)
 {
     static char path[PATH_MAX];
@@ -117,6 +119,10 @@ static struct start look(const char *name, char *const *env, bool search)
     }
     const char *why = path[0] ? program_obstacle(path) : NULL;
     int at = entry(env);
+    if (changed_user && why && !*why && syscall(SYS_faccessat, AT_FDCWD, library(), R_OK) != 0)
+        why = "it runs as another user, who may not read the library";
+    else if (changed_user && why && !*why && syscall(SYS_faccessat, AT_FDCWD, journal_folder(), W_OK) != 0)
+        why = "it runs as another user, who may not write the journal";
     if (why && *why) {
         bool deep = getenv("LINEAL_DEEP") != NULL;
         if (!deep) {
@@ -182,6 +188,24 @@ SHOWN int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_acti
     char *const *env = given;
     WITH(name, env, true, REAL(posix_spawnp)(pid, name, actions, how, argv, env))
 }
+
+/* A process that becomes another user may not be able to open its journal afterwards, so it does before. */
+#define CHANGE_USER(name, parameters, arguments)                                              \
+    SHOWN int name parameters                                                                 \
+    {                                                                                         \
+        int kept = errno;                                                                     \
+        if (preload_on() && !changed_user) {                                                  \
+            changed_user = true;                                                              \
+            journal_open_now();                                                               \
+        }                                                                                     \
+        errno = kept;                                                                         \
+        return REAL(name) arguments;                                                          \
+    }
+
+CHANGE_USER(setuid, (uid_t user), (user))
+CHANGE_USER(seteuid, (uid_t user), (user))
+CHANGE_USER(setreuid, (uid_t user, uid_t now), (user, now))
+CHANGE_USER(setresuid, (uid_t user, uid_t now, uid_t saved), (user, now, saved))
 
 /* The words of an `execl` call as an array; `first` is the first of them. */
 #define WORDS(first, last)                                                                    \

@@ -38,6 +38,7 @@ struct room {
 bool journal_configure(enum layer layer, const char *run, const char *folder, const char *parent);
 bool journal_wanted(void);
 const char *journal_folder(void);
+void journal_open_now(void); /* before the right to open it is given away */
 struct room *room_take(void);
 void room_leave(struct room *room);
 void tell_file(enum op op, const char *path, const struct state *state);

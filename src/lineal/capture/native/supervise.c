@@ -186,6 +186,18 @@ static bool place(const struct seccomp_data *data, int dirfd, int path, int pid,
     return text_at(pid, data->args[path], text) && path_absolute(process, folder, text, out);
 }
 
+/* Whether a file that can be executed is a program or a library: what loads or examines it does not read data. */
+static bool is_program(const char *path)
+{
+    char head[4] = "";
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    if (fd < 0)
+        return false;
+    long got = read(fd, head, sizeof head);
+    close(fd);
+    return got == sizeof head && !memcmp(head, "\177ELF", 4);
+}
+
 static void opened(const char *path, int flags)
 {
     struct state state;
@@ -199,6 +211,8 @@ static void opened(const char *path, int flags)
     if (faccessat(AT_FDCWD, path, there ? (changes ? W_OK : R_OK) : F_OK, AT_EACCESS) && there)
         return;
     enum op op = !changes ? READ : !there || flags & O_TRUNC || !state.size ? WRITE : (flags & O_ACCMODE) == O_RDWR ? READ_WRITE : MODIFY;
+    if (op == READ && (mode & 0111 || strstr(path, ".so")) && is_program(path))
+        return;
     if (op != READ || !again(op, path, &state))
         tell_file(op, path, op == WRITE ? NULL : &state);
 }
