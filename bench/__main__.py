@@ -41,6 +41,7 @@ LONG = (
             "tests/props",
             "tests/server/test_life.py",
             "tests/server/test_fuzz.py",
+            "tests/server/test_openapi.py",
             "tests/server/test_promises.py",
             "tests/doors/mlflow/test_fuzz.py",
         ],

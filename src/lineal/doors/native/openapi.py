@@ -129,7 +129,11 @@ def _bytes() -> dict[str, Any]:
         "head": {
             "operationId": "blob-head",
             "summary": "Whether bytes are kept",
-            "responses": {"200": {"description": "They are."}, "404": {"description": "They are not."}},
+            "responses": {
+                "200": {"description": "They are."},
+                **{status: {"description": told["description"]} for status, told in _refusals().items()},
+                "404": {"description": "They are not."},
+            },
         },
         "put": {
             "operationId": "blob-put",
