@@ -10,10 +10,11 @@ import re
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
+from starlette.routing import BaseRoute, Route
 
 from lineal.server.app import create_app, every_route
 from lineal.server.config import Config
@@ -32,6 +33,11 @@ OPEN = {
     "/api/3.0/mlflow/server-info",
     "/ajax-api/3.0/mlflow/server-info",
 }
+
+
+# Parts of the application whose routes cannot be walked (a folder of files, an application of its own), each with an address in it
+# and what is answered there without a token. It grows only here, by a decision.
+OPAQUE: dict[str, tuple[str, int]] = {}
 
 
 def token(folder: Path, *words: str) -> str:
@@ -287,6 +293,26 @@ def test_no_route_answers_without_a_token_but_the_written_ones(closed: tuple[Ser
     assert (refused.status, refused.json["error_code"]) == (401, "UNAUTHENTICATED")
     for path in ("/nothing", "//health", "/health/", "/api/../health", "/health;x", "/%68ealth/"):
         assert server.get(path).status == 401, path
+
+
+def opaque(routes: Iterable[BaseRoute]) -> list[str]:
+    """The paths of what is mounted without routes that could be walked."""
+    found: list[str] = []
+    for route in routes:
+        inner = list(getattr(route, "routes", None) or ())
+        if inner:
+            found += opaque(inner)
+        elif not isinstance(route, Route):
+            found.append(str(getattr(route, "path", route)))
+    return found
+
+
+def test_nothing_is_mounted_out_of_sight_but_the_written_parts(closed: tuple[Serving, str]) -> None:
+    server, _ = closed
+    app = create_app(Config(store=":memory:", blobs="memory:", namespace="n"), log=Log()).routes
+    assert sorted(opaque(app)) == sorted(OPAQUE)
+    for address, status in OPAQUE.values():
+        assert server.get(address).status == status
 
 
 def test_the_list_of_open_paths_is_the_written_one() -> None:
