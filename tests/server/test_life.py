@@ -14,12 +14,12 @@ from pathlib import Path
 import pytest
 
 from lineal.core.errors import Conflict, LinealError, Unavailable
-from lineal.service.ingest import PositionsRequest
 from lineal.service.registry import TagRequest
 from lineal.service.runs import RunsRequest
 from tests.e2e.cli import LINEAL, document, environment, lineal
 from tests.server.making import API, client, ingest, started
 from tests.server.serving import Serving
+from tests.server.writers import Writers
 
 
 def start_refused(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
@@ -189,47 +189,26 @@ def test_equal_requests_at_once_are_each_done_and_one_refusal_harms_no_neighbour
 # ---- killed --------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.timeout(600)
 def test_nothing_acknowledged_is_lost_and_nothing_is_there_twice_when_the_server_is_killed(
     project: Path, place: str
 ) -> None:
     rounds = 200 if os.environ.get("LINEAL_SOAK") else 20
     server = Serving(project, store=place).start()
-    stop = threading.Event()
-    acknowledged: dict[str, int] = {}
-    broken: list[BaseException] = []
-
-    def write(number: int) -> None:
-        source, position = f"stream-{number}", 0
-        try:
-            with client(server, patience_s=30) as remote:
-                while not stop.is_set():
-                    run = number * 1_000_000 + position
-                    request = ingest(started(run), source=source, start=position, position=position + 1)
-                    remote.call("ingest", request)
-                    position += 1
-                    acknowledged[source] = position
-        except BaseException as error:
-            broken.append(error)
-
-    writers = [threading.Thread(target=write, args=(n,)) for n in range(4)]
-    for writer in writers:
-        writer.start()
+    writers = Writers(server)
     try:
         for turn in range(rounds):
-            time.sleep(0.05 + 0.1 * ((turn * 7919) % 13) / 13)
+            before, deadline = writers.acknowledged, time.monotonic() + 60
+            while writers.acknowledged == before and time.monotonic() < deadline and not writers.broken:
+                time.sleep(0.002)
+            time.sleep(0.1 * ((turn * 7919) % 13) / 13)  # the moment of the kill moves among the writes
             server.kill()
             server.start(server.port)
     finally:
-        stop.set()
-        for writer in writers:
-            writer.join(60)
-    assert broken == []
-    assert sum(acknowledged.values()) > rounds
-    with client(server) as remote:
-        listed = [run.run_id for run in remote.call("runs", RunsRequest(limit=100_000)).runs]
-        kept = remote.call("positions", PositionsRequest(door="test", sources=list(acknowledged))).positions
-    assert kept == acknowledged
-    assert len(listed) == len(set(listed)) == sum(acknowledged.values())
+        writers.end()
+    assert writers.broken == []
+    assert writers.acknowledged >= rounds
+    writers.verify()
     server.stop()
     checked = lineal(project, "fsck", "--json", **({"LINEAL_STORE": place} if place else {}))
     assert (checked.returncode, json.loads(checked.stdout)["problems"]) == (0, [])

@@ -11,6 +11,7 @@ import pathlib
 import pwd
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -26,9 +27,8 @@ class NotInstalled(Exception):
 class Server:
     """A running server. Each `schema()` is an empty place of its own in it."""
 
-    def __init__(self) -> None:
-        import psycopg
-
+    def __init__(self, **more: str) -> None:
+        """more: further settings of the server."""
         binaries = _binaries()
         self.version = re.search(r"[\d.]+", _output([f"{binaries}/postgres", "--version"]))[0]  # type: ignore[index]
         # Not pytest's folder: the server's user must be able to enter it, and a socket's path must be short.
@@ -47,20 +47,23 @@ class Server:
             "fsync": "off",
             "full_page_writes": "off",
             "shared_buffers": "64MB",
+            **more,
         }
-        with open(f"{self.directory}/log", "wb") as log:
-            self._process = subprocess.Popen(
-                [
-                    f"{binaries}/postgres",
-                    "-D",
-                    data,
-                    *(f"--{name}={value}" for name, value in settings.items()),
-                ],
-                stdout=log,
-                stderr=log,
-                **self._as,
-            )
+        self._command = [
+            f"{binaries}/postgres",
+            "-D",
+            data,
+            *(f"--{name}={value}" for name, value in settings.items()),
+        ]
         atexit.register(self.stop)
+        self.start()
+
+    def start(self) -> None:
+        """Start the server and wait until it answers."""
+        import psycopg
+
+        with open(f"{self.directory}/log", "ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, **self._as)  # type: ignore[call-overload]
         deadline = time.monotonic() + 30
         while True:
             try:
@@ -70,6 +73,11 @@ class Server:
                 if self._process.poll() is not None or time.monotonic() > deadline:
                     raise RuntimeError(pathlib.Path(self.directory, "log").read_text()[-2000:]) from None
                 time.sleep(0.05)
+
+    def crash(self) -> None:
+        """End the server at once, with every session, as a power failure of its process would."""
+        self._process.send_signal(signal.SIGQUIT)
+        self._process.wait(30)
 
     def url(self, schema: str = "public") -> str:
         return (
@@ -103,7 +111,7 @@ class Server:
             try:
                 self._process.wait(5)
             except subprocess.TimeoutExpired:  # somebody is still connected
-                self._process.send_signal(3)
+                self._process.send_signal(signal.SIGQUIT)
                 self._process.wait(10)
         shutil.rmtree(self.directory, ignore_errors=True)
 

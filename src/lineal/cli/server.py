@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -116,9 +116,9 @@ class Checked(msgspec.Struct, frozen=True, kw_only=True):
 def check_command(as_json: bool, **asked: Any) -> int:
     """Check what a server would be started with: settings, store, kept bytes, port. Exit code 1 when it could not start."""
     run = _loaded()
-    config = run.configured(**asked)
-    good, problems = [], []
-    for what, check in _checks(run, config):
+    good: list[str] = []
+    problems: list[str] = []
+    for what, check in _checks(run, asked):
         try:
             good.append(f"{what}: {check()}")
         except LinealError as error:
@@ -135,9 +135,15 @@ def check_command(as_json: bool, **asked: Any) -> int:
     return exits.REFUSED if problems else exits.OK
 
 
-def _checks(run: ModuleType, config: Config) -> Iterator[tuple[str, Any]]:
+def _checks(run: ModuleType, asked: dict[str, Any]) -> Iterator[tuple[str, Callable[[], str]]]:
     from lineal.service import serving
     from lineal.store.blobs import Blobs
+
+    try:
+        config: Config = run.configured(**asked)
+    except LinealError as error:
+        yield "settings", _raising(error)
+        return
 
     def store() -> str:
         run.refuse_open(config)
@@ -158,6 +164,13 @@ def _checks(run: ModuleType, config: Config) -> Iterator[tuple[str, Any]]:
         yield "port", port
     else:
         yield "server", lambda: f"runs at {running.url}"
+
+
+def _raising(error: LinealError) -> Callable[[], str]:
+    def check() -> str:
+        raise error
+
+    return check
 
 
 @click.command("ui")

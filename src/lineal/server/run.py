@@ -23,6 +23,7 @@ from lineal.server.config import Config, checked
 from lineal.server.local import token
 from lineal.server.log import Log
 from lineal.service import serving
+from lineal.store.blobs import Blobs
 from lineal.store.open import open_store
 
 Tell = Callable[[str], None]
@@ -59,6 +60,8 @@ def start(config: Config, tell: Tell, *, ready: Callable[[str], None] | None = N
 
     Raises Unavailable: the port, the store or its lock cannot be had. Conflict: a server runs here already.
     """
+    if config.blobs:
+        Blobs(config.blobs)  # refuses an address of no known kind
     with _locked(config):
         refuse_open(config)
         listening = bind(config)

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from obstore.store import ObjectStore
 
 _PREFIX = "sha256/"
+_METADATA = (
+    "169.254.169.254"  # where a machine of a cloud would be asked for credentials, when none were given
+)
 _PIECE = 8 << 20  # bytes read or sent at a time
 _SCHEMES = ("s3", "gs", "gcs", "az", "azure", "abfs", "abfss", "memory")
 
@@ -209,6 +212,11 @@ class Blobs:
             if not isinstance(error, OSError) and not _is_obstore(error):
                 raise
             found = str(error).split("\n", 1)[0]
+            if _METADATA in found:
+                raise Unavailable(
+                    f"the bytes at {self.place} cannot be reached: no credentials for them were given",
+                    hint="set AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_REGION (or the like of the provider)",
+                ) from error
             raise Unavailable(
                 f"the bytes at {self.place} cannot be reached: {found}",
                 hint="check the address, the permissions and the space left",
