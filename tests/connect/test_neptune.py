@@ -157,3 +157,9 @@ def test_a_damaged_file_is_named_and_the_others_are_taken(project: Path, tmp_pat
 def test_a_folder_with_nothing_of_the_kind_is_refused_in_words(project: Path) -> None:
     done = lineal(project, "import", "neptune", ".")
     assert (done.returncode, "are wanted" in done.stderr) == (2, True)
+
+
+def test_an_import_may_be_the_first_that_is_recorded_in_a_folder(tmp_path: Path) -> None:
+    done = lineal(tmp_path, "import", "neptune", str(WRITTEN), "--step-multiplier", "2")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(document(tmp_path, "runs")) == 4

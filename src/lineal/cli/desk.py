@@ -50,11 +50,18 @@ def reading() -> Iterator[AnyClient]:
 @contextlib.contextmanager
 def writing() -> Iterator[AnyClient]:
     """A client for changes to the project here."""
+    with telling() as (client, _):
+        yield client
+
+
+@contextlib.contextmanager
+def telling() -> Iterator[tuple[AnyClient, Callable[[str], None]]]:
+    """As `writing`; and what says how far it is, for something that takes long."""
     with (
         waiting("delivering what was recorded") as progress,
         session.writing(session.project_here(), warn=exits.warn, progress=progress) as client,
     ):
-        yield client
+        yield client, progress
 
 
 def joined(queries: Iterable[str]) -> str:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import os
-import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 import click
@@ -16,6 +15,7 @@ from lineal.cli import desk, exits
 from lineal.connect import items as found
 from lineal.core.errors import Invalid, LinealError, Unavailable
 from lineal.render.page import Page, clean, styled
+from lineal.resolve import project as projects
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -130,9 +130,11 @@ def _mlflow(place: str) -> found.Source:
 
 def _import(system: str, source: found.Source, as_json: bool, *, with_bytes: bool = False) -> int:
     try:
-        with desk.writing() as client:
-            taking = _Taking(client, system, source, with_bytes=with_bytes)
-            imported = taking.all()
+        if not os.environ.get("LINEAL_URL"):
+            projects.ensure()  # an import may be the first that is recorded here
+        with desk.telling() as (client, tell):
+            tell(f"reading {source.name}")
+            imported = _Taking(client, system, source, tell, with_bytes=with_bytes).all()
     finally:
         source.close()
     desk.answer(as_json, imported, lambda page: _lines(page, imported))
@@ -143,8 +145,17 @@ def _import(system: str, source: found.Source, as_json: bool, *, with_bytes: boo
 class _Taking:
     """One import: reads the source in the order in which things rely on each other, and hands over in batches."""
 
-    def __init__(self, client: AnyClient, system: str, source: found.Source, *, with_bytes: bool) -> None:
+    def __init__(
+        self,
+        client: AnyClient,
+        system: str,
+        source: found.Source,
+        tell: Callable[[str], None],
+        *,
+        with_bytes: bool,
+    ) -> None:
         self._client, self._system, self._source, self._bytes = client, system, source, with_bytes
+        self._tell = tell
         self._waiting: list[found.Item] = []
         self._weight = 0
         self._left: list[found.Left] = []
@@ -206,7 +217,7 @@ class _Taking:
                 self._put(points)
             self._put(found.Taken(run=run.id, stamp=f"{stamp} {taken}"))
         self._hand_over()
-        _progress(f"{len(self._named['runs']):,} runs")
+        self._tell(f"{len(self._named['runs']):,} runs taken in")
 
     def _stamp(self, run: found.Run) -> str:
         """What the run looks like, by which it is known again."""
@@ -238,7 +249,7 @@ class _Taking:
             self._put(
                 found.File(owner=file.owner, model=file.model, path=file.path, digest=digest, size=size)
             )
-            _progress(f"{self._files[0]:,} files")
+            self._tell(f"{self._files[0]:,} files taken in")
         if model:
             self._whole(model, texts)
         self._hand_over()
@@ -269,6 +280,7 @@ class _Taking:
         self._waiting, self._weight = [], 0
 
     def _compare(self) -> list[Compared]:
+        self._tell("counting on both sides")
         there = self._source.count()
         here = dict.fromkeys(found.KINDS, 0)
         for part in _parts(self._named):
@@ -336,16 +348,7 @@ def _copy(reading: BinaryIO, writing: Any) -> int:
     return size
 
 
-def _progress(text: str) -> None:
-    """How far it is, in one line that is written over at a terminal."""
-    if sys.stderr.isatty():
-        sys.stderr.write(f"\rlineal: {text} ")
-        sys.stderr.flush()
-
-
 def _lines(page: Page, imported: Imported) -> Iterator[Text]:
-    if sys.stderr.isatty():
-        sys.stderr.write("\r\x1b[K")
     width = max(len(kind.kind) for kind in imported.kinds)
     yield styled((f"{'':{width}}  {'found':>12}  {'taken':>12}  {'left':>8}", "dim"))
     for kind in imported.kinds:
