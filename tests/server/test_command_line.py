@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.e2e.cli import LINEAL, document, environment, lineal
+from tests.e2e.cli import LINEAL, document, environment, lineal, told
 from tests.server.making import API
 from tests.server.serving import Serving, begun
 
@@ -38,7 +38,7 @@ def recorded(folder: Path, **more: str) -> None:
     (folder / "train.py").write_text(TRAIN)
     for words in (["python", "clean.py"], ["--tag", "team=risk", "python", "train.py", "0.1"]):
         done = lineal(folder, "run", *words, **more)
-        assert (done.returncode, done.stderr) == (0, ""), done
+        assert (done.returncode, told(done)) == (0, ""), done
 
 
 @pytest.fixture(params=["embedded", "found", "named"])
@@ -63,7 +63,7 @@ def test_a_pipeline_is_recorded_and_asked_about_alike(way: tuple[Path, list[str]
 
     def said(*words: str) -> str:
         done = lineal(folder, *before, *words)
-        assert (done.returncode, done.stderr) == (0, ""), done
+        assert (done.returncode, told(done)) == (0, ""), done
         return re.sub(r"[0-9a-f]{12,64}", "HEX", done.stdout)
 
     trace = said("trace", "model.bin")
