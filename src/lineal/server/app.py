@@ -17,6 +17,8 @@ from lineal.doors.mlflow import errors as mlflow_errors
 from lineal.doors.mlflow.app import routes as mlflow
 from lineal.doors.mlflow.info import VERSION as MLFLOW
 from lineal.doors.native.app import routes as native
+from lineal.doors.openlineage import answers as openlineage_answers
+from lineal.doors.openlineage.app import routes as openlineage
 from lineal.server.config import Config
 from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
@@ -34,7 +36,7 @@ _READY_S = 5.0
 _SHAPES = tuple(
     (start, mlflow_errors.refused)
     for start in ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/", "/v1/traces")
-)
+) + (("/api/v1/", openlineage_answers.shaped),)
 _PAGE = """<!doctype html>
 <meta charset="utf-8"><title>Lineal</title>
 <h1>Lineal</h1>
@@ -65,7 +67,9 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
             log.tell("stopped", changes=desk.counts.changes)
             log.close()
 
-    app = Starlette(routes=[*mlflow(desk), *own(desk, config, metrics), *native(desk)], lifespan=life)
+    app = Starlette(
+        routes=[*mlflow(desk), *openlineage(desk), *own(desk, config, metrics), *native(desk)], lifespan=life
+    )
     app.state.desk, app.state.blobs, app.state.config, app.state.metrics = desk, blobs, config, metrics
     app.state.webhook_hosts = frozenset(name.lower().rstrip(".") for name in config.webhook_hosts)
     app.router.redirect_slashes = False

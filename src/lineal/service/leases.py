@@ -16,7 +16,7 @@ from lineal.store.records import Record
 
 _DOOR, _KIND = "lineal", "lost run"
 _MOST = 10_000  # runs that are watched
-_NOT_PROGRAMS = ("deployment",)  # these are meant to go on in silence
+_NOT_PROGRAMS = ("deployment", "stream")  # these are meant to go on in silence
 _WAITS = "lineal.scheduled"  # a tag of a run that was not started yet
 
 

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from lineal.store.audit import Leaf
     from lineal.store.files import File
     from lineal.store.joins import Meeting
+    from lineal.store.many import ManyRun, ManyState, ManyVersion
+    from lineal.store.moments import DatasetWrite
     from lineal.store.numbers import Numbers
     from lineal.store.records import Record
+    from lineal.store.stories import KeptEvent
     from lineal.store.tokens import TokenRecord
 
 Row = tuple[Any, ...]
@@ -182,6 +185,7 @@ class ArtifactStore(Protocol):
 class EdgeStore(Protocol):
     def add_edges(self, tx: Tx, edges: Sequence[Edge], *, recorded_at: int) -> int: ...  # how many were new
     def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None: ...
+    def retract_edges(self, tx: Tx, edges: Sequence[Edge], *, at: int) -> None: ...
     def get_in(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]: ...
     def get_out(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]: ...
     def upstream(
@@ -464,6 +468,114 @@ class ReplyStore(Protocol):
         self, tx: Tx, door: str, caller: str, key: str, *, digest: str, body: bytes, at: int
     ) -> bool: ...  # False: another transaction was first, and this one must be undone
     def forget_replies(self, tx: Tx, *, at: int, limit: int = 10_000) -> int: ...
+
+
+class LinkedName(msgspec.Struct, frozen=True):
+    """A job or artifact with the times at which the first and the last of it was recorded."""
+
+    id: int
+    namespace: str
+    name: str
+    first_at: int
+    last_at: int
+
+
+class LinkedStore(Protocol):
+    def list_linked_jobs(
+        self,
+        tx: Tx,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        hidden: Sequence[str] = (),
+        as_of: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[LinkedName], int]: ...  # a page, and how many there are
+    def list_linked_datasets(
+        self,
+        tx: Tx,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        as_of: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[LinkedName], int]: ...
+    def list_job_runs(
+        self, tx: Tx, job: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
+    ) -> tuple[list[int], int]: ...
+    def get_speaking_runs(
+        self, tx: Tx, jobs: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, int]: ...  # by job: the newest run that has an edge
+    def get_touching_jobs(
+        self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[int]]: ...
+    def list_facets(
+        self, tx: Tx, name: str, *, as_of: int | None = None, limit: int = 100_000
+    ) -> list[bytes]: ...  # the documents that stand under a name
+    def list_linked_versions(
+        self, tx: Tx, artifact: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
+    ) -> tuple[list[int], int]: ...
+
+
+class StoryStore(Protocol):
+    def hold_stories(self, tx: Tx) -> None: ...
+    def known_events(self, tx: Tx, digests: Sequence[str]) -> set[str]: ...
+    def add_events(self, tx: Tx, events: Sequence[KeptEvent]) -> None: ...
+    def list_events(
+        self,
+        tx: Tx,
+        *,
+        after: int,
+        before: int,
+        as_of: int | None = None,
+        newest_first: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[KeptEvent], int]: ...  # a page, and how many there are in all
+    def get_stories(self, tx: Tx, nodes: Sequence[int]) -> dict[int, bytes]: ...
+    def put_stories(self, tx: Tx, stories: dict[int, bytes]) -> None: ...
+
+
+class MomentStore(Protocol):
+    def get_series(
+        self, tx: Tx, artifacts: Sequence[int]
+    ) -> dict[int, int]: ...  # only of those that share one
+    def get_members(self, tx: Tx, series: int) -> list[int]: ...
+    def join_series(self, tx: Tx, one: int, other: int) -> list[int]: ...  # the runs that read either
+    def add_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None: ...
+    def remove_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None: ...
+    def add_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None: ...  # series, time, run
+    def remove_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None: ...
+    def touched_reads(self, tx: Tx, writes: Sequence[tuple[int, int]]) -> set[int]: ...  # the runs
+    def newest_writes(
+        self, tx: Tx, reads: Sequence[tuple[int, int, int]]
+    ) -> dict[tuple[int, int, int], int]: ...  # the version that each read found
+
+
+class ManyStore(Protocol):
+    def find_runs(self, tx: Tx, run_ids: Iterable[str]) -> dict[str, int]: ...
+    def add_runs(
+        self, tx: Tx, runs: Sequence[ManyRun], *, known: dict[str, int], actor: str, at: int
+    ) -> dict[str, int]: ...  # their vertices
+    def update_runs(self, tx: Tx, runs: dict[int, ManyRun], *, known: dict[str, int]) -> None: ...
+    def clear_parents(self, tx: Tx, nodes: Sequence[int]) -> None: ...
+    def get_parents(self, tx: Tx, nodes: Sequence[int]) -> dict[str, str]: ...  # with all their ancestors
+    def set_states(self, tx: Tx, states: Sequence[ManyState], *, at: int) -> None: ...
+    def add_artifacts(
+        self, tx: Tx, names: Iterable[tuple[str, str]], *, kind: str, at: int
+    ) -> dict[tuple[str, str], int]: ...  # the artifacts' numbers
+    def find_versions(self, tx: Tx, digests: Iterable[str]) -> dict[tuple[int, str], int]: ...
+    def add_versions(
+        self, tx: Tx, versions: Sequence[ManyVersion], *, kind: str, at: int
+    ) -> dict[tuple[int, str], int]: ...  # by artifact and digest
+    def add_references(
+        self, tx: Tx, references: dict[int, str], *, scheme: str, level: Level, at: int
+    ) -> None: ...
+    def add_facets(
+        self, tx: Tx, facets: Sequence[tuple[int, str, bytes | None]], *, fresh: set[int], batch: int, at: int
+    ) -> None: ...
 
 
 class Term(msgspec.Struct, frozen=True):

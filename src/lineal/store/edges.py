@@ -95,6 +95,29 @@ class Edges:
             at=at,
         )
 
+    def retract_edges(self, tx: Tx, edges: Sequence[Edge], *, at: int) -> None:
+        """Let these very edges (by ends, kind, role and rule) cease to stand; they remain in what `as_of` shows."""
+        if not edges:
+            return
+        word = add_words(tx, {text for e in edges for text in (e.role, e.rule)})
+        types = _add_types(tx, {(int(e.kind), word[e.role], word[e.rule]) for e in edges})
+        stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
+        tx.many(
+            "UPDATE edge SET retracted_at = :at WHERE dst = :dst AND src = :src AND type = :type "
+            f"AND given_src = :given_src AND given_dst = :given_dst AND {STANDS}",
+            [
+                {
+                    "dst": stands_for(e.dst, e.dst),
+                    "src": stands_for(e.src, e.src),
+                    "type": types[int(e.kind), word[e.role], word[e.rule]],
+                    "given_src": e.src,
+                    "given_dst": e.dst,
+                    "at": at,
+                }
+                for e in edges
+            ],
+        )
+
     def get_in(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[Edge]:
         """The edges that end at these vertices, by time."""
         return records(tx, _incident(tx, "dst", nodes, as_of))

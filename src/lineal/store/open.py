@@ -22,13 +22,17 @@ from lineal.store.base import (
     FileStore,
     GroupStore,
     JoinStore,
+    LinkedStore,
+    ManyStore,
     MetricStore,
+    MomentStore,
     NeighbourStore,
     RecordStore,
     RegistryStore,
     ReplyStore,
     RunStore,
     SearchStore,
+    StoryStore,
     TokenStore,
     Tx,
 )
@@ -41,13 +45,17 @@ from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
 from lineal.store.joins import Joins
+from lineal.store.linked import Linked
+from lineal.store.many import Many
 from lineal.store.metrics import Metrics
+from lineal.store.moments import Moments
 from lineal.store.neighbours import Neighbours
 from lineal.store.records import Records
 from lineal.store.registry import Registry
 from lineal.store.runs import Runs
 from lineal.store.schema import migrate
 from lineal.store.search import Search
+from lineal.store.stories import Stories
 from lineal.store.tokens import Tokens
 
 
@@ -77,6 +85,10 @@ class Store:
     corrections: CorrectionStore
     tokens: TokenStore
     replies: ReplyStore
+    stories: StoryStore
+    moments: MomentStore
+    many: ManyStore
+    linked: LinkedStore
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -137,6 +149,10 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         corrections=Corrections(),
         tokens=Tokens(),
         replies=Replies(),
+        stories=Stories(),
+        moments=Moments(),
+        many=Many(),
+        linked=Linked(),
     )
 
 

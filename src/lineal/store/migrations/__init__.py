@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005
+from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0001.STATEMENTS,
@@ -10,4 +10,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0003.STATEMENTS,
     m0004.STATEMENTS,
     m0005.STATEMENTS,
+    m0006.STATEMENTS,
 )

@@ -1,0 +1,1 @@
+"""The OpenLineage door: events in, and what users of Marquez ask, out."""

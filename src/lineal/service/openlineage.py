@@ -1,0 +1,253 @@
+"""Taking OpenLineage events in: each is added to the story of its run, and what the stories say is written down.
+
+A whole request, or several that arrived together, is one pass in one transaction: the number of statements does not grow
+with the number of events. What a story adds up to is decided in `core.openlineage_story`; here it is compared with what was
+made of it before, and only the difference is written, so an event that comes late or twice needs no rule of its own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lineal.core import openlineage as ol
+from lineal.core import openlineage_story as tales
+from lineal.core.events import ErrorInfo, State
+from lineal.core.ids import sha256
+from lineal.core.openlineage import DOOR, Seen, Told
+from lineal.core.openlineage_story import Outcome, Story
+from lineal.service import meeting
+from lineal.service.openlineage_graph import Teller, settle
+from lineal.service.openlineage_parents import open_circles
+from lineal.service.operations import Scope
+from lineal.store.many import ManyRun, ManyState
+from lineal.store.stories import KeptEvent
+
+_OTHERS = (b"mlflow", b"kfp", b"kubeflow")
+_read = msgspec.msgpack.Decoder(Story).decode
+_write = msgspec.msgpack.Encoder().encode
+
+
+class Received(msgspec.Struct, frozen=True):
+    """An event as it came, and what it says."""
+
+    raw: bytes
+    told: Told
+
+
+def take_in(scope: Scope, events: Sequence[Received]) -> int:
+    """Take events in; how many of them were new. Their bytes are kept as one message, which has one audit leaf.
+
+    Raises Unavailable: another server wrote the very same at this moment; nothing may be kept.
+    """
+    scope.store.stories.hold_stories(scope.tx)
+    fresh = _unknown(scope, events)
+    if not fresh:
+        return 0
+    message, kept = _keep(scope, list(fresh.values()))
+    telling = _Telling(scope, message)
+    telling.tell([event.told for event in fresh.values()])
+    nodes = telling.nodes
+    scope.store.stories.add_events(
+        scope.tx,
+        [
+            KeptEvent(
+                digest, event.told.at, message, start, len(event.raw), nodes.get(event.told.run), scope.at
+            )
+            for (digest, event), start in zip(fresh.items(), kept, strict=True)
+        ],
+    )
+    return len(fresh)
+
+
+def _unknown(scope: Scope, events: Sequence[Received]) -> dict[str, Received]:
+    named = {event.told.digest[:16].hex(): event for event in events}
+    known = scope.store.stories.known_events(scope.tx, list(named))
+    return {digest: event for digest, event in named.items() if digest not in known}
+
+
+def _keep(scope: Scope, events: list[Received]) -> tuple[int, list[int]]:
+    """Keep the events one below the other, as received; the message's number, and where in it each begins."""
+    body = b"\n".join([event.raw for event in events])
+    starts, at = [], 0
+    for event in events:
+        starts.append(at)
+        at += len(event.raw) + 1
+    digest = sha256(body)
+    audit = scope.store.audit
+    message = audit.add_message(
+        scope.tx, door=DOOR, source=scope.actor, body=body, digest=digest, at=scope.at
+    )
+    entry = {"message": message, "events": len(events), "body": digest}
+    audit.add_leaf(
+        scope.tx,
+        door=DOOR,
+        actor=scope.actor,
+        action="ingest",
+        digest=digest,
+        body=msgspec.json.encode(entry, order="sorted"),
+        at=scope.at,
+    )
+    return message, starts
+
+
+class _Telling:
+    """One pass over events that were not known. nodes: the vertices of the runs they are about."""
+
+    def __init__(self, scope: Scope, message: int) -> None:
+        self._scope = scope
+        self._message = message
+        self.nodes: dict[str, int] = {}
+        self._fresh: set[int] = set()
+        self._links: dict[str, str | None] = {}
+        self._stories: dict[str, Story] = {}
+        self._before: dict[str, Outcome] = {}
+        self._facets: dict[str, ol.Facets] = {}
+        self._seen: list[tuple[str, int, Seen, bool]] = []
+
+    def tell(self, events: list[Told]) -> None:
+        self._load(events)
+        for told in events:
+            self._add(told)
+        outcomes = {run: tales.outcome(story) for run, story in self._stories.items()}
+        self._links = open_circles(
+            self._scope,
+            {run: outcome.parent.run if outcome.parent else None for run, outcome in outcomes.items()},
+            {run for run, before in self._before.items() if before.parent != outcomes[run].parent},
+            self.nodes,
+        )
+        self._add_runs(outcomes)
+        self._update_runs(outcomes)
+        self._set_states(outcomes)
+        tellers = [
+            Teller(self.nodes[run], story, outcomes[run], fresh=self.nodes[run] in self._fresh)
+            for run, story in self._stories.items()
+        ]
+        settle(self._scope, tellers, self._seen, self._message)
+        self._keep_facets(outcomes)
+        self._meet()
+        self._scope.store.stories.put_stories(
+            self._scope.tx, {self.nodes[run]: _write(story) for run, story in self._stories.items()}
+        )
+
+    def _load(self, events: list[Told]) -> None:
+        """The stories of all runs that the events are about, or call their parents."""
+        wanted = {told.run for told in events if told.run}
+        wanted |= {told.parent.run for told in events if told.parent}
+        scope = self._scope
+        self.nodes = scope.store.many.find_runs(scope.tx, wanted)
+        kept = scope.store.stories.get_stories(scope.tx, list(self.nodes.values()))
+        foreign = [node for node in self.nodes.values() if node not in kept]
+        records = scope.store.runs.get_runs(scope.tx, foreign) if foreign else {}
+        for run in wanted:
+            node = self.nodes.get(run)
+            if node is None:
+                self._stories[run] = Story(run)
+                continue
+            if node in kept:
+                self._stories[run] = _read(kept[node])
+            else:
+                # Another door told of it: what that one said of the run itself stands, unless only its id was known.
+                self._stories[run] = Story(run, owned=not records[node].job)
+            self._before[run] = tales.outcome(self._stories[run])
+
+    def _add(self, told: Told) -> None:
+        if told.dataset is not None:
+            self._seen.append(("", told.at, told.dataset, False))
+            return
+        story = self._stories[told.run]
+        story.declaration = story.declaration or told.kind == "job"
+        self._facets.setdefault(told.run, {}).update(tales.add(story, told))
+        if told.parent is not None and told.parent.run != told.run:
+            tales.add_child(self._stories[told.parent.run], told.parent, told.at)
+        self._seen += [(told.run, told.at, seen, False) for seen in told.inputs]
+        self._seen += [(told.run, told.at, seen, True) for seen in told.outputs]
+
+    def _add_runs(self, outcomes: dict[str, Outcome]) -> None:
+        new = [run for run in self._stories if run not in self.nodes]
+        made = self._scope.store.many.add_runs(
+            self._scope.tx,
+            [self._row(run, outcomes[run]) for run in new],
+            known=self.nodes,
+            actor=self._scope.actor,
+            at=self._scope.at,
+        )
+        self.nodes |= made
+        self._fresh = set(made.values())
+
+    def _row(self, run: str, outcome: Outcome) -> ManyRun:
+        return ManyRun(
+            run_id=run,
+            job=(outcome.job.namespace, outcome.job.name),
+            kind=outcome.kind,
+            parent=self._links[run],
+            started_at=outcome.started_at,
+        )
+
+    def _update_runs(self, outcomes: dict[str, Outcome]) -> None:
+        rows = {
+            self.nodes[run]: self._row(run, outcomes[run])
+            for run, before in self._before.items()
+            if self._stories[run].owned and _stated(before) != _stated(outcomes[run])
+        }
+        self._scope.store.many.update_runs(self._scope.tx, rows, known=self.nodes)
+
+    def _set_states(self, outcomes: dict[str, Outcome]) -> None:
+        states: list[ManyState] = []
+        for run, outcome in outcomes.items():
+            before = self._before.get(run)
+            was = (State.RUNNING, None) if before is None else (before.state, before.ended_at)
+            if (outcome.state, outcome.ended_at) == was:
+                continue
+            _, message, trace = self._stories[run].error
+            failed = outcome.state in (State.FAILED, State.KILLED) and bool(message)
+            states.append(
+                ManyState(
+                    node=self.nodes[run],
+                    state=outcome.state,
+                    at=outcome.ended_at if outcome.ended_at is not None else outcome.started_at,
+                    error=_error(message, trace) if failed else None,
+                )
+            )
+        self._scope.store.many.set_states(self._scope.tx, states, at=self._scope.at)
+
+    def _meet(self) -> None:
+        """Let the runs meet what other sources reported of them. That every facet names OpenLineage's address says nothing."""
+        made = {run: node for run, node in self.nodes.items() if node in self._fresh}
+        if made:
+            meeting.meet_awaited(self._scope, made)
+        for run, facets in self._facets.items():
+            for name, raw in facets.items():
+                body = bytes(raw)
+                if any(system in body.lower() or system in name.lower().encode() for system in _OTHERS):
+                    meeting.meet_in_facet(self._scope, self.nodes[run], name, body, self._message)
+
+    def _keep_facets(self, outcomes: dict[str, Outcome]) -> None:
+        rows: list[tuple[int, str, bytes | None]] = [
+            (self.nodes[run], name, bytes(raw))
+            for run, facets in self._facets.items()
+            for name, raw in facets.items()
+        ]
+        for run, outcome in outcomes.items():
+            before = self._before.get(run)
+            gaps, phantoms = (before.gaps, before.phantoms) if before else ([], [])
+            if (gaps, phantoms) != (outcome.gaps, outcome.phantoms):
+                said = {"gaps": outcome.gaps, "ignored_outputs": outcome.phantoms}
+                body = msgspec.json.encode(said) if any(said.values()) else None
+                rows.append((self.nodes[run], tales.GAPS, body))
+        self._scope.store.many.add_facets(
+            self._scope.tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at
+        )
+
+
+def _stated(outcome: Outcome) -> tuple[object, ...]:
+    """What a run's row says."""
+    return outcome.job, outcome.kind, outcome.parent, outcome.started_at
+
+
+def _error(message: str, trace: str) -> ErrorInfo:
+    kind, colon, rest = message.partition(":")
+    if colon and kind.replace(".", "").isidentifier():
+        return ErrorInfo(type=kind, message=rest.strip(), traceback=trace)
+    return ErrorInfo(type="Error", message=message, traceback=trace)

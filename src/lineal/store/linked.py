@@ -1,0 +1,186 @@
+"""Jobs and datasets by name, and which of them are linked through runs: the view of the record without its versions."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lineal.store.base import LinkedName, Tx
+from lineal.store.history import recorded_by, values_of
+from lineal.store.lists import each
+from lineal.store.text import give
+from lineal.store.words import find_word
+
+_TEXT = "COALESCE({0}.body, {0}.name)"
+_GOVERNS = ("environment", "code")
+
+
+class Linked:
+    """LinkedStore."""
+
+    def list_linked_jobs(
+        self,
+        tx: Tx,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        hidden: Sequence[str] = (),
+        as_of: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[LinkedName], int]:
+        """Jobs in order of their names with the times of their first and last recorded run, and how many there are.
+
+        Args:
+            hidden: kinds of runs that make no job to be listed.
+        """
+        where, values = _named(tx, "j", namespace, name)
+        kinds = [word for word in (find_word(tx, kind) for kind in hidden) if word is not None]
+        known = "" if as_of is None else " AND r.recorded_at <= :as_of"
+        inner = (
+            "SELECT r.job AS id, min(r.recorded_at) AS first, max(r.recorded_at) AS last FROM run r "
+            f"WHERE r.kind NOT IN ({each(tx, 'kinds')}){known} GROUP BY r.job"
+        )
+        source = f"FROM job j JOIN ({inner}) s ON s.id = j.id"
+        return _page(tx, "j", source, where, {**values, "kinds": kinds, **values_of(as_of)}, limit, offset)
+
+    def list_linked_datasets(
+        self,
+        tx: Tx,
+        *,
+        namespace: str | None = None,
+        name: str | None = None,
+        as_of: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[LinkedName], int]:
+        """Artifacts, but for code and environments, in order of their names, and how many there are."""
+        where, values = _named(tx, "a", namespace, name)
+        kinds = [word for word in (find_word(tx, kind) for kind in _GOVERNS) if word is not None]
+        where.append(f"a.kind NOT IN ({each(tx, 'kinds')})")
+        known = "" if as_of is None else "WHERE v.recorded_at <= :as_of "
+        inner = (
+            "SELECT v.artifact AS id, min(v.recorded_at) AS first, max(v.recorded_at) AS last "
+            f"FROM version v {known}GROUP BY v.artifact"
+        )
+        source = f"FROM artifact a JOIN ({inner}) s ON s.id = a.id"
+        return _page(tx, "a", source, where, {**values, "kinds": kinds, **values_of(as_of)}, limit, offset)
+
+    def list_job_runs(
+        self, tx: Tx, job: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
+    ) -> tuple[list[int], int]:
+        """The vertices of a job's runs, the newest first, and how many there are."""
+        known = "" if as_of is None else " AND recorded_at <= :as_of"
+        rows = tx.rows(
+            f"SELECT node FROM run WHERE job = :job{known} ORDER BY started_at DESC, node DESC LIMIT :limit OFFSET :offset",
+            job=job,
+            limit=limit,
+            offset=offset,
+            **values_of(as_of),
+        )
+        count = tx.value(f"SELECT count(*) FROM run WHERE job = :job{known}", job=job, **values_of(as_of))
+        return [node for (node,) in rows], int(count)
+
+    def get_speaking_runs(self, tx: Tx, jobs: Sequence[int], *, as_of: int | None = None) -> dict[int, int]:
+        """By job: its newest run that has an edge, or its newest at all where none has."""
+        known = "" if as_of is None else " AND r.recorded_at <= :as_of"
+        newest = f"SELECT r.node FROM run r WHERE r.job = j.id{known} {{}}ORDER BY r.started_at DESC, r.node DESC LIMIT 1"
+        linked = (
+            f"AND (EXISTS (SELECT 1 FROM edge e WHERE e.dst = r.node AND {recorded_by(as_of, 'e')}) "
+            f"OR EXISTS (SELECT 1 FROM edge e WHERE e.src = r.node AND {recorded_by(as_of, 'e')})) "
+        )
+        rows = (
+            tx.rows(
+                f"SELECT j.id, COALESCE(({newest.format(linked)}), ({newest.format('')})) "
+                f"FROM job j WHERE j.id IN ({each(tx, 'jobs')})",
+                jobs=list(jobs),
+                **values_of(as_of),
+            )
+            if jobs
+            else []
+        )
+        return {job: node for job, node in rows if node is not None}
+
+    def get_touching_jobs(
+        self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None
+    ) -> dict[int, list[int]]:
+        """By artifact: the jobs of which any run read or wrote any version of it."""
+        found: dict[int, set[int]] = {}
+        for near, far in (("src", "dst"), ("dst", "src")):
+            rows = (
+                tx.rows(
+                    f"SELECT DISTINCT v.artifact, r.job FROM version v JOIN edge e ON e.{near} = v.node "
+                    f"AND {recorded_by(as_of, 'e')} JOIN run r ON r.node = e.{far} "
+                    f"WHERE v.artifact IN ({each(tx, 'artifacts')})",
+                    artifacts=list(artifacts),
+                    **values_of(as_of),
+                )
+                if artifacts
+                else []
+            )
+            for artifact, job in rows:
+                found.setdefault(artifact, set()).add(job)
+        return {artifact: sorted(jobs) for artifact, jobs in found.items()}
+
+    def list_facets(
+        self, tx: Tx, name: str, *, as_of: int | None = None, limit: int = 100_000
+    ) -> list[bytes]:
+        """The documents that stand under a name, each once."""
+        rows = tx.rows(
+            f"SELECT DISTINCT f.body FROM facet f WHERE f.name = :name AND {recorded_by(as_of, 'f')} LIMIT :limit",
+            name=find_word(tx, name) or -1,
+            limit=limit,
+            **values_of(as_of),
+        )
+        return [bytes(body) for (body,) in rows]
+
+    def list_linked_versions(
+        self, tx: Tx, artifact: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
+    ) -> tuple[list[int], int]:
+        """The vertices of an artifact's versions that a run read or wrote, those written last first, and how many there are."""
+        linked = (
+            "SELECT v.node, max(CASE WHEN e.dst = v.node THEN e.at END) AS written FROM version v "
+            f"JOIN edge e ON (e.dst = v.node OR e.src = v.node) AND {recorded_by(as_of, 'e')} "
+            "WHERE v.artifact = :artifact GROUP BY v.node"
+        )
+        if tx.engine == "postgres":
+            order = "written DESC NULLS LAST, node DESC"
+        else:
+            order = "written IS NULL, written DESC, node DESC"
+        rows = tx.rows(
+            f"SELECT node, written FROM ({linked}) s ORDER BY {order} LIMIT :limit OFFSET :offset",
+            artifact=artifact,
+            limit=limit,
+            offset=offset,
+            **values_of(as_of),
+        )
+        count = tx.value(f"SELECT count(*) FROM ({linked}) s", artifact=artifact, **values_of(as_of))
+        return [node for node, _ in rows], int(count)
+
+
+def _named(tx: Tx, table: str, namespace: str | None, name: str | None) -> tuple[list[str], dict[str, Any]]:
+    where: list[str] = []
+    values: dict[str, Any] = {}
+    for column, text in (("namespace", namespace), ("name", name)):
+        if text is not None:
+            where.append(f"{table}.{column} = :{column}")
+            values[column] = find_word(tx, text) or -1
+    return where, values
+
+
+def _page(
+    tx: Tx, table: str, source: str, where: list[str], values: dict[str, Any], limit: int, offset: int
+) -> tuple[list[LinkedName], int]:
+    condition = f"WHERE {' AND '.join(where)}" if where else ""
+    rows = tx.rows(
+        f"SELECT {table}.id, {_TEXT.format('p')} AS space, {_TEXT.format('n')} AS called, s.first, s.last {source} "
+        f"JOIN word p ON p.id = {table}.namespace JOIN word n ON n.id = {table}.name {condition} "
+        "ORDER BY called, space LIMIT :limit OFFSET :offset",
+        limit=limit,
+        offset=offset,
+        **values,
+    )
+    count = tx.value(f"SELECT count(*) {source} {condition}", **values)
+    return [
+        LinkedName(id, give(space), give(name), first, last) for id, space, name, first, last in rows
+    ], int(count)

@@ -1,0 +1,106 @@
+"""Events of OpenLineage as received, and the story that they add up to for each run or dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import msgspec
+
+from lineal.store.base import Tx
+from lineal.store.bulk import insert
+from lineal.store.lists import each
+
+_LOCK = 0x4C494E4C53544F52  # advisory lock of PostgreSQL: stories are told by one server at a time
+_EVENTS = (
+    ("digest", "text"),
+    ("at", "bigint"),
+    ("message", "bigint"),
+    ("start", "bigint"),
+    ("length", "bigint"),
+    ("node", "bigint"),
+    ("recorded_at", "bigint"),
+)
+
+
+class KeptEvent(msgspec.Struct, frozen=True):
+    """Where an event stands: `length` bytes of a message from `start`. at: its own time; node: the run it is about."""
+
+    digest: str
+    at: int
+    message: int
+    start: int
+    length: int
+    node: int | None
+    recorded_at: int
+
+
+class Stories:
+    """StoryStore."""
+
+    def hold_stories(self, tx: Tx) -> None:
+        """Let no other server tell stories until the commit. SQLite has one writer at a time anyway."""
+        if tx.engine == "postgres":
+            tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+
+    def known_events(self, tx: Tx, digests: Sequence[str]) -> set[str]:
+        """Those of the events that are recorded already."""
+        rows = (
+            tx.rows(
+                f"SELECT digest FROM lineage_event WHERE digest IN ({each(tx, 'digests', 'text')})",
+                digests=list(digests),
+            )
+            if digests
+            else []
+        )
+        return {digest for (digest,) in rows}
+
+    def add_events(self, tx: Tx, events: Sequence[KeptEvent]) -> None:
+        """Record where events stand."""
+        insert(tx, "lineage_event", _EVENTS, [msgspec.structs.astuple(event) for event in events])
+
+    def list_events(
+        self,
+        tx: Tx,
+        *,
+        after: int,
+        before: int,
+        as_of: int | None = None,
+        newest_first: bool = True,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> tuple[list[KeptEvent], int]:
+        """Events whose own time lies in [after, before), and how many there are in all."""
+        where = "at >= :after AND at < :before" + ("" if as_of is None else " AND recorded_at <= :as_of")
+        values = {"after": after, "before": before, **({} if as_of is None else {"as_of": as_of})}
+        order = "DESC" if newest_first else "ASC"
+        rows = tx.rows(
+            "SELECT digest, at, message, start, length, node, recorded_at FROM lineage_event "
+            f"WHERE {where} ORDER BY at {order}, digest {order} LIMIT :limit OFFSET :offset",
+            limit=limit,
+            offset=offset,
+            **values,
+        )
+        return [KeptEvent(*row) for row in rows], int(
+            tx.value(f"SELECT count(*) FROM lineage_event WHERE {where}", **values)
+        )
+
+    def get_stories(self, tx: Tx, nodes: Sequence[int]) -> dict[int, bytes]:
+        """The stories kept for vertices, as `put_stories` was given them."""
+        rows = (
+            tx.rows(
+                f"SELECT node, body FROM lineage_story WHERE node IN ({each(tx, 'nodes')})", nodes=list(nodes)
+            )
+            if nodes
+            else []
+        )
+        return {node: bytes(body) for node, body in rows}
+
+    def put_stories(self, tx: Tx, stories: dict[int, bytes]) -> None:
+        """Keep stories, each in place of what was kept for its vertex."""
+        insert(
+            tx,
+            "lineage_story",
+            (("node", "bigint"), ("body", "bytea")),
+            sorted(stories.items()),
+            conflict="ON CONFLICT (node) DO UPDATE SET body = excluded.body",
+        )
