@@ -12,6 +12,7 @@ import argparse
 import importlib
 import json
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,7 +31,25 @@ FILES = (
     "tests/tracing/test_otel_loading.py",
     "tests/webhooks/test_e2e.py",
 )
-EXPECTED: dict[str, str] = {}  # the end of a test's name, and why Lineal does not do what it demands
+_ALTERED = "demands that a place is altered: a relative one becomes a path on the server's disk"
+_DISK = "demands that files are on a disk which client and server share; Lineal always serves them itself"
+_GENAI = "asks for the prompt lab or the gateway of language models, which is not served"
+_GRAPHQL = "asks GraphQL, which only MLflow's own page does; not served"
+_TENANTS = "asks for workspaces, which a server for one tenant does not have"
+# What is found in a test's name, and why Lineal does not do what it demands.
+EXPECTED = {
+    "test_create_get_search_experiment": _ALTERED,
+    "test_artifacts$": _DISK,
+    "test_mlflow_artifacts_rest_apis": _DISK,
+    "test_log_artifacts?$": _DISK,
+    "test_rest_get_model_version_artifact_api_proxied_artifact_root": _DISK,
+    "test_create_model_version_with_path_source": _DISK,
+    "test_create_model_version_with_file_uri": _DISK,
+    "test_create_promptlab_run": _GENAI,
+    "test_gateway_proxy": _GENAI,
+    "workspace": _TENANTS,
+    "graphql": _GRAPHQL,
+}
 _TEST_S = 120
 
 
@@ -76,7 +95,7 @@ def outcomes(suite: Path, python: Path, server: str, postgres: str, more: list[s
 def reason(test: str) -> str:
     """Why a test is expected not to pass; empty when it is not."""
     name = test.partition("::")[2].partition("[")[0]
-    return next((why for end, why in EXPECTED.items() if name == end), "")
+    return next((why for part, why in EXPECTED.items() if re.search(part, name)), "")
 
 
 def compared(theirs: dict[str, str], ours: dict[str, str], server: str) -> int:

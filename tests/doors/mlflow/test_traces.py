@@ -423,3 +423,12 @@ def test_an_expectation_of_several_values_is_text_that_is_json(door: Asking) -> 
     assert json.loads(kept["assessment"]["expectation"]["serialized_value"]["value"]) == {"ms": 1}
     kept = door.post(path, assessment={"assessment_name": "y", "expectation": {"value": "one"}})
     assert kept["assessment"]["expectation"] == {"value": "one"}
+
+
+def test_spans_without_an_experiment_or_an_id_cannot_be_placed(door: Asking) -> None:
+    assert export(door, JSON, "application/json")[0] == 422
+    nameless = json.dumps({"resourceSpans": [{"scopeSpans": [{"spans": [{"spanId": "01" * 8}]}]}]}).encode()
+    assert export(door, nameless, "application/json", x_mlflow_experiment_id="0")[0] == 422
+    status, body = export(door, b"", "application/x-protobuf", x_mlflow_experiment_id="0")
+    assert status == 400
+    assert b"no spans found" in body

@@ -158,7 +158,13 @@ def test_a_test_delivery_tells_what_was_answered(
     receiver.answers.put(status)
     result = door.post(f"/webhooks/{hook_id}/test")["result"]
     assert result == {"success": well, "response_status": status, "response_body": "heard"}
-    assert receiver.next().said["entity"] == "prompt"
+    got = receiver.next().said
+    assert got["entity"] == "prompt"
+    assert got["data"] == {
+        "name": "example_prompt",
+        "tags": {"example_key": "example_value"},
+        "description": "An example prompt",
+    }
     door.ask("DELETE", f"/webhooks/{hook_id}")
 
 
@@ -168,3 +174,23 @@ def test_a_test_delivery_tells_what_was_answered(
 def test_no_other_host_becomes_reachable(door: Asking, url: str) -> None:
     said = {"name": fresh("hook"), "url": url, "events": [{"entity": "PROMPT", "action": "CREATED"}]}
     assert door.refused("POST", "/webhooks", said)[:2] == (400, "INVALID_PARAMETER_VALUE")
+
+
+def test_a_prompts_version_is_told_with_its_template(door: Asking, receiver: Receiver) -> None:
+    hook_id = hook(door, receiver, "PROMPT_VERSION.CREATED", "MODEL_VERSION.CREATED")
+    name = fresh("prompt")
+    mark = {"key": "mlflow.prompt.is_prompt", "value": "true"}
+    door.post("/registered-models/create", name=name, tags=[mark])
+    said = {"mlflow.prompt.text": "Hello {{name}}!", "_mlflow_prompt_type": "text", "mine": "1"}
+    tags = [mark, *({"key": key, "value": value} for key, value in said.items())]
+    door.post("/model-versions/create", name=name, source="prompt-template", tags=tags)
+    got = receiver.next().said
+    assert got["entity"] == "prompt_version"
+    assert got["data"] == {
+        "name": name,
+        "version": "1",
+        "template": "Hello {{name}}!",
+        "tags": {"mine": "1"},
+        "description": None,
+    }
+    door.ask("DELETE", f"/webhooks/{hook_id}")

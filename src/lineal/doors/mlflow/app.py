@@ -101,15 +101,15 @@ class Door(BaseRoute):
         if scope["type"] != "http":
             return Match.NONE, {}
         path: str = scope["path"]
+        method = "GET" if scope["method"] == "HEAD" else scope["method"]
         methods = self._fixed.get(path)
         parts: dict[str, str] = {}
         if methods is None:
             if not _PREFIX.match(path):
                 return Match.NONE, {}
-            methods, parts = self._found(path)
-        answer = methods.get("GET" if scope["method"] == "HEAD" else scope["method"])
-        if answer is None:
-            answer = _unknown if not methods else _other_method
+            answer, parts = self._found(path, method)
+        else:
+            answer = methods.get(method, _other_method)
         return Match.FULL, {"endpoint": answer, "path_params": parts}
 
     async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -125,11 +125,11 @@ class Door(BaseRoute):
         """Not offered: routes of this door have no names."""
         raise NotImplementedError
 
-    def _found(self, path: str) -> tuple[dict[str, Answer], dict[str, str]]:
+    def _found(self, path: str, method: str) -> tuple[Answer, dict[str, str]]:
         for pattern, methods in self._patterns:
-            if found := pattern.fullmatch(path):
-                return methods, found.groupdict()
-        return {}, {}
+            if method in methods and (found := pattern.fullmatch(path)):
+                return methods[method], found.groupdict()
+        return _unknown, {}
 
 
 def paths_of(verb: Verb) -> list[str]:

@@ -47,6 +47,9 @@ _CREATE_VERSION = {
 }
 
 
+_PROMPT_TYPE = "_mlflow_prompt_type"
+
+
 def _announced(
     function: Function,
     fields: Mapping[str, Field],
@@ -92,13 +95,17 @@ def _model_created(message: Message, reply: Message) -> Message:
 
 def _version_created(message: Message, reply: Message) -> Message:
     said = reply["model_version"]
+    tags = {tag["key"]: tag["value"] for tag in said["tags"]}
+    told = {"name": said["name"], "version": said["version"], "description": said["description"] or None}
+    if tags.pop(IS_PROMPT, "").lower() == "true":
+        template = tags.pop(version_verbs.PROMPT_TEXT, None)
+        tags.pop(_PROMPT_TYPE, None)
+        return {**told, "template": template, "tags": tags}
     return {
-        "name": said["name"],
-        "version": said["version"],
+        **told,
         "source": said["source"],
         "run_id": said["run_id"] or None,
         "tags": {tag["key"]: tag["value"] for tag in said["tags"]},
-        "description": said["description"] or None,
     }
 
 

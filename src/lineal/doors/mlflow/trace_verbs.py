@@ -10,7 +10,7 @@ from starlette.responses import Response
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
 from lineal.doors.mlflow import experiments, limits, otlp, trace_search, traces
-from lineal.doors.mlflow.errors import MlflowError, invalid
+from lineal.doors.mlflow.errors import INVALID, MlflowError, invalid
 from lineal.doors.mlflow.wire import (
     BOOL,
     OBJECT,
@@ -41,12 +41,15 @@ async def _export(desk: Desk, request: Request) -> Response:
         said = otlp.from_protobuf(body)
     else:
         raise MlflowError("BAD_REQUEST", f"Content-Type must be {_PROTOBUF} or {_JSON}, not {kind[:100]!r}")
-    experiment = experiments.number_of(request.headers.get("x-mlflow-experiment-id", ""))
+    given = traces.by_trace(said)
+    if (named := request.headers.get("x-mlflow-experiment-id")) is None:
+        raise MlflowError(INVALID, "The header x-mlflow-experiment-id is missing", status=422)
+    experiment = experiments.number_of(named)
     run_id = request.headers.get("x-mlflow-run-id", "")
     if run_id:
         limits.run_id(run_id)
     await desk.write(
-        lambda scope: traces.add_spans(scope, experiment, run_id, said),
+        lambda scope: traces.add_spans(scope, experiment, run_id, given),
         request.state.caller,
         action="mlflow v1/traces",
         body=encode({"experiment_id": experiment, "sha256": sha256(body), "bytes": len(body)}),
@@ -114,7 +117,6 @@ async def _file(desk: Desk, request: Request) -> Response:
     content = encode({"spans": await desk.read(found, request.state.caller)})
     headers = {
         "Content-Disposition": "attachment; filename=traces.json",
-        "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "sandbox; default-src 'none'",
     }
     return Response(content, headers=headers, media_type="application/octet-stream")

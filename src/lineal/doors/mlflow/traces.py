@@ -13,7 +13,7 @@ import msgspec
 
 from lineal.core.errors import LinealError
 from lineal.doors.mlflow import experiments, limits, models
-from lineal.doors.mlflow.errors import invalid, missing
+from lineal.doors.mlflow.errors import INVALID, MlflowError, invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.otlp import plain
 from lineal.doors.mlflow.wire import Message
@@ -188,19 +188,26 @@ def start(scope: Scope, message: Message) -> Message:
     return {"trace": {"trace_info": shown(put(scope, id, number, body))}}
 
 
-def add_spans(scope: Scope, experiment: int, run_id: str, request: dict[str, Any]) -> int:
-    """Keep the spans of an export request, and what can be worked out of their traces; how many there were."""
-    experiments.need_active(experiments.get(scope, experiment))
-    by_trace: dict[str, list[dict[str, Any]]] = {}
+def by_trace(request: dict[str, Any]) -> dict[str, list[dict[str, Any]]]:
+    """The spans of an export request by the id of their trace. Raises MlflowError: there are none, or one has no id."""
+    found: dict[str, list[dict[str, Any]]] = {}
     for group in request.get("resource_spans", []):
         for scoped in group.get("scope_spans", []):
             for span in scoped.get("spans", []):
                 _check_span(span)
-                by_trace.setdefault(f"tr-{span['trace_id']}", []).append(span)
-    count = sum(map(len, by_trace.values()))
-    if not 0 < count <= MOST_SPANS:
-        raise invalid(f"Invalid OpenTelemetry format: {count} spans, between 1 and {MOST_SPANS} are wanted")
-    for id, found in sorted(by_trace.items()):
+                found.setdefault(f"tr-{span['trace_id']}", []).append(span)
+    count = sum(map(len, found.values()))
+    if not count:
+        raise invalid("Invalid OpenTelemetry format - no spans found")
+    if count > MOST_SPANS:
+        raise invalid(f"Invalid OpenTelemetry format: {count} spans, at most {MOST_SPANS} are taken at once")
+    return found
+
+
+def add_spans(scope: Scope, experiment: int, run_id: str, given: dict[str, list[dict[str, Any]]]) -> None:
+    """Keep spans, and what can be worked out of their traces."""
+    experiments.need_active(experiments.get(scope, experiment))
+    for id, found in sorted(given.items()):
         for span in found:
             _keep_span(scope, id, span)
         known = look(scope, id)
@@ -208,12 +215,14 @@ def add_spans(scope: Scope, experiment: int, run_id: str, request: dict[str, Any
         if run_id:
             body.metadata.setdefault(RUN, run_id)
         put(scope, id, known.experiment if known else experiment, body)
-    return count
 
 
 def _check_span(span: dict[str, Any]) -> None:
     if len(span.get("trace_id", "")) != 32 or len(span.get("span_id", "")) != 16:
-        raise invalid("Invalid OpenTelemetry format: a span has no trace id of 16 bytes or no id of 8")
+        said = (
+            "Cannot convert OpenTelemetry span to MLflow span: it has no trace id of 16 bytes or no id of 8"
+        )
+        raise MlflowError(INVALID, said, status=422)
 
 
 def _keep_span(scope: Scope, id: str, span: dict[str, Any]) -> None:

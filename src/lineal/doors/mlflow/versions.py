@@ -184,7 +184,7 @@ def place(scope: Scope, name: str, version: str, path: str) -> Place:
     root = paths.root_of(uri)
     if root is None:
         raise missing(f"The files of {known.name} version {known.number} are not kept by this server")
-    return paths.place_of(f"{root}/{path}")
+    return paths.place_of(f"{root}/{path}" if root else path)
 
 
 # ---- writing -------------------------------------------------------------------------------------------------------------

@@ -256,7 +256,7 @@ async def _test(desk: Desk, request: Request) -> Response:
     message = checked(await received(request), {**_ID, "event": Field(OBJECT)})
     known = await desk.read(lambda scope: _find(scope, message["webhook_id"]), request.state.caller)
     entity, action = _event(message["event"]) if message.get("event") else known.body.events[0]
-    payload = {"name": "example_model", "version": "1", "key": "example_key", "value": "example_value"}
+    payload = _example(entity, action)
     result: Message
     try:
         loop = asyncio.get_running_loop()
@@ -272,6 +272,25 @@ async def _test(desk: Desk, request: Request) -> Response:
         said = error.message if isinstance(error, LinealError) else f"{type(error).__name__}: {error}"
         result = {"success": False, "error_message": f"Failed to test webhook: {said}"}
     return replied({"result": result})
+
+
+def _example(entity: str, action: str) -> Message:
+    """What a delivery of an event could carry; programs test themselves with just these words of MLflow's."""
+    kind = "prompt" if entity.startswith("PROMPT") else "model"
+    said: Message = {"name": f"example_{kind}"}
+    versioned = "VERSION" in entity or entity == "PROMPT_ALIAS"
+    if versioned and not (entity.endswith("ALIAS") and action == "DELETED"):
+        said["version"] = "1"
+    if entity.endswith("_TAG"):
+        return {**said, "key": "example_key", **({"value": "example_value"} if action == "SET" else {})}
+    if entity.endswith("_ALIAS"):
+        return {**said, "alias": "example_alias"}
+    if entity == "MODEL_VERSION":
+        said |= {"source": "models:/123", "run_id": "abcd1234abcd5678"}
+    if entity == "PROMPT_VERSION":
+        said["template"] = "Hello {{name}}!"
+    what = entity.replace("_", " ").lower()
+    return {**said, "tags": {"example_key": "example_value"}, "description": f"An example {what}"}
 
 
 # ---- what they need ------------------------------------------------------------------------------------------------------
