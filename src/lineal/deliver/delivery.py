@@ -213,6 +213,18 @@ class Drain:
             found.extend(self._pulse(story))
         if found:
             self._ingest([_facts_batch(found)])
+        for story in self._mine():
+            self._metric_logs(story, final=False)
+
+    def _metric_logs(self, story: Story, *, final: bool) -> None:
+        """Metrics out of the files that the run writes."""
+        batches = story.logs.batches(story.tracker.written(), story.keys, self._log_positions, final=final)
+        if batches:
+            self._ingest(batches)
+
+    def _log_positions(self, sources: list[str]) -> dict[str, int]:
+        request = PositionsRequest(door="deliver", sources=sources)
+        return dict(self.client.call("positions", request).positions)
 
     def _pulse(self, story: Story) -> list[ev.Event]:
         """That a run which has nothing to say lives, now and then: a server gives up what it hears nothing of."""
@@ -273,6 +285,7 @@ class Drain:
             found = story.tracker.inputs()
             found.extend(_config_parameters(story))
             found.extend(story.tracker.outputs(None if lost else end.at, began_at))
+            self._metric_logs(story, final=True)
             found.extend(story.closing_facets(end.at))
             found.append(end)
             self._ingest([_facts_batch(found)])

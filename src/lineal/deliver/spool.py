@@ -74,6 +74,7 @@ class Spool:
                 self.accesses.append((item.at, self._joined(self._focus or self.run), item))
             elif isinstance(item, Key):
                 self._keys[item.id] = text(item.name)
+                self._story_of(self._focus or self.run).keys.add(text(item.name))
             elif isinstance(item, Record):
                 events.extend(self._record(item))
         if told:

@@ -14,6 +14,7 @@ from lineal.capture import noise
 from lineal.core import events as ev
 from lineal.deliver import processes, reported
 from lineal.deliver.fingerprint import Fingerprints
+from lineal.deliver.metric_logs import MetricLogs
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.tracker import Tracker
 from lineal.journal import frames
@@ -43,6 +44,8 @@ class Story:
         self.notes: dict[str, None] = {}
         self.modules: set[str] = set()
         self.sources: set[str] = set()
+        self.keys: set[str] = set()  # of metrics that its processes told
+        self.logs = MetricLogs(run)
         self.layers: dict[str, Any] = {}
         self.natives: dict[str, dict[str, Any]] = {}  # as `processes`, of those that are seen from below only
         self._quiet = noise.Quiet(project.root, (project.dir + "/", _OURS))
@@ -334,6 +337,7 @@ class Story:
             found.append(self._facet("lineal.imports/1", {"modules": sorted(self.modules)}, at))
         if self.sources:
             found.append(self._facet("lineal.sources/1", {"files": self._source_digests()}, at))
+        found.extend(self.logs.facet(lambda path: artifact_name(self.project, path)[1], at))
         for path in self.tracker.missing:
             self.notes[f"declared as an output, but not there at the end: {text(os.fsdecode(path))}"] = None
         if self.notes:

@@ -382,6 +382,12 @@ class Tracker:
         found.extend(self._remotes.events("write"))
         return found
 
+    def written(self) -> list[bytes]:
+        """The files that the run has written until now, and that it has not removed again."""
+        return [
+            path for path, place in self._places.items() if place.written is not None and not place.directory
+        ]
+
     def so_far(self, interval_s: float) -> list[ev.Event]:
         """What the running program has written and seems to be done with, and, every `interval_s`, what it still writes."""
         now = time.time_ns() // 1000

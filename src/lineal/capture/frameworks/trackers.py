@@ -18,7 +18,9 @@ _logging = seam.Depth()
 def wandb(module: ModuleType) -> None:
     """After `wandb.sdk.wandb_run`: `Run.log`, and the configuration as it is when a run ends."""
     seam.before(module.Run, "log", _logged, depth=_logging)
-    seam.before(module.Run, "finish", _wandb_config)
+    # Also a `with` block, and a run that is never finished but ends with the program.
+    for name in ("finish", "_finish", "_atexit_cleanup"):
+        seam.before(module.Run, name, _wandb_config)
 
 
 def _logged(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
