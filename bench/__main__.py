@@ -80,20 +80,24 @@ def main() -> int:
         name for name in sorted(p.stem for p in FOLDER.glob("bench_*.py")) if not wanted or name[6:] in wanted
     ]
     text = HEAD.format(cores=os.cpu_count(), memory=memory(), day=time.strftime("%Y-%m-%d"))
+    results = FOLDER / "RESULTS.md"
+    _, mark, long_forms = results.read_text().partition(SOAK) if results.exists() else ("", "", "")
+    behind = f"\n{mark}{long_forms}" if mark else ""
     failed = []
     for name in names:
         print(f"running {name} ...", file=sys.stderr, flush=True)
+        begun = time.monotonic()
         done = subprocess.run(
             [sys.executable, "-m", f"bench.{name}"], cwd=FOLDER.parent, stdout=subprocess.PIPE, text=True
         )
         print(done.stdout, flush=True)
+        print(f"{name} took {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
         text += done.stdout.rstrip() + "\n\n"
         if done.returncode:
             failed.append(name)
-    if not wanted:
-        results = FOLDER / "RESULTS.md"
-        _, mark, long_forms = results.read_text().partition(SOAK) if results.exists() else ("", "", "")
-        results.write_text(text.rstrip() + "\n" + (f"\n{mark}{long_forms}" if mark else ""))
+            text += f"{name} ended with an error: not all of it was measured.\n\n"
+        if not wanted:  # after each, so that an end in the middle loses nothing
+            results.write_text(text.rstrip() + "\n" + behind)
     if failed:
         print(f"these ended with an error: {', '.join(failed)}", file=sys.stderr)
     return 1 if failed else 0

@@ -10,12 +10,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import apsw
 import numpy as np
 
-from bench.figures import Figure, report
+from bench.figures import Figure, report_parts
 from bench.graph import generate
 from lineal.core import events as ev
 from lineal.core.model import Attribute, Edge, EdgeKind
@@ -403,10 +404,13 @@ def searching(folder: Path, count: int = 100_000) -> list[Figure]:
     return figures
 
 
-def main() -> None:
-    figures: list[Figure] = []
-    wanted = sys.argv[1:]
-    for measure in (
+def in_folder(measure: Callable[[Path], list[Figure]]) -> list[Figure]:
+    with tempfile.TemporaryDirectory(prefix="lineal-bench-") as name:
+        return measure(Path(name))
+
+
+def main() -> int:
+    measures = (
         ingest_points,
         ingest_journal,
         ingest_edges,
@@ -414,13 +418,13 @@ def main() -> None:
         million_points,
         million_edges,
         searching,
-    ):
-        if wanted and measure.__name__ not in wanted:
-            continue
-        with tempfile.TemporaryDirectory(prefix="lineal-bench-") as name:
-            figures += measure(Path(name))
-    report("store", figures)
+    )
+    wanted = sys.argv[1:]
+    return report_parts(
+        "store",
+        [(m.__name__, partial(in_folder, m)) for m in measures if not wanted or m.__name__ in wanted],
+    )
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

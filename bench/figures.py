@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import platform
+import sys
+import time
+import traceback
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 
@@ -30,7 +34,36 @@ class Figure:
 
 def report(name: str, figures: list[Figure]) -> None:
     """Print the table of one benchmark."""
-    print(f"## {name}\n\n| what | measured | must reach | measured / limit |\n|---|---|---|---|")
+    _head(name)
     for figure in figures:
         print(figure.row())
+    _foot()
+
+
+def report_parts(name: str, parts: Sequence[tuple[str, Callable[[], list[Figure]]]]) -> int:
+    """Print the table of a benchmark part by part, as they are measured: one that fails costs the others nothing.
+
+    What a program should exit with: 1 when a part failed.
+    """
+    _head(name)
+    failed = 0
+    for title, part in parts:
+        begun = time.monotonic()
+        try:
+            for figure in part():
+                print(figure.row(), flush=True)
+        except Exception as error:
+            traceback.print_exc()
+            print(f"| {title} | **failed**: {type(error).__name__}, {str(error)[:200]!r} | | |", flush=True)
+            failed = 1
+        print(f"    {title}: {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
+    _foot()
+    return failed
+
+
+def _head(name: str) -> None:
+    print(f"## {name}\n\n| what | measured | must reach | measured / limit |\n|---|---|---|---|", flush=True)
+
+
+def _foot() -> None:
     print(f"\nPython {platform.python_version()}, {platform.machine()}\n", flush=True)

@@ -45,7 +45,7 @@ GOALS = {
         "peers",
         "frameworks",
     ],
-    "bench": ["venv", "runtime", "lineal", "dev", "example", "peers"],
+    "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers"],
 }
 SAYS = {
     "venv": "virtual environment .venv",

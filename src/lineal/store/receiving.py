@@ -17,7 +17,7 @@ _FOLDER = "incoming"
 class Receiver:
     """Takes bytes for a store. What was not `keep`t is gone when it is closed, or when the process ends.
 
-    Use as a context manager, from one thread at a time.
+    Use as a context manager, from one thread at a time (but see `settle`).
     """
 
     def __init__(self, blobs: Blobs) -> None:
@@ -38,6 +38,13 @@ class Receiver:
                 written = os.write(self._file, left)
                 left = left[written:]
         self._size += len(piece)
+
+    def settle(self) -> None:
+        """Bring what was written until now to the disk, while another thread may write on: so that little is left to wait
+        for when it is kept. Raises Unavailable: that failed."""
+        if self._blobs.folder:
+            with self._blobs.errors():
+                os.fdatasync(self._file)
 
     @property
     def digest(self) -> str:

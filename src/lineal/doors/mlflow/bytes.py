@@ -13,7 +13,8 @@ from lineal.service.threads import Threads
 from lineal.store.blobs import Blobs
 from lineal.store.receiving import Receiver
 
-_BATCH = 4 << 20  # bytes gathered before a thread writes and hashes them
+_BATCH = 1 << 20  # bytes gathered before a thread writes and hashes them
+_SETTLE = 32 << 20  # bytes written before the disk is asked to catch up
 _END = object()
 threads = Threads(8, "artifacts")
 _T = TypeVar("_T")
@@ -35,25 +36,38 @@ async def in_thread(function: Callable[..., _T], *arguments: Any) -> _T:
 async def receive(request: Request, blobs: Blobs) -> tuple[str, int]:
     """Keep the body of a request, piece by piece; its digest and size in bytes.
 
-    While one batch is written down the next one arrives. A body that ends in the middle leaves nothing.
+    While one batch is written down the next one arrives, and what was written before is brought to the disk. A body that
+    ends in the middle leaves nothing.
     """
     with await in_thread(Receiver, blobs) as receiver:
         pieces: list[bytes] = []
-        gathered = 0
-        writing: asyncio.Future[None] | None = None
+        gathered = unsettled = 0
+        writing, settling = _nothing(), _nothing()
         try:
             async for piece in request.stream():
                 pieces.append(piece)
                 gathered += len(piece)
                 if gathered >= _BATCH:
-                    if writing is not None:
-                        await writing
+                    await writing
+                    unsettled += gathered
+                    if unsettled >= _SETTLE and settling.done():
+                        await settling
+                        settling = asyncio.ensure_future(in_thread(receiver.settle))
+                        unsettled = 0
                     writing = asyncio.ensure_future(in_thread(_write, receiver, pieces))
                     pieces, gathered = [], 0
         finally:
-            if writing is not None:
-                await writing
+            # Whatever happened: the receiver is closed when no thread uses it any more.
+            await asyncio.wait([writing, settling])
+        await writing
+        await settling
         return await in_thread(_finish, receiver, pieces)
+
+
+def _nothing() -> asyncio.Future[None]:
+    done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    done.set_result(None)
+    return done
 
 
 def _write(receiver: Receiver, pieces: list[bytes]) -> None:
