@@ -21,7 +21,15 @@ LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 
 EMPTY = "import time; print(time.time_ns())\n"
 WRITES = "import time; open('made.txt', 'w').write('x' * 99); print(time.time_ns())\n"
-LOOP = "import time\nt = time.perf_counter()\nx = 0\nfor i in range(30_000_000):\n    x += i * i\nprint(time.perf_counter() - t)\n"
+# Processor time is what tells whether anything runs beside the loop; the wall clock of a shared machine does not.
+LOOP = """
+import time
+t = time.process_time()
+x = 0
+for i in range(20_000_000):
+    x += i * i
+print(time.process_time() - t)
+"""
 OPENS = """
 import os, time
 t = time.perf_counter()
@@ -103,7 +111,7 @@ def main() -> None:
         after = median(t - o for t, o in zip(totals, ours, strict=True))
         version = median(seconds(folder, "version") for _ in range(9))
         show = median(seconds(folder, "show", "made.txt") for _ in range(9))
-        loop = pairs(folder, LOOP, LOOP, 7)
+        loop = pairs(folder, LOOP, LOOP, 11)
         forest = pairs(folder, FOREST, FOREST, 7)
     report(
         "run",
@@ -120,7 +128,12 @@ def main() -> None:
             Figure("`lineal version`", version, "s", 0.15),
             Figure("`lineal show`", show, "s", 0.3),
             Figure("random forest trained, against bare", median(forest[0]) / median(forest[1]), "x", 1.05),
-            Figure("CPU loop, against bare", median(loop[0]) / median(loop[1]), "x", 1.02),
+            Figure(
+                "CPU loop, processor time of all its threads, against bare",
+                median(loop[0]) / median(loop[1]),
+                "x",
+                1.02,
+            ),
         ],
     )
 

@@ -12,17 +12,25 @@ import time
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import apsw
 import numpy as np
 
+from bench import servers
 from bench.figures import Figure, report_parts
 from bench.graph import generate
 from lineal.core import events as ev
 from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.service import ingest, operations
 from lineal.store.base import Order, Term
+from lineal.store.bulk import insert
 from lineal.store.open import Store, open_store
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from bench.graph import Ints
 
 BATCH = 1000
 BATCHES = 100
@@ -294,19 +302,62 @@ def million_points(folder: Path) -> list[Figure]:
 
 
 def million_edges(folder: Path) -> list[Figure]:
+    """Edges on SQLite."""
+    path = str(folder / "graph.db")
+    return edges_in(path, lambda: os.path.getsize(path), "", limits=True)
+
+
+def million_edges_postgres(folder: Path) -> list[Figure]:
+    """The same on PostgreSQL, without limits."""
+    if servers.postgres() is None:
+        return []
+    with servers.schema() as url:
+        return edges_in(url, lambda: servers.postgres_size(url, full=False), "PostgreSQL: ", limits=False)
+
+
+def edges_in(place: str, size: Callable[[], int], name: str, *, limits: bool) -> list[Figure]:
+    """A graph written, and walked from many places and from its hub."""
     src, dst, runs, vertices = generate(EDGES)
-    path = folder / "graph.db"
-    store = open_store(str(path))
     is_run = np.zeros(vertices, bool)
     is_run[runs] = True
-    with store.write() as tx:
-        for begin in range(0, vertices, 100_000):
-            part = is_run[begin : begin + 100_000].tolist()
-            rows = [{"id": begin + i + 1, "kind": 1 if run else 2} for i, run in enumerate(part)]
-            tx.many("INSERT INTO node (id, kind) VALUES (:id, :kind)", rows)
-    empty, start = os.path.getsize(path), time.perf_counter()
-    order = np.argsort(np.maximum(src, dst), kind="stable")  # as the edges would have arrived
+    store = open_store(place)
+    add_vertices(store, is_run)
+    empty, spent = size(), add_graph(store, src, dst, is_run)
+    store.close()
+    taken = (size() - empty) / len(src)
+    store = open_store(place)
+    up, sizes, cuts = walks(store, vertices)
+    with store.read() as tx:
+        start = time.perf_counter()
+        _, cut = store.edges.downstream(tx, 1, depth=10_000, budget=20_000)
+        hub = time.perf_counter() - start
+        assert cut
+    store.close()
+    among = f"{name}upstream trace among {len(src):,} edges"
+    return [
+        Figure(f"{name}edges written, {len(src):,} in all", len(src) / spent, "edges/s"),
+        Figure(f"{name}bytes per edge on disk", taken, "bytes"),
+        Figure(f"{name}edges of an upstream closure, median", statistics.median(sizes), "edges"),
+        Figure(f"{among}, median", up[len(up) // 2] * 1e3, "ms", 1 if limits else None),
+        Figure(f"{among}, p99", up[len(up) * 99 // 100] * 1e3, "ms", 10 if limits else None),
+        Figure(f"{name}of {WALKS:,} of these, cut at 20,000 vertices", cuts, "walks"),
+        Figure(f"{name}downstream of the hub, cut at 20,000 vertices", hub * 1e3, "ms"),
+    ]
+
+
+def add_vertices(store: Store, is_run: NDArray[np.bool_]) -> None:
+    for begin in range(0, len(is_run), 100_000):
+        part = is_run[begin : begin + 100_000].tolist()
+        rows = [(begin + i + 1, 1 if run else 2) for i, run in enumerate(part)]
+        with store.write() as tx:
+            insert(tx, "node", (("id", "bigint"), ("kind", "smallint")), rows)
+
+
+def add_graph(store: Store, src: Ints, dst: Ints, is_run: NDArray[np.bool_]) -> float:
+    """Add edges in the order in which they would have arrived; the seconds that the store took."""
+    order = np.argsort(np.maximum(src, dst), kind="stable")
     src, dst = src[order], dst[order]
+    spent, told = 0.0, time.monotonic()
     for first in range(0, len(src), 10_000):
         some = slice(first, first + 10_000)
         edges = [
@@ -319,11 +370,18 @@ def million_edges(folder: Path) -> list[Figure]:
             )
             for s, d in zip(src[some].tolist(), dst[some].tolist(), strict=True)
         ]
+        start = time.perf_counter()
         with store.write() as tx:
             store.edges.add_edges(tx, edges, recorded_at=first)
-    built = time.perf_counter() - start
-    store.close()
-    store = open_store(str(path))
+        spent += time.perf_counter() - start
+        if time.monotonic() - told > 20:
+            told = time.monotonic()
+            print(f"    {first:,} of {len(src):,} edges written", file=sys.stderr, flush=True)
+    return spent
+
+
+def walks(store: Store, vertices: int) -> tuple[list[float], list[int], int]:
+    """Seconds of walks upstream from anywhere, sorted; how many edges each found; how many were cut."""
     dice = random.Random(9)
     up, sizes, cuts = [], [], 0
     for _ in range(WALKS):
@@ -334,21 +392,7 @@ def million_edges(folder: Path) -> list[Figure]:
             up.append(time.perf_counter() - start)
         sizes.append(len(found))
         cuts += cut
-    with store.read() as tx:
-        start = time.perf_counter()
-        found, cut = store.edges.downstream(tx, 1, depth=10_000, budget=20_000)
-        hub = time.perf_counter() - start
-        assert cut
-    up.sort()
-    return [
-        Figure(f"edges written, {len(src):,} in all", len(src) / built, "edges/s"),
-        Figure("bytes per edge on disk", (os.path.getsize(path) - empty) / len(src), "bytes"),
-        Figure("edges of an upstream closure, median", statistics.median(sizes), "edges"),
-        Figure(f"upstream trace among {len(src):,} edges, median", up[len(up) // 2] * 1e3, "ms", 1),
-        Figure(f"upstream trace among {len(src):,} edges, p99", up[len(up) * 99 // 100] * 1e3, "ms", 10),
-        Figure(f"of {WALKS:,} of these, cut at 20,000 vertices", cuts, "walks"),
-        Figure("downstream of the hub, cut at 20,000 vertices", hub * 1e3, "ms"),
-    ]
+    return sorted(up), sizes, cuts
 
 
 def searching(folder: Path, count: int = 100_000) -> list[Figure]:
@@ -420,10 +464,8 @@ def main() -> int:
         searching,
     )
     wanted = sys.argv[1:]
-    return report_parts(
-        "store",
-        [(m.__name__, partial(in_folder, m)) for m in measures if not wanted or m.__name__ in wanted],
-    )
+    chosen = [m for m in (*measures, million_edges_postgres) if m.__name__ in wanted] if wanted else measures
+    return report_parts("store", [(m.__name__, partial(in_folder, m)) for m in chosen])
 
 
 if __name__ == "__main__":

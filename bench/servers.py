@@ -61,9 +61,7 @@ def lineal(folder: Path, store: str = "") -> Iterator[Server]:
     port = 17070 + os.getpid() % 1000
     command = [LINEAL, "server", "--port", str(port), *(["--store", store] if store else [])]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAL")}
-    size = (
-        (lambda: _postgres_size(store)) if store else lambda: _sqlite_size(folder / ".lineal" / "lineal.db")
-    )
+    size = (lambda: postgres_size(store)) if store else lambda: _sqlite_size(folder / ".lineal" / "lineal.db")
     with _running("lineal server", command, folder, environment, port, size) as server:
         yield server
 
@@ -82,7 +80,7 @@ def mlflow(folder: Path, store: str = "") -> Iterator[Server]:
     command += ["--workers", "1", "--backend-store-uri", database]
     command += ["--artifacts-destination", str(folder / "files")]
     settings = {"MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    size = (lambda: _postgres_size(store)) if store else lambda: _sqlite_size(folder / "mlflow.db")
+    size = (lambda: postgres_size(store)) if store else lambda: _sqlite_size(folder / "mlflow.db")
     environment = {**os.environ, **settings}
     with _running("mlflow server", command, folder, environment, port, size) as server:
         yield server
@@ -180,12 +178,13 @@ def _sqlite_size(path: Path) -> int:
     return int((pages - free) * size)
 
 
-def _postgres_size(url: str) -> int:
-    """Bytes of tables with their indexes, without what updates left behind: VACUUM FULL takes that away first."""
+def postgres_size(url: str, *, full: bool = True) -> int:
+    """Bytes of tables with their indexes. full: without what updates left behind, which VACUUM FULL takes away first."""
     import psycopg
 
     with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("VACUUM FULL")
+        if full:
+            connection.execute("VACUUM FULL")
         found = connection.execute(
             "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace "
             "WHERE n.nspname = current_schema() AND c.relkind = 'r'"

@@ -4,6 +4,7 @@ are EXISTS."""
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,7 @@ from lineal.store.terms import Probe, compile_term
 
 _MOST = 1_000_000  # things in one answer
 _MOST_TERMS = 500
+_COLUMN = re.compile(r"[ro]\.\w+")  # an ordering key that an index holds
 _DEEPEST = 50  # conditions within conditions
 _MOST_NODES = 300_000  # of one Among
 
@@ -89,12 +91,18 @@ class Search:
         if wanted is None:
             return []
         wanted.conditions.extend(_standing(include_deleted, only_deleted, as_of))
-        driver = _rarest(tx, wanted, limit + offset, self._patience)
+        driver, count = _rarest(tx, wanted, limit + offset, self._patience)
         found: list[int] = []
         for phase in stretches:
-            lacking = any(probe.field == phase.lacking is not None for probe in wanted.probes)
-            if len(found) < limit + offset and not lacking:
-                found += _run_phase(tx, phase, ties, wanted, driver, orders[0], limit + offset - len(found))
+            left = limit + offset - len(found)
+            if left <= 0 or any(probe.field == phase.lacking is not None for probe in wanted.probes):
+                continue
+            part: list[int] = []
+            if driver is not None and (near := _nearest(tx, phase, orders[0], left, count)):
+                part = _run_phase(tx, near, ties, wanted, None, orders[0], left)
+            if len(part) < left:
+                part = _run_phase(tx, phase, ties, wanted, driver, orders[0], left)
+            found += part
         return found[offset:]
 
     def search_versions(
@@ -116,7 +124,7 @@ class Search:
         if wanted is None:
             return []
         wanted.conditions.extend(_standing(include_deleted, False, as_of))
-        driver = _rarest(tx, wanted, limit + offset, self._patience)
+        driver, _ = _rarest(tx, wanted, limit + offset, self._patience)
         keys, values = version_terms.order_keys(tx, order)
         where, tables = list(wanted.conditions), "version r"
         for number, probe in enumerate(wanted.probes):
@@ -243,13 +251,12 @@ def _selective(part: Condition) -> bool:
     return (isinstance(part, Term) and part.op in {"=", "IN"}) or isinstance(part, Among)
 
 
-def _rarest(tx: Tx, wanted: _Wanted, limit: int, patience: int) -> Probe | None:
-    """The term that fewest vertices fulfil, when they are so few that looking at each is cheaper than walking along the
-    ordering key until `limit` runs are found; else None."""
+def _rarest(tx: Tx, wanted: _Wanted, limit: int, patience: int) -> tuple[Probe | None, int]:
+    """The term that fewest vertices fulfil, and how many those are, when they are so few that looking at each is cheaper than
+    walking along the ordering key until `limit` runs are found, should it lead past all that are wanted; else None."""
     if not patience or not any(probe.indexed for probe in wanted.probes):
-        return None
-    vertices = tx.value("SELECT max(id) FROM node") or 0
-    most = 1000 + patience * math.isqrt(limit * vertices)
+        return None, 0
+    most = 1000 + patience * math.isqrt(limit * _vertices(tx))
     rarest: Probe | None = None
     for probe in wanted.probes:
         if probe.indexed and not probe.negated:
@@ -258,7 +265,29 @@ def _rarest(tx: Tx, wanted: _Wanted, limit: int, patience: int) -> Probe | None:
             count = tx.value(f"SELECT count(*) FROM ({rows}) counted", most=most + 1, **values)
             if count <= most:
                 rarest, most = probe, count
-    return rarest
+    return rarest, most
+
+
+def _nearest(tx: Tx, phase: Phase, order: Order, limit: int, count: int) -> Phase | None:
+    """The beginning of a stretch, where a walk along the ordering key will find `limit` of `count` vertices if they are
+    spread evenly, at half the cost of looking at each of them; None where it will not, or no column is the key."""
+    if 2 * limit * _vertices(tx) > count * count or not _COLUMN.fullmatch(phase.order):
+        return None
+    bound = tx.value(
+        f"SELECT {phase.order} FROM {phase.source or 'run r'}{' WHERE ' + phase.where if phase.where else ''} "
+        f"ORDER BY {phase.order} {'DESC' if order.descending else 'ASC'} LIMIT 1 OFFSET :within",
+        within=count // 2,
+        **phase.values,
+    )
+    if bound is None:
+        return None
+    test = f"{phase.order} {'>=' if order.descending else '<='} :bound"
+    where = f"{phase.where} AND {test}" if phase.where else test
+    return phase._replace(where=where, values={**phase.values, "bound": bound})
+
+
+def _vertices(tx: Tx) -> int:
+    return int(tx.value("SELECT max(id) FROM node") or 0)
 
 
 def _run_phase(
