@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -71,3 +72,37 @@ def test_a_part_of_the_bytes_is_read_alone(blobs: Blobs) -> None:
     assert b"".join(blobs.stream(digest, start=10, end=20)) == CONTENT[10:20]
     assert b"".join(blobs.stream(digest, start=299_990)) == CONTENT[-10:]
     assert b"".join(blobs.stream(digest, end=5)) == CONTENT[:5]
+
+
+def test_bytes_are_brought_to_the_disk_while_more_of_them_arrive(blobs: Blobs) -> None:
+    with Receiver(blobs) as receiver, ThreadPoolExecutor(1) as other:
+        settled = []
+        for start in range(0, len(CONTENT), 50_000):
+            receiver.write(CONTENT[start : start + 50_000])
+            settled.append(other.submit(receiver.settle))
+        assert receiver.keep() == (DIGEST, 300_000)
+        assert [done.result() for done in settled] == [None] * 6
+    assert blobs.get(DIGEST) == CONTENT
+
+
+def test_bytes_that_cannot_be_brought_to_the_disk_are_told(tmp_path: Path) -> None:
+    with Receiver(Blobs(str(tmp_path))) as receiver:
+        receiver.write(CONTENT)
+        reader, writer = os.pipe()
+        os.close(reader)
+        os.dup2(writer, receiver._file)  # a pipe cannot be synced
+        os.close(writer)
+        with pytest.raises(Unavailable, match="cannot be reached"):
+            receiver.settle()
+
+
+def test_a_large_object_is_read_in_pieces_that_are_small(tmp_path: Path) -> None:
+    blobs, content = Blobs(str(tmp_path)), os.urandom((2 << 20) + 7)
+    digest = blobs.put(content)
+    pieces = list(blobs.stream(digest))
+    assert b"".join(pieces) == content
+    assert max(map(len, pieces)) <= 1 << 20
+    assert (
+        b"".join(blobs.stream(digest, start=1 << 20, end=(2 << 20) + 1)) == content[1 << 20 : (2 << 20) + 1]
+    )
+    assert b"".join(blobs.stream(digest, start=(2 << 20) + 6)) == content[-1:]
