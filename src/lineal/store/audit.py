@@ -10,12 +10,14 @@ import msgspec
 from lineal.core import merkle
 from lineal.core.errors import NotFound
 from lineal.store.base import Tx
+from lineal.store.bulk import insert
 from lineal.store.text import keep
 from lineal.store.words import add_words, find_word
 
 _LOCK = 0x4C494E4C4C454146  # advisory lock of PostgreSQL: leaves are numbered in the order of their commits
 _PACK_ABOVE = 512  # bytes; what is shorter hardly shrinks
 _PAGE = 10_000
+_LEAF = (("sequence", "bigint"), ("entry", "bytea"), ("body", "bytea"), ("hash", "bytea"))
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):
@@ -118,12 +120,10 @@ class Audit:
                 order="sorted",
             )
             hashed = merkle.leaf_hash(entry)
-            rows.append({"sequence": size + 1, "entry": entry, "body": leaf.body, "hash": hashed})
+            rows.append((size + 1, entry, leaf.body, hashed))
             frontier = merkle.append(frontier, size, hashed)
             size += 1
-        tx.many(
-            "INSERT INTO leaf (sequence, entry, body, hash) VALUES (:sequence, :entry, :body, :hash)", rows
-        )
+        insert(tx, "leaf", _LEAF, rows, conflict="")
         tx.run(
             "INSERT INTO tree (id, size, frontier) VALUES (1, :size, :frontier) "
             "ON CONFLICT (id) DO UPDATE SET size = excluded.size, frontier = excluded.frontier",
