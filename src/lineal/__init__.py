@@ -29,7 +29,18 @@ if TYPE_CHECKING:
         trace,
         undeploy,
     )
-    from lineal.sdk.questions import joins, models, same, split, versions
+    from lineal.sdk.questions import (
+        common,
+        impact,
+        inherited,
+        joins,
+        models,
+        path,
+        same,
+        split,
+        versions,
+        why,
+    )
     from lineal.sdk.run import NoRun, Run, current, log, param, run, save, tag, use
     from lineal.sdk.step import step
 
@@ -51,7 +62,18 @@ _WHERE = {
         ),
         *("sync", "trace", "undeploy"),
     ),
-    "lineal.sdk.questions": ("joins", "models", "same", "split", "versions"),
+    "lineal.sdk.questions": (
+        "common",
+        "impact",
+        "inherited",
+        "joins",
+        "models",
+        "path",
+        "same",
+        "split",
+        "versions",
+        "why",
+    ),
     "lineal.sdk.run": ("NoRun", "Run", "current", "log", "param", "run", "save", "tag", "use"),
     "lineal.sdk.step": ("step",),
 }
@@ -66,17 +88,21 @@ __all__ = [
     "Unavailable",
     "alias",
     "aliases",
+    "common",
     "current",
     "delete",
     "deploy",
     "diff",
     "fsck",
     "health",
+    "impact",
+    "inherited",
     "joins",
     "log",
     "metric",
     "models",
     "param",
+    "path",
     "register",
     "run",
     "runs",
@@ -91,6 +117,7 @@ __all__ = [
     "undeploy",
     "use",
     "versions",
+    "why",
 ]
 
 

@@ -1,13 +1,140 @@
-"""Answers to questions about the graph as lines: joins."""
+"""Answers to questions about the graph as lines: ways, impact, common ancestors, differences, tags, joins."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.console import RenderableType
 from rich.text import Text
 
-from lineal.render.page import Page, clean, styled
+from lineal.render.page import Page, clean, count, styled
+from lineal.render.table import columns
+from lineal.render.tree import describe
 from lineal.service.meeting import Join, Joined
+from lineal.service.questions import (
+    Affected,
+    CommonReply,
+    ImpactReply,
+    InheritedReply,
+    PathReply,
+    WhyReply,
+)
+
+
+def ways(reply: PathReply, page: Page) -> Iterator[Text]:
+    """Each way from its source on."""
+    nodes = {node.id: node for node in reply.nodes}
+    edges = {(edge.src, edge.dst): edge for edge in reply.edges}
+    if not reply.paths:
+        yield styled(("no way leads from one to the other", "yellow"))
+    for number, way in enumerate(reply.paths):
+        if number:
+            yield Text("")
+        for place, node in enumerate(way):
+            line = describe(nodes[node], page, {})
+            edge = edges.get((way[place - 1], node)) if place else None
+            if edge is not None and edge.evidence != "observed":
+                line.append(
+                    f"  {clean(edge.evidence)}{': ' + clean(edge.rule) if edge.rule else ''}", "yellow"
+                )
+            yield from page.hang("" if not place else f"  {page.signs.down} ", "    ", line)
+    if reply.cut:
+        yield styled((clean(reply.cut_reason), "bold yellow"))
+
+
+def impact(reply: ImpactReply, page: Page) -> Iterator[RenderableType]:
+    """How much depends on it, what is live, and the nearest."""
+    total = f"{reply.total:,}" if reply.exact else f"more than {reply.total:,}"
+    kinds = ", ".join(f"{number:,} {clean(kind)}" for kind, number in reply.counts.items())
+    yield styled((f"{total} depend on {clean(reply.ref)}", "bold"), (f"  {kinds}" if kinds else "", "dim"))
+    if reply.live:
+        yield styled(("live now: ", "bold red"), ", ".join(clean(item.label) for item in reply.live))
+    if reply.owners:
+        whose = ", ".join(f"{clean(owner)} ({number})" for owner, number in reply.owners.items())
+        yield from page.hang("", "  ", styled(("owners: ", "dim"), whose))
+    if reply.affected:
+        yield Text("")
+        heads = ["STEPS", "WHAT", "KIND", "NAMES", "STATE", "OWNER"]
+        yield from columns(heads, [_cells(item) for item in reply.affected], page, right={"STEPS"})
+    if reply.cut:
+        yield Text("")
+        yield styled((clean(reply.cut_reason), "bold yellow"))
+
+
+def _cells(item: Affected) -> list[Text]:
+    what = clean(item.label if item.type == "run" else item.ref)
+    return [
+        Text(str(item.distance)),
+        Text(what, "cyan" if item.type == "run" else "bold"),
+        Text(clean(item.kind)),
+        Text(" ".join(clean(name) for name in item.names), "green"),
+        Text(clean(item.state)),
+        Text(clean(item.owner)),
+    ]
+
+
+def common(reply: CommonReply, page: Page) -> Iterator[RenderableType]:
+    """What both were made from."""
+    if not reply.common:
+        yield Text("nothing that is recorded went into both")
+        return
+    rows = [
+        [
+            Text("nearest" if item.nearest else "", "green"),
+            describe(item.node, page, {}),
+            Text(str(item.distance_a)),
+            Text(str(item.distance_b)),
+        ]
+        for item in reply.common
+    ]
+    yield from columns(
+        ["", "WHAT", "STEPS TO A", "STEPS TO B"], rows, page, right={"STEPS TO A", "STEPS TO B"}
+    )
+    if reply.cut:
+        yield styled(("an ancestry was too large to look at whole", "bold yellow"))
+
+
+def why(reply: WhyReply, page: Page) -> Iterator[RenderableType]:
+    """What differs, where it began first."""
+    if not reply.differences:
+        yield Text("both were made from the same")
+    words = {"changed": "differs", "only_a": "only in A", "only_b": "only in B"}
+    rows = [
+        [
+            Text("began here" if item.cause else "", "bold yellow"),
+            Text(clean(item.name), "cyan" if item.type == "run" else "bold"),
+            Text(words[item.status]),
+            Text(_some(item.a), "dim"),
+            Text(_some(item.b), "dim"),
+        ]
+        for item in reply.differences
+    ]
+    if rows:
+        yield from columns(["", "WHAT", "", "A", "B"], rows, page)
+    yield styled((f"{count(reply.same, 'artifact or job', 'artifacts and jobs')} the same", "dim"))
+    if reply.cut:
+        yield styled(("an ancestry was too large to look at whole", "bold yellow"))
+
+
+def _some(refs: list[str]) -> str:
+    shown = ", ".join(clean(ref[:16] if ref.startswith("run:") else ref) for ref in refs[:3])
+    return f"{shown} and {len(refs) - 3} more" if len(refs) > 3 else shown
+
+
+def inherited(reply: InheritedReply, page: Page) -> Iterator[Text]:
+    """Each tag with the way that carries it."""
+    if not reply.tags:
+        yield Text("no tag reaches it")
+    for tag in reply.tags:
+        yield styled(
+            (f"{clean(tag.key)}={clean(tag.value)}", "bold green"), (f"  from {clean(tag.source)}", "")
+        )
+        way = f" {page.signs.down} ".join(
+            clean(step[:16] if step.startswith("run:") else step) for step in tag.path
+        )
+        yield from page.hang("  ", "    ", styled((way, "dim")))
+    if reply.cut:
+        yield styled(("the ancestry was too large to look at whole", "bold yellow"))
 
 
 def joins(reply: Joined, page: Page) -> Iterator[Text]:

@@ -2,15 +2,28 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
 
 from lineal.sdk.query import reading, writing
 
 if TYPE_CHECKING:
     from lineal.sdk.found import Versions
     from lineal.service.meeting import Joined
+    from lineal.service.questions import CommonReply, ImpactReply, InheritedReply, PathReply, WhyReply
 
-__all__ = ["joins", "models", "same", "split", "versions"]
+__all__ = [
+    "common",
+    "impact",
+    "inherited",
+    "joins",
+    "models",
+    "path",
+    "same",
+    "split",
+    "versions",
+    "why",
+]
 
 
 def versions(where: str = "", *, sort: str = "", limit: int = 100, project: str | None = None) -> Versions:
@@ -70,3 +83,69 @@ def joins(ref: str, *, history: bool = False, project: str | None = None) -> Joi
     with reading(project) as client:
         found: Joined = client.call("joins", JoinsRequest(ref=reference(client, ref), history=history))
         return found
+
+
+def path(a: str, b: str, *, most: int = 5, project: str | None = None, **narrow: Any) -> PathReply:
+    """The shortest ways by which a came to be in b, or b in a; `paths` is empty when there is none.
+
+    narrow: `as_of`, `valid_at`, `since` (a datetime or what `--as-of` takes), `evidence`, `kinds` (lists), `namespace`, `tag`,
+    `governing`; so in every question here.
+    """
+    reply: PathReply = _pair("path", "PathRequest", a, b, project, {**narrow, "most": most})
+    return reply
+
+
+def impact(ref: str, *, limit: int = 100, project: str | None = None, **narrow: Any) -> ImpactReply:
+    """What depends on something: how much of which kind, what is live, the nearest `limit` with their owners."""
+    reply: ImpactReply = _one("impact", "ImpactRequest", ref, project, {**narrow, "limit": limit})
+    return reply
+
+
+def common(a: str, b: str, *, project: str | None = None, **narrow: Any) -> CommonReply:
+    """What both were made from, the nearest first."""
+    reply: CommonReply = _pair("common", "PairRequest", a, b, project, narrow)
+    return reply
+
+
+def why(a: str, b: str, *, project: str | None = None, **narrow: Any) -> WhyReply:
+    """How the ancestries of two things differ; what is marked as `cause` is where the difference began."""
+    reply: WhyReply = _pair("why", "PairRequest", a, b, project, narrow)
+    return reply
+
+
+def inherited(ref: str, *, project: str | None = None, **narrow: Any) -> InheritedReply:
+    """Which tags reach something from what it was made from, each with the way that carries it."""
+    reply: InheritedReply = _one("inherited", "InheritedRequest", ref, project, narrow)
+    return reply
+
+
+def _one(name: str, request: str, ref: str, project: str | None, fields: dict[str, Any]) -> Any:
+    from lineal.sdk.session import reference
+    from lineal.service import questions
+
+    with reading(project) as client:
+        made = getattr(questions, request)(ref=reference(client, ref), **_narrowed(fields))
+        return client.call(name, made)
+
+
+def _pair(name: str, request: str, a: str, b: str, project: str | None, fields: dict[str, Any]) -> Any:
+    from lineal.sdk.session import reference
+    from lineal.service import questions
+
+    with reading(project) as client:
+        made = getattr(questions, request)(
+            a=reference(client, a), b=reference(client, b), **_narrowed(fields)
+        )
+        return client.call(name, made)
+
+
+def _narrowed(fields: dict[str, Any]) -> dict[str, Any]:
+    """Times as microseconds; everything else as it is."""
+    from lineal.sdk import times
+
+    found = dict(fields)
+    for name in ("as_of", "valid_at", "since"):
+        if (moment := found.get(name)) is not None:
+            text = moment.isoformat() if isinstance(moment, datetime) else str(moment)
+            found[name] = times.parse(text, times.now())
+    return found

@@ -8,6 +8,7 @@ from lineal.core.errors import Invalid
 from lineal.core.events import Level
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
+from lineal.core.paths import distances
 from lineal.service import references
 from lineal.service.meeting import Join, joins_around
 from lineal.service.operations import Scope, operation
@@ -15,13 +16,14 @@ from lineal.service.registry import DEPLOYMENT
 
 BUDGET = 20_000  # vertices; a recursive walk of so many stays below about 0.1 s in SQLite
 DEPTH = 1000
-_GOVERNS = ("environment", "code")
+GOVERNS = ("environment", "code")
 
 
 class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
     """direction: `up` (ancestry), `down` (impact). depth: hops, one hop is one edge, so dataset -> run -> model is 2.
 
-    as_of: as it was recorded by then (microseconds UTC); None: now. governing: also code and environment versions.
+    as_of: as it was recorded by then (microseconds UTC); None: now. valid_at: only what had happened by then. evidence: only
+    edges known so. governing: also code and environment versions.
     """
 
     ref: str
@@ -30,6 +32,8 @@ class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
     as_of: int | None = None
     budget: int = BUDGET
     governing: bool = False
+    valid_at: int | None = None
+    evidence: list[str] = []
 
 
 class GraphNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -113,7 +117,11 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
     walk = store.edges.upstream if request.direction == "up" else store.edges.downstream
     edges, cut = walk(tx, root, depth=request.depth, budget=request.budget, as_of=request.as_of)
     if not request.governing:
-        edges = [edge for edge in edges if not (edge.kind == EdgeKind.USED and edge.role in _GOVERNS)]
+        edges = [edge for edge in edges if not (edge.kind == EdgeKind.USED and edge.role in GOVERNS)]
+    if request.valid_at is not None or request.evidence:
+        edges = [edge for edge in edges if _passes(edge, request)]
+        reached = distances(root, edges, up=request.direction == "up")
+        edges = [edge for edge in edges if edge.src in reached and edge.dst in reached]
     beyond = _beyond(scope, root, edges, request)
     also: list[Edge] = []
     loops: list[Edge] = []
@@ -144,8 +152,14 @@ def _beyond(scope: Scope, root: int, edges: list[Edge], request: TraceRequest) -
     return {
         edge.dst if up else edge.src
         for edge in ask(scope.tx, sorted(outermost), as_of=request.as_of)
-        if request.governing or not (edge.kind == EdgeKind.USED and edge.role in _GOVERNS)
+        if (request.governing or not (edge.kind == EdgeKind.USED and edge.role in GOVERNS))
+        and _passes(edge, request)
     }
+
+
+def _passes(edge: Edge, request: TraceRequest) -> bool:
+    known = not request.evidence or str(edge.evidence) in request.evidence
+    return known and (request.valid_at is None or edge.at <= request.valid_at)
 
 
 def _cut_reason(request: TraceRequest, *, cut: bool, beyond: int) -> str:
@@ -202,7 +216,7 @@ def graph_nodes(
             and node in reached
             and node not in made
             and node not in beyond
-            and version.kind not in _GOVERNS
+            and version.kind not in GOVERNS
         )
         nodes.append(
             _version_node(

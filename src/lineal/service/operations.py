@@ -32,6 +32,7 @@ _MODULES = (
     "scene",
     "versions",
     "meeting",
+    "questions",
     "compare",
     "health",
     "registry",
