@@ -45,6 +45,8 @@ class Watch:
                 await self.look()
             except LinealError as error:
                 self._log.tell("runs could not be watched", level="warning", error=error.message)
+            except Exception as error:  # noqa: BLE001 - it is told, and the watch goes on
+                self._log.failed(error)
 
     async def look(self) -> None:
         """Look once, and record what follows from it."""
