@@ -447,6 +447,8 @@ def test_09_one_missing_object_is_named_and_stops_nobody(own: Asking) -> None:
         if p.is_file() and p.read_bytes() == b"gone" * 50
     ]
     lost.unlink()
+    named = own.serving.get(f"{API}/fsck?bytes=true").json["problems"]
+    assert any(f"{lost.parent.name}{lost.name}" in problem for problem in named), named
     assert own.fetch(run["artifact_uri"], "gone").status == 404
     assert own.fetch(run["artifact_uri"], "here").body == b"here" * 50
     assert own.serving.get(f"{API}/runs").status == 200

@@ -35,6 +35,21 @@ def fsck(scope: Scope, request: FsckRequest) -> FsckReply:
         problems = problems or [f"store: {error.message}"]
     if request.bytes and scope.blobs is not None:
         broken, count = scope.blobs.check()
-        problems += [f"bytes: {line}" for line in broken]
+        problems += [f"bytes: {line}" for line in [*broken, *_missing(scope)]]
         counts["kept objects"] = count
     return FsckReply(problems=problems, checked=counts)
+
+
+def _missing(scope: Scope) -> list[str]:
+    """One sentence for each file whose bytes should be kept and are not."""
+    assert scope.blobs is not None
+    try:
+        named = scope.store.files.list_named(scope.tx)
+    except Unavailable:  # the store's own check has told
+        return []
+    kept = {digest for digest, _ in scope.blobs.list()} if named else set()
+    return [
+        f"{digest} is not kept, which the file {path!r} needs: fetch it from a copy, or write the file again"
+        for digest, path in sorted(named.items())
+        if digest not in kept
+    ]

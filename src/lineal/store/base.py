@@ -449,6 +449,9 @@ class FileStore(Protocol):
     ) -> list[File]: ...
     def remove_file(self, tx: Tx, node: int, path: str, *, at: int) -> bool: ...  # whether there was one
     def list_kept(self, tx: Tx, digests: Sequence[str]) -> set[str]: ...  # those that a living file names
+    def list_named(
+        self, tx: Tx
+    ) -> dict[str, str]: ...  # every digest that a living file names, and such a file's path
 
 
 class TokenStore(Protocol):

@@ -103,6 +103,11 @@ class Files:
         )
         return bool(ended)
 
+    def list_named(self, tx: Tx) -> dict[str, str]:
+        """Every digest that a living file names, with the path of one such file."""
+        rows = tx.rows(f"SELECT digest, min(path) FROM file WHERE {STANDS} GROUP BY digest")
+        return {digest: give(path) for digest, path in rows}
+
     def list_kept(self, tx: Tx, digests: Sequence[str]) -> set[str]:
         """Those of the digests that some living file names."""
         if not digests:
