@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 from tests.e2e.cli import LINEAL, environment
 
-_START_S = 20
+_START_S = 60
 
 
 def begun(folder: Path) -> Path:
