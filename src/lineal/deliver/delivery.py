@@ -16,6 +16,7 @@ from lineal.deliver import code, configs, environment, processes
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import only_one, store_lock
 from lineal.deliver.portions import portions
+from lineal.deliver.profiles import Profiles
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.spool import Spool, tell
 from lineal.deliver.story import Story, actor_of, encode
@@ -57,7 +58,7 @@ class Drain:
         self._only = only
         self._progress = progress
         self._fingerprints = Fingerprints(project, self._hashed)
-        self._schemas = Schemas()
+        self._schemas = Schemas(Profiles(os.path.join(project.dir, "profiles")))
         self._stories: dict[str, Story] = {}
         self._spools: dict[str, Spool] = {}
         self._closed: set[str] = set()

@@ -6,6 +6,7 @@ import msgspec
 
 from lineal.deliver.columns import readable, schema_of
 from lineal.deliver.fingerprint import Fingerprint
+from lineal.deliver.profiles import Profiles
 
 MOST_FILES = (
     64  # data files of one delivery whose columns are read: a folder of thousands is data, not tables
@@ -15,7 +16,8 @@ MOST_FILES = (
 class Schemas:
     """Reads each content's columns once. `known`: digests whose schema the record holds already."""
 
-    def __init__(self) -> None:
+    def __init__(self, profiles: Profiles | None = None) -> None:
+        self._profiles = profiles
         self._read: dict[str, msgspec.Raw | None] = {}
         self.known: set[str] = set()
 
@@ -30,3 +32,7 @@ class Schemas:
             found = schema_of(path)
             self._read[digest] = msgspec.Raw(msgspec.json.encode(found)) if found else None
         return self._read[digest]
+
+    def profile(self, path: bytes, content: Fingerprint) -> msgspec.Raw | None:
+        """The facet `lineal.profile/1` of the content that the path holds now; None when it is no table."""
+        return self._profiles.of(path, content) if self._profiles is not None else None

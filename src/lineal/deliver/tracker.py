@@ -557,12 +557,11 @@ class Tracker:
         facets: dict[str, msgspec.Raw] = {}
         if place.model:
             facets["lineal.model/1"] = msgspec.Raw(msgspec.json.encode(place.model))
-        if (
-            content.sha256
-            and self._still_there(path, content)
-            and (schema := self._schemas.of(path, content))
-        ):
-            facets["lineal.schema/1"] = schema
+        if content.sha256 and self._still_there(path, content):
+            if schema := self._schemas.of(path, content):
+                facets["lineal.schema/1"] = schema
+            if profile := self._schemas.profile(path, content):
+                facets["lineal.profile/1"] = profile
         if content.changed:
             facets["lineal.file/1"] = msgspec.Raw(b'{"changed":true}')
         if content.sha256:

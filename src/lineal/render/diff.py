@@ -9,6 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from lineal.core.diff import Change
+from lineal.core.drift import ColumnDrift
 from lineal.render.page import Page, clean, count, digest, run_ref, short, styled, value
 from lineal.service.compare import DiffReply, InputChange, MetricChange, RunChange, Side, UpstreamChange
 
@@ -163,13 +164,20 @@ def _input(change: InputChange, page: Page, most: int) -> Iterator[Text]:
 
 
 def _inside(change: InputChange, page: Page, most: int) -> Iterator[Text]:
+    drift = {column.name: column for column in change.drift}
     for column in change.columns[: most or None]:
         line = styled("  column ", (short(column.key, 80), "bold"), "  ")
         if column.a == column.b and column.a is not None:
             line.append(f"other values ({clean(str(column.a))})")
+            line.append_text(_drift(drift.pop(column.key, None), page))
         else:
             line.append_text(_from_to(column.a, column.b, page))
         yield line
+    for left in [] if change.columns else list(drift.values())[: most or None]:
+        line = styled("  column ", (short(left.name, 80), "bold"), f"  other values ({clean(left.type_b)})")
+        yield line.append_text(_drift(left, page))
+    if change.drift_unknown and not change.drift:
+        yield styled((f"  distribution not compared: {clean(change.drift_unknown)}", "dim"))
     if most and len(change.columns) > most:
         yield styled((f"  {page.signs.more} and {len(change.columns) - most:,} more columns (--all)", "dim"))
     if change.columns_same:
@@ -182,6 +190,32 @@ def _inside(change: InputChange, page: Page, most: int) -> Iterator[Text]:
         yield styled((f"  {page.signs.more} and {len(change.files) - most:,} more files (--all)", "dim"))
     if change.columns_unknown and not change.columns and not change.files:
         yield styled((f"  {clean(change.columns_unknown)}", "dim"))
+
+
+def _drift(drift: ColumnDrift | None, page: Page) -> Text:
+    """How a column's values moved: its measures, whether they say drift, nulls and bounds that changed."""
+    text = Text()
+    if drift is None:
+        return text
+    if drift.psi is not None:
+        measures = [("PSI", drift.psi), ("JS", drift.js), ("KS", drift.ks)]
+        told = ", ".join(f"{name} {figure:.3f}" for name, figure in measures if figure is not None)
+        text.append(
+            f"  {'drifted' if drift.drifted else 'no drift'}: ", "bold yellow" if drift.drifted else "dim"
+        )
+        text.append(f"{told} (of {clean(drift.basis)})", "" if drift.drifted else "dim")
+    arrow = page.signs.down
+    if drift.nulls_a is not None and drift.nulls_b is not None and drift.nulls_a != drift.nulls_b:
+        text.append(f"  nulls {drift.nulls_a:.1%} {arrow} {drift.nulls_b:.1%}")
+    if drift.bounds_a != drift.bounds_b and drift.bounds_a and drift.bounds_b:
+        ends = [" to ".join(value(end, 24) for end in bounds) for bounds in (drift.bounds_a, drift.bounds_b)]
+        text.append(f"  {ends[0]} {arrow} {ends[1]}")
+    for word, values in (("new", drift.new), ("gone", drift.gone)):
+        if values:
+            text.append(f"  {word}: {', '.join(value(item, 24) for item in values)}")
+    if drift.withheld:
+        text.append(f"  values withheld ({clean(drift.withheld)})", "dim")
+    return text
 
 
 def _number(ref: str | None) -> str:

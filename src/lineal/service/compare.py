@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 
 from lineal.core.diff import Change, changes, flatten
+from lineal.core.drift import ColumnDrift, drifts
 from lineal.core.events import Level
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, VersionRecord
@@ -50,7 +51,8 @@ class InputChange(msgspec.Struct, frozen=True, kw_only=True):
     """A file or table that differs. status: changed, added (only b), removed (only a), unknown (a digest is not known).
 
     columns: which columns differ (a, b: their types; equal types mean other values); files: which members of a
-    directory differ; columns_unknown: why columns could not be compared.
+    directory differ; columns_unknown: why columns could not be compared. drift: how the values of a
+    column changed, by the two profiles; drift_unknown: why that cannot be told.
     """
 
     name: str
@@ -64,6 +66,8 @@ class InputChange(msgspec.Struct, frozen=True, kw_only=True):
     rows_b: int | None = None
     files: list[Change] = []
     columns_unknown: str = ""
+    drift: list[ColumnDrift] = []
+    drift_unknown: str = ""
 
 
 class RunChange(msgspec.Struct, frozen=True, kw_only=True):
@@ -309,6 +313,7 @@ def _input_change(
         )
     known = all(side[0].level in (Level.CONTENT, Level.NATIVE) for side in (left, right))
     schemas = [facet_of(scope, side[0].node, "lineal.schema/1") for side in (left, right)]
+    profiles = [facet_of(scope, side[0].node, "lineal.profile/1") for side in (left, right)]
     columns, columns_same = changes(_columns(schemas[0]), _columns(schemas[1]))
     members = [
         {member.path: member.digest for member in scope.store.artifacts.get_members(scope.tx, side[0].node)}
@@ -328,9 +333,11 @@ def _input_change(
         if all(schemas)
         else [],
         columns_same=columns_same if all(schemas) else 0,
-        rows_a=(schemas[0] or {}).get("rows"),
-        rows_b=(schemas[1] or {}).get("rows"),
+        rows_a=(schemas[0] or profiles[0] or {}).get("rows"),
+        rows_b=(schemas[1] or profiles[1] or {}).get("rows"),
         files=files[:_FILES],
+        drift=drifts(profiles[0] or {}, profiles[1] or {}),
+        drift_unknown=next((p["reason"] for p in profiles if p and p.get("reason")), ""),
         columns_unknown="" if all(schemas) or any(members) else _why_no_columns(version.name),
     )
 

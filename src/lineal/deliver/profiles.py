@@ -1,0 +1,174 @@
+"""Profiles of tables that a run reads or writes: the facet `lineal.profile/1`.
+
+A Parquet file's footer is read always; one pass by Polars follows where it is installed (`pip install 'lineal[data]'`), in a
+process of its own that is ended when it takes too long. What was profiled once is remembered by its digest, so that a
+sweep over one table pays once.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import msgspec
+
+from lineal.capture import redact
+from lineal.core.drift import withheld
+from lineal.deliver import parquet_footer
+from lineal.deliver.fingerprint import Fingerprint
+from lineal.deliver.kinds import extension
+
+FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv"}
+MOST_FILES = 64  # of one delivery: a folder of thousands is data, not tables
+LIMIT_S = 10.0  # seconds for one file
+KEPT = 500  # profiles remembered
+WANTED = "pip install 'lineal[data]'"
+
+
+def limit_s() -> float:
+    """Seconds that the pass over one table may take: LINEAL_PROFILE, else ten; 0: no pass at all."""
+    try:
+        return max(0.0, float(os.environ["LINEAL_PROFILE"]))
+    except (KeyError, ValueError):
+        return LIMIT_S
+
+
+class Profiles:
+    """Profiles each content once. folder: where they are remembered."""
+
+    def __init__(self, folder: str) -> None:
+        self._folder = folder
+        self._made: dict[str, msgspec.Raw | None] = {}
+
+    def of(self, path: bytes, content: Fingerprint) -> msgspec.Raw | None:
+        """The facet of the content that the path holds now; None when it is no table or cannot be read as one."""
+        digest, form = content.sha256, FORMATS.get(extension(path))
+        if digest is None or form is None or not content.size:
+            return None
+        if digest not in self._made:
+            if len(self._made) >= MOST_FILES:
+                return None
+            body = self._remembered(digest) or self._fresh(path, form, content.size, digest)
+            self._made[digest] = msgspec.Raw(body) if body else None
+        return self._made[digest]
+
+    def _fresh(self, path: bytes, form: str, size: int, digest: str) -> bytes | None:
+        found, lasting = profile_of(path, form, size)
+        if found is None:
+            return None
+        body = msgspec.json.encode(found)
+        if lasting:
+            self._remember(digest, body)
+        return body
+
+    def _remembered(self, digest: str) -> bytes | None:
+        try:
+            with open(os.path.join(self._folder, digest), "rb") as file:
+                body = file.read()
+            msgspec.json.decode(body)
+        except (OSError, msgspec.DecodeError):
+            return None
+        return body
+
+    def _remember(self, digest: str, body: bytes) -> None:
+        try:
+            os.makedirs(self._folder, exist_ok=True)
+            names = os.listdir(self._folder)
+            if len(names) >= KEPT:
+                for name in names[: KEPT // 2]:
+                    os.unlink(os.path.join(self._folder, name))
+            path = os.path.join(self._folder, digest)
+            with open(path + ".new", "wb") as file:
+                file.write(body)
+            os.replace(path + ".new", path)
+        except OSError:
+            pass  # made again the next time
+
+
+def profile_of(path: bytes, form: str, size: int) -> tuple[dict[str, Any] | None, bool]:
+    """(the profile, whether it would be the same the next time); None when nothing can be said of the file."""
+    found: dict[str, Any] = {"format": "csv" if form == "tsv" else form}
+    if form == "parquet":
+        try:
+            found |= {**parquet_footer.footer(path), "by": "parquet footer"}
+        except (parquet_footer.NotParquet, OSError):
+            return None, False
+    columns = {column["name"]: column for column in found.get("columns", [])}
+    passed, reason = _passed(path, form, size, found.get("rows"))
+    if passed is None:
+        if not columns:
+            return None, False
+        found["reason"] = reason
+    else:
+        for column in passed["columns"]:
+            known = columns.setdefault(column["name"], {})
+            exact = {key: known[key] for key in ("nulls", "min", "max", "nullable") if key in known}
+            known.update({**column, **exact})
+        by = [text for text in (found.get("by"), passed["by"]) if text]
+        rows = found.get("rows", passed["rows"])
+        found |= {
+            "rows": rows,
+            "rows_read": passed["rows_read"],
+            "sample": passed["sample"],
+            "by": ", ".join(by),
+        }
+    found["columns"] = [_discreet(column) for column in columns.values()]
+    found.pop("complete", None)
+    return found, passed is not None
+
+
+def _passed(path: bytes, form: str, size: int, rows: int | None) -> tuple[dict[str, Any] | None, str]:
+    """(what the pass by Polars found, why there is none)."""
+    allowed = limit_s()
+    if not allowed:
+        return None, "switched off by LINEAL_PROFILE=0"
+    if importlib.util.find_spec("polars") is None:
+        return None, f"only the footer was read; for more: {WANTED}"
+    request = {"path": os.fsdecode(path), "format": form, "size": size, "rows": rows}
+    environment = {
+        **os.environ,
+        "POLARS_MAX_THREADS": "1",
+        "PYTHONPATH": "",
+        "POLARS_ENGINE_AFFINITY": "streaming",
+    }
+    environment.pop("LINEAL_RUN", None)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "lineal.deliver.profile"],
+            input=json.dumps(request).encode("utf-8", "surrogateescape"),
+            capture_output=True,
+            env=environment,
+            timeout=allowed,
+            check=False,
+        )
+        if done.returncode == 0:
+            return json.loads(done.stdout), ""
+    except subprocess.TimeoutExpired:
+        return None, f"the pass over its rows took longer than {allowed:g} s (LINEAL_PROFILE)"
+    except (OSError, ValueError):
+        pass
+    return None, "its rows could not be read"
+
+
+def _discreet(column: dict[str, Any]) -> dict[str, Any]:
+    """The column without values, where its name or its values look like secrets or name somebody; else with each redacted."""
+    name = str(column["name"])
+    why = "secret" if str(redact.value(name, "x")).startswith("[REDACTED") else withheld(column)
+    if why:
+        kept = {
+            k: v
+            for k, v in column.items()
+            if k not in ("min", "max", "mean", "std", "edges", "counts", "top", "other")
+        }
+        return {**kept, "withheld": why}
+    clean = dict(column)
+    for key in ("min", "max"):
+        if isinstance(clean.get(key), str):
+            clean[key] = redact.text(clean[key])[0]
+    if "top" in clean:
+        clean["top"] = [[redact.text(v)[0] if isinstance(v, str) else v, n] for v, n in clean["top"]]
+    return clean
