@@ -18,7 +18,20 @@ from lineal.doors.mlflow.wire import Message, Verb, encode, replied, text
 from lineal.service.operations import Scope
 
 _WHOLE = 1 << 20  # bytes; a smaller file is sent in one piece
-_PLAIN = (".log", ".yaml", ".yml", ".cfg", ".ini", ".toml", ".md", ".csv", ".tsv", "MLmodel", "MLproject")
+_PLAIN = (
+    ".log",
+    ".yaml",
+    ".yml",
+    ".cfg",
+    ".ini",
+    ".toml",
+    ".md",
+    ".csv",
+    ".tsv",
+    "MLmodel",
+    "MLproject",
+    "mlproject",
+)
 _SAFE = {"Content-Security-Policy": "sandbox; default-src 'none'"}  # the guard says nosniff with every answer
 
 
