@@ -38,7 +38,7 @@ LONG = (
     (
         "servers killed 200 times",
         {},
-        [*_TESTS, "tests/server/test_life.py", "tests/server/test_promises.py"],
+        [*_TESTS, "-s", "tests/server/test_life.py", "tests/server/test_promises.py"],
     ),
     (
         "odd requests, many of them",

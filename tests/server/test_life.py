@@ -21,6 +21,8 @@ from tests.server.making import API, client, ingest, started
 from tests.server.serving import Serving
 from tests.server.writers import Writers
 
+SOAK = bool(os.environ.get("LINEAL_SOAK"))
+
 
 def start_refused(folder: Path, *words: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
@@ -189,15 +191,20 @@ def test_equal_requests_at_once_are_each_done_and_one_refusal_harms_no_neighbour
 # ---- killed --------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.timeout(600)
+@pytest.mark.timeout(7200 if SOAK else 600)
 def test_nothing_acknowledged_is_lost_and_nothing_is_there_twice_when_the_server_is_killed(
     project: Path, place: str
 ) -> None:
-    rounds = 200 if os.environ.get("LINEAL_SOAK") else 20
+    rounds = 200 if SOAK else 20
     server = Serving(project, store=place).start()
     writers = Writers(server)
     try:
         for turn in range(rounds):
+            if turn % 10 == 0:
+                print(
+                    f"killed {turn} of {rounds} times, {writers.acknowledged} changes acknowledged",
+                    flush=True,
+                )
             before, deadline = writers.acknowledged, time.monotonic() + 60
             while writers.acknowledged == before and time.monotonic() < deadline and not writers.broken:
                 time.sleep(0.002)

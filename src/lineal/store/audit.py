@@ -9,7 +9,7 @@ import msgspec
 
 from lineal.core import merkle
 from lineal.core.errors import NotFound
-from lineal.store.base import Tx
+from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.text import keep
 from lineal.store.words import add_words, find_word
@@ -17,6 +17,8 @@ from lineal.store.words import add_words, find_word
 _LOCK = 0x4C494E4C4C454146  # advisory lock of PostgreSQL: leaves are numbered in the order of their commits
 _PACK_ABOVE = 512  # bytes; what is shorter hardly shrinks
 _PAGE = 10_000
+_TREE = "SELECT size, frontier FROM tree WHERE id = 1"
+_HOLD = _TREE + " FOR UPDATE"  # waits for whoever holds it, and sees what they committed
 _LEAF = (("sequence", "bigint"), ("entry", "bytea"), ("body", "bytea"), ("hash", "bytea"))
 
 
@@ -102,9 +104,7 @@ class Audit:
 
     def add_leaves(self, tx: Tx, leaves: Sequence[Leaf]) -> int:
         """Append several to the log; the last one's sequence number. As `add_leaf`, in one go."""
-        if tx.engine == "postgres":
-            tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
-        size, frontier = _tree(tx)
+        size, frontier = _held_tree(tx)
         rows = []
         for leaf in leaves:
             entry = msgspec.json.encode(
@@ -184,11 +184,25 @@ def _broken(sequence: int, entry: bytes, body: bytes, leaf: bytes) -> str:
 
 
 def _tree(tx: Tx) -> tuple[int, merkle.Frontier]:
-    row = tx.row("SELECT size, frontier FROM tree WHERE id = 1")
+    return _grown(tx.row(_TREE))
+
+
+def _grown(row: Row | None) -> tuple[int, merkle.Frontier]:
     if row is None:
         return 0, merkle.EMPTY
     heads = bytes(row[1])
     return int(row[0]), tuple(heads[i : i + 32] for i in range(0, len(heads), 32))
+
+
+def _held_tree(tx: Tx) -> tuple[int, merkle.Frontier]:
+    """The tree as it was last committed; from here to the commit nobody else adds a leaf."""
+    if tx.engine == "sqlite":  # one writer at a time
+        return _tree(tx)
+    row = tx.row(_HOLD)
+    if row is None:  # the very first leaf: there is no row to hold yet
+        tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+        row = tx.row(_HOLD)
+    return _grown(row)
 
 
 def _digest(body: bytes) -> str:
