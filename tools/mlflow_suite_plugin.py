@@ -7,6 +7,7 @@ three functions; each is replaced by one that starts `lineal server` in an empty
 from __future__ import annotations
 
 import contextlib
+import functools
 import importlib
 import itertools
 import json
@@ -136,6 +137,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     dropped = [item for item in items if _FILE_STORE.search(item.nodeid)]
     config.hook.pytest_deselected(items=dropped)
     items[:] = [item for item in items if item not in dropped]
+    for module in {item.module for item in items if isinstance(item, pytest.Function)}:
+        if ready := getattr(
+            module, "wait_until_ready", None
+        ):  # a busy machine needs more than the suite's ten seconds
+            module.wait_until_ready = functools.partial(ready, max_attempts=120)
     for module in {item.module for item in items if isinstance(item, pytest.Function)} if LINEAL else ():
         if hasattr(module, "_run_mlflow_server"):
             module._run_mlflow_server = _serving
