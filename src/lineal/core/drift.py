@@ -84,26 +84,13 @@ def drifts(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ColumnDrift]:
     return [drift for drift in found if drift is not None]
 
 
+_FACTS = ("type", "nulls", "min", "max", "mean", "std", "edges", "counts", "top", "other", "distinct")
+
+
 def _drift(
     left: Mapping[str, Any], right: Mapping[str, Any], a: Mapping[str, Any], b: Mapping[str, Any]
 ) -> ColumnDrift | None:
-    same = all(
-        left.get(key) == right.get(key)
-        for key in (
-            "type",
-            "nulls",
-            "min",
-            "max",
-            "mean",
-            "std",
-            "edges",
-            "counts",
-            "top",
-            "other",
-            "distinct",
-        )
-    )
-    if same:
+    if all(left.get(fact) == right.get(fact) for fact in _FACTS):
         return None
     nulls = [_share(side.get("nulls"), whole) for side, whole in ((left, a), (right, b))]
     psi = js = ks = None
