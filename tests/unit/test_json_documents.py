@@ -17,6 +17,7 @@ from lineal.deliver.delivery import SyncReport
 from lineal.service import (
     check,
     compare,
+    facets,
     health,
     lineage,
     meeting,
@@ -44,6 +45,7 @@ PARTS = {
     "lineal common": [questions.CommonReply, questions.Common],
     "lineal why": [questions.WhyReply, questions.Difference],
     "lineal inherited": [questions.InheritedReply, questions.Inherited],
+    "lineal facet": [facets.FacetDefined, facets.FacetFaultOut],
     "lineal joins": [meeting.Joined, meeting.Join],
     "lineal diff": [
         compare.DiffReply, compare.Side, compare.RunChange, compare.InputChange, compare.MetricChange,

@@ -40,6 +40,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "register": ("registry", "Give a version a name."),
         "alias": ("registry", "Point an alias at a version; list aliases."),
         "tag": ("registry", "Set tags on a run or version."),
+        "facet": ("facets", "Say what facets look like; list those that do not."),
         "same": ("meeting", "Record that two are one and the same."),
         "split": ("meeting", "Take back that two are the same."),
         "joins": ("meeting", "Show why several reports are one thing."),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rich.console import RenderableType
 from rich.text import Text
@@ -10,6 +10,7 @@ from rich.text import Text
 from lineal.render.page import Page, clean, count, styled
 from lineal.render.table import columns
 from lineal.render.tree import describe
+from lineal.service.facets import FacetDefined, FacetFaultOut
 from lineal.service.meeting import Join, Joined
 from lineal.service.questions import (
     Affected,
@@ -147,6 +148,41 @@ def joins(reply: Joined, page: Page) -> Iterator[Text]:
         yield styled((clean(reply.members[0]), "bold"), " is joined with nothing")
     for join in reply.joins:
         yield from _join(join, page)
+
+
+def facets(listed: Sequence[FacetDefined], page: Page) -> Iterator[RenderableType]:
+    """Schemas, one per line, with how many facets break them."""
+    if not listed:
+        yield Text("no schemas")
+        return
+    rows = [
+        [
+            Text(f"{clean(facet.name)}/{facet.version}", "bold"),
+            Text(str(facet.revision)),
+            Text("refused" if facet.refuse else "flagged"),
+            Text(", ".join(clean(name) for name in list(facet.schema.get("properties", {}))[:8])),
+            Text(page.time(facet.recorded_at), "dim"),
+            Text(f"{facet.broken} of {facet.checked} there break it" if facet.checked else "", "yellow"),
+        ]
+        for facet in listed
+    ]
+    yield from columns(
+        ["FACET", "REVISION", "BROKEN ONES ARE", "FIELDS", "SINCE", ""], rows, page, right={"REVISION"}
+    )
+
+
+def faults(listed: Sequence[FacetFaultOut], page: Page) -> Iterator[Text]:
+    """Facets that break their schemas, and how."""
+    if not listed:
+        yield Text("every facet fits its schema")
+    for fault in listed:
+        head = styled(
+            (clean(fault.name), "bold"),
+            f" of {clean(fault.ref)}",
+            ("  refused" if fault.refused else "", "red"),
+        )
+        yield head
+        yield from page.hang("  ", "    ", styled((clean(fault.said), "yellow")))
 
 
 def _join(join: Join, page: Page) -> Iterator[Text]:

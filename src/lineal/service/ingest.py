@@ -13,7 +13,7 @@ from lineal.core.ids import sha256
 from lineal.core.lineage import Holder, same_bytes
 from lineal.core.meeting import joining
 from lineal.core.model import Attribute, Edge, EdgeKind
-from lineal.service import meeting
+from lineal.service import facets, meeting
 from lineal.service.folders import relate_folders
 from lineal.service.operations import Scope, operation
 
@@ -159,7 +159,8 @@ class _Applier:
             attributes.add_params(scope.tx, node, params, at=scope.at)
         for node, tags in self._tags.items():
             attributes.set_tags(scope.tx, node, tags, at=scope.at, actor=self._actor)
-        attributes.add_facets(scope.tx, self._facets, at=scope.at, batch=self._message)
+        admitted = facets.admit(scope, self._facets, self._message)
+        attributes.add_facets(scope.tx, admitted, at=scope.at, batch=self._message)
         if self._edges:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
         for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):

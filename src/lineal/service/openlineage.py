@@ -17,6 +17,7 @@ from lineal.core.events import ErrorInfo, State
 from lineal.core.ids import sha256
 from lineal.core.openlineage import DOOR, Seen, Told
 from lineal.core.openlineage_story import Outcome, Story
+from lineal.service import facets as facets_of
 from lineal.service import meeting
 from lineal.service.openlineage_graph import Teller, settle
 from lineal.service.openlineage_parents import open_circles
@@ -237,7 +238,11 @@ class _Telling:
                 body = msgspec.json.encode(said) if any(said.values()) else None
                 rows.append((self.nodes[run], tales.GAPS, body))
         self._scope.store.many.add_facets(
-            self._scope.tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at
+            self._scope.tx,
+            facets_of.admit(self._scope, rows, self._message),
+            fresh=self._fresh,
+            batch=self._message,
+            at=self._scope.at,
         )
 
 

@@ -18,7 +18,7 @@ from lineal.core.events import Evidence, Level
 from lineal.core.model import Edge, EdgeKind
 from lineal.core.openlineage import DOOR, Name, Seen
 from lineal.core.openlineage_story import DatasetStory, Outcome, Read, Story, Write
-from lineal.service import meeting
+from lineal.service import facets, meeting
 from lineal.service.operations import Scope
 from lineal.store.many import ManyVersion
 from lineal.store.moments import DatasetWrite
@@ -340,6 +340,7 @@ class _Settling:
                 newest.update(tales.stand(story.facets, seen.facets.items(), at))
             rows += [(node, name, bytes(raw)) for name, raw in newest.items()]
             stories[node] = _encode(story)
+        rows = facets.admit(self._scope, rows, self._message)
         store.many.add_facets(tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at)
         store.stories.put_stories(tx, stories)
 

@@ -33,6 +33,7 @@ _MODULES = (
     "versions",
     "meeting",
     "questions",
+    "facets",
     "compare",
     "health",
     "registry",

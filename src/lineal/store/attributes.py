@@ -46,7 +46,7 @@ class Attributes:
 
         Values are kept exactly, whatever their length. Raises Invalid: a text holds a lone surrogate.
         """
-        _set(tx, "params", node, params, at, "")
+        set_attributes(tx, "params", node, params, at, "")
 
     def get_params(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -56,7 +56,7 @@ class Attributes:
 
     def set_tags(self, tx: Tx, node: int, tags: Sequence[Attribute], *, at: int, actor: str = "") -> None:
         """Set tags of a run or version, as `add_params`."""
-        _set(tx, "tags", node, tags, at, actor)
+        set_attributes(tx, "tags", node, tags, at, actor)
 
     def get_tags(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -122,7 +122,8 @@ class Attributes:
         )
 
 
-def _set(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, actor: str) -> None:
+def set_attributes(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, actor: str) -> None:
+    """Set parameters, tags or fields of facets: the last value of a key stands, what it was before remains as history."""
     if not given:
         return
     fields = add_fields(tx, scope, {item.key for item in given})

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from lineal.store.audit import Leaf
+    from lineal.store.facet_schemas import FacetFault, FacetSchema
     from lineal.store.files import File
     from lineal.store.joins import Meeting
     from lineal.store.many import ManyRun, ManyState, ManyVersion
@@ -263,6 +264,23 @@ class JoinStore(Protocol):
     def get_decisions(
         self, tx: Tx, subjects: Sequence[str], *, as_of: int | None = None
     ) -> dict[str, tuple[str, str, str, int]]: ...  # choice, actor, reason, when
+
+
+class FacetSchemaStore(Protocol):
+    def put_schema(
+        self, tx: Tx, name: str, version: int, body: bytes, *, refused: bool, actor: str, at: int
+    ) -> FacetSchema: ...  # in place of an earlier form of that version
+    def list_schemas(self, tx: Tx, names: Sequence[str] | None = None) -> list[FacetSchema]: ...
+    def set_faults(
+        self, tx: Tx, node: int, name: str, said: str, *, refused: bool, batch: int, at: int
+    ) -> None: ...  # empty: there is none any more
+    def list_faults(
+        self, tx: Tx, nodes: Sequence[int] | None = None, *, limit: int = 1000
+    ) -> list[FacetFault]: ...
+    def list_holders(
+        self, tx: Tx, names: Sequence[str], *, after: int, limit: int
+    ) -> list[tuple[int, str, bytes]]: ...  # in order of the vertices
+    def set_fields(self, tx: Tx, node: int, name: str, fields: Mapping[str, str], *, at: int) -> None: ...
 
 
 class RegistryStore(Protocol):

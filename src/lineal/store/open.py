@@ -19,6 +19,7 @@ from lineal.store.base import (
     CorrectionStore,
     EdgeStore,
     Engine,
+    FacetSchemaStore,
     FileStore,
     GroupStore,
     JoinStore,
@@ -41,6 +42,7 @@ from lineal.store.check import check
 from lineal.store.corrections import Corrections
 from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
+from lineal.store.facet_schemas import FacetSchemas
 from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
@@ -75,6 +77,7 @@ class Store:
     edges: EdgeStore
     neighbours: NeighbourStore
     joins: JoinStore
+    facet_schemas: FacetSchemaStore
     registry: RegistryStore
     groups: GroupStore
     audit: AuditStore
@@ -139,6 +142,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         edges=Edges(),
         neighbours=Neighbours(),
         joins=Joins(),
+        facet_schemas=FacetSchemas(),
         registry=Registry(),
         groups=Groups(),
         audit=Audit(),

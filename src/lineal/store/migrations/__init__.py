@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006
+from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006, m0007
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0001.STATEMENTS,
@@ -11,4 +11,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0004.STATEMENTS,
     m0005.STATEMENTS,
     m0006.STATEMENTS,
+    m0007.STATEMENTS,
 )
