@@ -10,6 +10,7 @@ import pytest
 
 from lineal.cli.demo import Seeded
 from lineal.cli.store import About, Begun
+from lineal.core.conflicts import Claim, Conflict
 from lineal.core.diff import Change
 from lineal.core.events import ErrorInfo
 from lineal.core.health import Check
@@ -17,6 +18,7 @@ from lineal.deliver.delivery import SyncReport
 from lineal.service import (
     check,
     compare,
+    conflicts,
     facets,
     health,
     lineage,
@@ -45,6 +47,7 @@ PARTS = {
     "lineal common": [questions.CommonReply, questions.Common],
     "lineal why": [questions.WhyReply, questions.Difference],
     "lineal inherited": [questions.InheritedReply, questions.Inherited],
+    "lineal conflicts": [conflicts.ConflictsReply, Conflict, Claim, conflicts.Gap, conflicts.Resolved],
     "lineal facet": [facets.FacetDefined, facets.FacetFaultOut],
     "lineal joins": [meeting.Joined, meeting.Join],
     "lineal diff": [

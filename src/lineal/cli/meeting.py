@@ -1,4 +1,4 @@
-"""One thing or two: same, split, joins."""
+"""One thing or two, and what contradicts: same, split, joins, conflicts, resolve."""
 
 from __future__ import annotations
 
@@ -65,3 +65,43 @@ def joins_command(ref: str, history: bool, as_of: str | None, as_json: bool) -> 
         request = JoinsRequest(ref=session.reference(client, ref), history=history, as_of=by)
         reply = client.call("joins", request)
     desk.answer(as_json, reply, lambda page: questions.joins(reply, page))
+
+
+@click.command("conflicts")
+@click.argument("ref", type=REFERENCE, default="")
+@click.option("--resolved", is_flag=True, help="Also contradictions that were decided.")
+@desk.json_option
+def conflicts_command(ref: str, resolved: bool, as_json: bool) -> None:
+    """Show what contradicts in everything that REF was made from, and what nobody told; without REF, among what runs live.
+
+    Sources that claim different bytes, inputs or parents of one thing; a run made from two versions of one dataset; live models on
+    different versions of one component; features built by other code for training than for serving.
+    """
+    from lineal.render import questions
+    from lineal.service.conflicts import ConflictsRequest
+
+    with desk.reading() as client:
+        request = ConflictsRequest(ref=session.reference(client, ref) if ref else "", resolved=resolved)
+        reply = client.call("conflicts", request)
+    desk.answer(as_json, reply, lambda page: questions.conflicts(reply, page))
+
+
+@click.command("resolve")
+@click.argument("id")
+@click.argument("choice", default="")
+@click.option("--reason", default="", metavar="TEXT", help="Why; kept with the decision.")
+@click.option("--take-back", is_flag=True, help="Take the decision back.")
+@desk.json_option
+def resolve_command(id: str, choice: str, reason: str, take_back: bool, as_json: bool) -> None:
+    """Record a decision about the contradiction ID: which claim counts, or any word on how it was settled.
+
+    Both claims stay in the record. `lineal conflicts REF` prints the ids.
+    """
+    from lineal.render import questions
+    from lineal.service.conflicts import ResolveRequest
+
+    if bool(choice) == take_back:
+        raise click.UsageError("give a CHOICE, or --take-back")
+    with desk.writing() as client:
+        reply = client.call("resolve", ResolveRequest(id=id, choice=choice, reason=reason))
+    desk.answer(as_json, reply, lambda page: questions.resolved(reply, page))

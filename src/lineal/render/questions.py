@@ -7,9 +7,11 @@ from collections.abc import Iterator, Sequence
 from rich.console import RenderableType
 from rich.text import Text
 
+from lineal.core.conflicts import Conflict
 from lineal.render.page import Page, clean, count, styled
 from lineal.render.table import columns
 from lineal.render.tree import describe
+from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facets import FacetDefined, FacetFaultOut
 from lineal.service.meeting import Join, Joined
 from lineal.service.questions import (
@@ -183,6 +185,47 @@ def faults(listed: Sequence[FacetFaultOut], page: Page) -> Iterator[Text]:
         )
         yield head
         yield from page.hang("  ", "    ", styled((clean(fault.said), "yellow")))
+
+
+def conflicts(reply: ConflictsReply, page: Page) -> Iterator[Text]:
+    """What contradicts and what is missing."""
+    for conflict in reply.conflicts:
+        yield from contradiction(conflict, page)
+    for gap in reply.gaps:
+        yield from page.hang(
+            "",
+            "  ",
+            styled(
+                ("gap: ", "yellow"),
+                (clean(gap.subject), "bold"),
+                f"  {clean(gap.said)}",
+                (f"  {gap.kind}", "dim"),
+            ),
+        )
+    if not reply.conflicts and not reply.gaps:
+        yield Text("nothing contradicts, and nothing is missing")
+    if reply.cut:
+        yield styled(("the ancestry was too large to look at whole", "bold yellow"))
+
+
+def contradiction(conflict: Conflict, page: Page) -> Iterator[Text]:
+    """A contradiction with its claims and the id to resolve it by."""
+    head = styled(("conflict: ", "bold red"), (clean(conflict.subject), "bold"), f"  {clean(conflict.said)}")
+    yield from page.hang("", "  ", head)
+    for claim in conflict.claims:
+        yield from page.hang(
+            "  ", "    ", styled(clean(claim.value), (f"  by {clean(claim.by)}" if claim.by else "", "dim"))
+        )
+    yield from page.hang("  ", "    ", styled((clean(conflict.id), "dim")))
+    if conflict.choice:
+        said = f"decided: {clean(conflict.choice)} ({clean(conflict.actor)}) {clean(conflict.reason)}"
+        yield from page.hang("  ", "    ", styled((said.rstrip(), "green")))
+
+
+def resolved(reply: Resolved, page: Page) -> Iterator[Text]:
+    """The decision as it stands."""
+    said = f"decided: {clean(reply.choice)}" if reply.choice else "stands open again"
+    yield from page.hang("", "  ", styled((clean(reply.id), "bold"), f"  {said}"))
 
 
 def _join(join: Join, page: Page) -> Iterator[Text]:

@@ -179,6 +179,9 @@ def _closing(reply: TraceReply, folding: Folding, page: Page) -> Iterator[Text]:
         yield from page.hang("", "  ", styled((f"folded: {', '.join(folded)}", "dim")))
     if reply.loops:
         yield from page.hang("", "  ", styled((f"left out: {_loops(reply)}", "yellow")))
+    for conflict in reply.conflicts or []:
+        said = f"conflict: {clean(conflict.subject)}: {clean(conflict.said)} (lineal conflicts)"
+        yield from page.hang("", "  ", styled((said, "bold red")))
     if reply.cut:
         yield from page.hang(
             "", "  ", styled((f"cut: {clean(reply.cut_reason) or 'there is more'}", "bold yellow"))

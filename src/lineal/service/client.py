@@ -39,6 +39,8 @@ _WHERE = {
     "facet-define": "facets",
     "facets": "facets",
     "facet-faults": "facets",
+    "conflicts": "conflicts",
+    "resolve": "conflicts",
     "path": "questions",
     "impact": "questions",
     "common": "questions",

@@ -18,6 +18,7 @@ from lineal.service.folders import relate_folders
 from lineal.service.operations import Scope, operation
 
 SAME_BYTES = "same-bytes"
+CLAIMS = "lineal.claims/1"
 _DERIVING = 1000  # most holders of one digest that are compared; more are a hub that explains nothing
 
 
@@ -195,7 +196,7 @@ class _Applier:
     def _add_run(self, event: ev.RunStarted) -> int:
         scope = self._scope
         parent = self._run(event.parent, event.at) if event.parent else None
-        return scope.store.runs.add_run(
+        node = scope.store.runs.add_run(
             scope.tx,
             event.run,
             namespace=event.namespace,
@@ -207,6 +208,20 @@ class _Applier:
             started_at=event.at,
             recorded_at=scope.at,
         )
+        if parent is not None:
+            self._keep_claim(node, parent, event.parent or "")
+        return node
+
+    def _keep_claim(self, node: int, parent: int, run_id: str) -> None:
+        """The first parent stands; another that is claimed later is kept beside it, as a contradiction."""
+        scope = self._scope
+        if scope.store.runs.get_runs(scope.tx, [node])[node].parent == parent:
+            return
+        known = [f for f in scope.store.attributes.get_facets(scope.tx, node) if f.name == CLAIMS]
+        claims = msgspec.json.decode(known[0].body)["parents"] if known else []
+        if run_id not in [claim["run"] for claim in claims]:
+            claims.append({"run": run_id, "message": self._message})
+            self._facets.append((node, CLAIMS, msgspec.json.encode({"parents": claims})))
 
     def _started(self, event: ev.RunStarted) -> None:
         node = self._runs[event.run] = self._begun[event.run] = self._add_run(event)

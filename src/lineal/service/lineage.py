@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from lineal.core.conflicts import Conflict
 from lineal.core.errors import Invalid
 from lineal.core.events import Level
 from lineal.core.lineage import ancestry
@@ -16,6 +17,7 @@ from lineal.service.registry import DEPLOYMENT
 
 BUDGET = 20_000  # vertices; a recursive walk of so many stays below about 0.1 s in SQLite
 DEPTH = 1000
+_MOST_JUDGED = 5000  # edges of an ancestry that is looked through for contradictions on the way
 GOVERNS = ("environment", "code")
 
 
@@ -82,7 +84,8 @@ class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
     """The graph around `root`. also: producers that were not followed; loops: edges that contradict time.
 
     cut: whether depth or budget left something out; then `cut_reason` says which and how much is known. joins: why several
-    reports are one vertex of this answer.
+    reports are one vertex of this answer. conflicts: what contradicts in an ancestry (see `conflicts`); None where that was not
+    looked for: of an impact, or of more than 5,000 edges.
     """
 
     root: int
@@ -95,6 +98,7 @@ class TraceReply(msgspec.Struct, frozen=True, kw_only=True):
     cut_reason: str
     as_of: int | None
     joins: list[Join] = []
+    conflicts: list[Conflict] | None = None
 
 
 @operation(
@@ -116,6 +120,7 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
     store, tx = scope.store, scope.tx
     walk = store.edges.upstream if request.direction == "up" else store.edges.downstream
     edges, cut = walk(tx, root, depth=request.depth, budget=request.budget, as_of=request.as_of)
+    every = edges
     if not request.governing:
         edges = [edge for edge in edges if not (edge.kind == EdgeKind.USED and edge.role in GOVERNS)]
     if request.valid_at is not None or request.evidence:
@@ -128,6 +133,11 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
     if request.direction == "up":
         answer = ancestry(root, edges)
         edges, also, loops = answer.edges, answer.also, answer.loops
+    contradictions = None
+    if request.direction == "up" and len(every) <= _MOST_JUDGED and not cut:
+        from lineal.service.conflicts import within
+
+        contradictions = within(scope, root, every, as_of=request.as_of)
     reply_nodes = graph_nodes(scope, root, edges, also, explain=request.direction == "up", beyond=beyond)
     return TraceReply(
         root=root,
@@ -139,6 +149,7 @@ def trace(scope: Scope, request: TraceRequest) -> TraceReply:
         cut=cut or bool(beyond),
         cut_reason=_cut_reason(request, cut=cut, beyond=len(beyond)),
         as_of=request.as_of,
+        conflicts=contradictions,
         joins=joins_around(scope, [node.id for node in reply_nodes], as_of=request.as_of),
     )
 

@@ -34,6 +34,7 @@ _MODULES = (
     "meeting",
     "questions",
     "facets",
+    "conflicts",
     "compare",
     "health",
     "registry",

@@ -256,6 +256,9 @@ class JoinStore(Protocol):
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
     ) -> dict[int, int]: ...  # only of those that were joined
     def expand(self, tx: Tx, nodes: Sequence[int]) -> list[int]: ...  # with all that they stand for
+    def list_given(
+        self, tx: Tx, runs: Sequence[int]
+    ) -> dict[int, list[tuple[int, int]]]: ...  # inputs as they were reported
     def add_awaited(
         self, tx: Tx, run_id: str, node: int, *, rule: str, said: str, batch: int, at: int
     ) -> None: ...

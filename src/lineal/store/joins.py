@@ -190,6 +190,18 @@ class Joins:
         )
         return list(dict.fromkeys([*nodes, *(node for (node,) in rows)]))
 
+    def list_given(self, tx: Tx, runs: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
+        """By run that stands for several, (version, run) of each input as it was reported."""
+        rows = tx.rows(
+            "SELECT e.dst, e.given_src, e.given_dst FROM edge e JOIN edge_type t ON t.id = e.type AND t.kind = 1 "
+            f"WHERE e.dst IN ({each(tx, 'runs')}) AND e.{STANDS} ORDER BY e.dst, e.given_dst, e.given_src",
+            runs=list(runs),
+        )
+        found: dict[int, list[tuple[int, int]]] = {}
+        for run, version, report in rows:
+            found.setdefault(run, []).append((version, report))
+        return found
+
     def _settle(self, tx: Tx, nodes: Sequence[int], at: int) -> None:
         """Bring `canonical` and the edges up to date with the joins that stand around these vertices."""
         wanted: dict[int, int] = {}
