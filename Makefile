@@ -22,7 +22,7 @@ demo: ## record a real pipeline twice and show where its model came from
 
 test: ## all tests
 	@$(SETUP) test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
 check: ## format, lint, types, contracts, unit tests: quick
 	@$(SETUP) check
