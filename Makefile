@@ -3,10 +3,11 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
-LAYERS := installer build runtime dev example capture peers peers-torch frameworks
+LAYERS := installer build runtime dev example capture peers peers-torch frameworks page
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test check bench soak docs cover lock clean
+NPM := npm --prefix ui --silent
+.PHONY: ui screens help setup demo test check bench soak docs cover lock clean
 
 help: ## this list
 	@echo "Lineal: records what a model is and where it came from."
@@ -20,8 +21,16 @@ demo: ## record a real pipeline twice and show where its model came from
 	@$(SETUP) demo
 	@$(BIN)/python tools/demo.py
 
+ui: ## the web page, from ui/ into src/lineal/ui/static; needs Node 20 or newer
+	@$(SETUP) ui
+
+screens: ## pictures of every screen, light and dark, into docs/screens
+	@$(SETUP) screens
+	$(BIN)/python tools/screens.py
+
 test: ## all tests
 	@$(SETUP) test
+	@if [ -d ui/node_modules ]; then $(NPM) test; else echo "SKIPPED PEERS: Node is not installed here: the unit tests of the page"; fi
 	$(BIN)/python -m pytest -n auto --maxprocesses=4 --dist=loadfile
 
 check: ## format, lint, types, contracts, unit tests: quick
@@ -63,6 +72,6 @@ lock: ## resolve requirements/*.in again into hashed lock files
 	done
 
 clean: ## take away everything that was made, the environments and the example's output too
-	rm -rf .venv .venv-peers .venv-frameworks build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf ui/node_modules ui/openapi.json ui/src/api/schema.d.ts src/lineal/ui/static .venv .venv-peers .venv-frameworks build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache examples/flights/work docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

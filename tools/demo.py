@@ -178,6 +178,9 @@ def demo() -> None:
     console.print("\n[bold]Nothing in examples/flights mentions Lineal. Next, try:[/]")
     for words, why in NEXT:
         console.print(f"  [bold cyan].venv/bin/{escape(shlex.join(words))}[/]\n      {why}")
+    console.print(
+        "  [bold cyan]make ui && .venv/bin/lineal ui[/]\n      the page: the same as graphs, tables and curves"
+    )
 
 
 NEXT: list[tuple[list[str], str]] = [

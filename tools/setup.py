@@ -25,6 +25,10 @@ PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
+UI = ROOT / "ui"
+STATIC = ROOT / "src" / "lineal" / "ui" / "static"
+CHROMIUM = "/usr/bin/chromium"
+OLDEST_NODE = 20
 
 TORCH = "2.13.0"
 
@@ -42,12 +46,20 @@ GOALS = {
         "torch",
         "data",
         "postgres",
+        "ui",
+        "page",
+        "chromium",
         "peers",
         "frameworks",
     ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers"],
+    "ui": ["venv", "runtime", "lineal", "ui"],
+    "screens": ["venv", "runtime", "lineal", "ui", "page", "chromium"],
 }
 SAYS = {
+    "ui": "the web page, built from ui/ with Node",
+    "page": "what drives a browser in tests",
+    "chromium": "Chromium from the distribution's packages",
     "venv": "virtual environment .venv",
     "runtime": "what Lineal itself needs",
     "lineal": "Lineal, from this checkout",
@@ -82,6 +94,10 @@ def wanted(step: str) -> str:
         digest.update((REQUIREMENTS / "peers-torch.txt").read_bytes())
     if step in {"torch", "peers", "frameworks"}:
         digest.update(TORCH.encode())
+    if step == "ui":
+        digest.update((npm() or "").encode())
+        for path in page_sources():
+            digest.update(path.read_bytes())
     return digest.hexdigest()
 
 
@@ -96,6 +112,10 @@ def is_done(step: str) -> bool:
         return archive() is not None
     if step == "postgres":
         return postgres() is not None
+    if step == "chromium":
+        return Path(CHROMIUM).exists()
+    if step == "ui" and npm() and not (STATIC / "index.html").exists():
+        return False
     try:
         return stamp(step).read_text().split("\n", 1)[0] == wanted(step)
     except OSError:
@@ -315,6 +335,53 @@ def install_postgres() -> str:
     return "installed"
 
 
+def npm() -> str | None:
+    """Where npm is, if it and a Node that is new enough are there."""
+    node, found = shutil.which("node"), shutil.which("npm")
+    if not node or not found:
+        return None
+    said = subprocess.run([node, "--version"], capture_output=True, text=True).stdout.strip().lstrip("v")
+    return (
+        found if said.partition(".")[0].isdecimal() and int(said.partition(".")[0]) >= OLDEST_NODE else None
+    )
+
+
+def page_sources() -> list[Path]:
+    """What the built page is made from: its own sources, and the operations that its types are made from."""
+    own = [path for path in (UI / "src").rglob("*") if path.is_file() and path.name != "schema.d.ts"]
+    others = [UI / name for name in ("package-lock.json", "index.html", "vite.config.ts", "tsconfig.json")]
+    return sorted(
+        [*own, *others, UI / "scripts" / "pack.mjs", *(ROOT / "src" / "lineal" / "service").glob("*.py")]
+    )
+
+
+def build_page() -> str:
+    """Build the page. What came of it, in words. Raises Failed: the page does not fit the operations, or grew too large."""
+    tool = npm()
+    if tool is None:
+        return f"no Node {OLDEST_NODE} or newer here: the server says how to build its page, and the page's tests are skipped"
+    try:
+        run(tool, "ci", "--prefix", UI, "--no-audit", "--no-fund")
+    except Failed as error:
+        return f"its libraries could not be had, so its tests are skipped: {str(error).splitlines()[0]}"
+    run(VENV / "bin" / "python", ROOT / "tools" / "openapi.py", UI / "openapi.json")
+    run(tool, "run", "--prefix", UI, "build")
+    return ""
+
+
+def install_chromium() -> str:
+    """Install the distribution's Chromium where that is allowed. What came of it, in words."""
+    if not shutil.which("apt-get") or os.geteuid() != 0:
+        return "not installed here: the page's tests in a browser are skipped (as root: apt-get install chromium)"
+    os.environ.setdefault("DEBIAN_FRONTEND", "noninteractive")
+    try:
+        run("apt-get", "update")
+        run("apt-get", "install", "-y", "--no-install-recommends", "chromium")
+    except Failed as error:
+        return f"could not be installed, the page's tests in a browser are skipped: {error}"
+    return "installed"
+
+
 def do(step: str) -> str:
     """Carry out one step; words about it that the user should see, mostly none."""
     if step == "venv":
@@ -331,6 +398,10 @@ def do(step: str) -> str:
         data()
     elif step == "postgres":
         return install_postgres()
+    elif step == "ui":
+        return build_page()
+    elif step == "chromium":
+        return install_chromium()
     else:
         locked(VENV, step)
     return ""
@@ -344,12 +415,14 @@ def set_up(goals: list[str]) -> None:
     steps = list(dict.fromkeys(step for goal in goals for step in GOALS[goal]))
     missing = [step for step in steps if not is_done(step)]
     if "venv" in missing:
-        missing = [step for step in steps if step not in {"data", "postgres"} or not is_done(step)]
+        missing = [
+            step for step in steps if step not in {"data", "postgres", "chromium"} or not is_done(step)
+        ]
     for number, step in enumerate(missing, 1):
         print(f"[{number}/{len(missing)}] {SAYS[step]}", flush=True)
         started = time.monotonic()
         words = do(step)
-        if step not in {"data", "postgres"}:
+        if step not in {"data", "postgres", "chromium"}:
             stamp(step).parent.mkdir(exist_ok=True)
             stamp(step).write_text(f"{wanted(step)}\n{words}\n")
         print(f"      {words or 'done'} ({time.monotonic() - started:.0f} s)", flush=True)

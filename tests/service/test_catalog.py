@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from lineal.core import events as ev
@@ -150,3 +151,30 @@ def test_pages_of_runs_join_into_the_whole_and_are_counted(desk: Desk) -> None:
     assert [page.cut for page in pages] == [True, True, False]
     assert [run.run_id for page in pages for run in page.runs] == [run_id(n) for n in range(7, 0, -1)]
     assert desk.call("runs", limit=3).total is None
+
+
+def test_charts_of_several_runs_come_in_one_answer(desk: Desk) -> None:
+    def points(number: int, keys: list[str]) -> ev.Event:
+        count = len(keys)
+        return ev.MetricPoints(
+            run=run_id(number),
+            keys=keys,
+            key=np.arange(count, dtype="<u4").tobytes(),
+            step=np.ones(count, dtype="<i8").tobytes(),
+            at=np.full(count, T, dtype="<i8").tobytes(),
+            value=np.array([0.5, np.nan][:count], dtype="<f8").tobytes(),
+        )
+
+    desk.ingest(
+        started(1, "train.py", T), started(2, "train.py", T), points(1, ["auc", "loss"]), points(2, ["auc"])
+    )
+    runs = [f"run:{run_id(1)}", f"run:{run_id(2)}"]
+    found = desk.call("charts", runs=runs).charts
+    assert [(c.run_id, c.key, c.value) for c in found] == [
+        (run_id(1), "auc", [0.5]),
+        (run_id(1), "loss", ["NaN"]),
+        (run_id(2), "auc", [0.5]),
+    ]
+    assert [c.key for c in desk.call("charts", runs=runs, keys=["loss"]).charts] == ["loss"]
+    with pytest.raises(Invalid, match="points"):
+        desk.call("charts", runs=runs, points=1)

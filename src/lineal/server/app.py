@@ -9,7 +9,7 @@ from importlib.metadata import version
 
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import LinealError
@@ -19,6 +19,7 @@ from lineal.doors.mlflow.info import VERSION as MLFLOW
 from lineal.doors.native.app import routes as native
 from lineal.doors.openlineage import answers as openlineage_answers
 from lineal.doors.openlineage.app import routes as openlineage
+from lineal.server import page
 from lineal.server.config import Config
 from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
@@ -37,12 +38,6 @@ _SHAPES = tuple(
     (start, mlflow_errors.refused)
     for start in ("/api/2.0/", "/api/3.0/", "/ajax-api/", "/get-artifact", "/model-versions/", "/v1/traces")
 ) + (("/api/v1/", openlineage_answers.shaped),)
-_PAGE = """<!doctype html>
-<meta charset="utf-8"><title>Lineal</title>
-<h1>Lineal</h1>
-<p>This is a Lineal server, version {version}. Its API is described at
-<a href="/api/lineal/v1/openapi.json">/api/lineal/v1/openapi.json</a>.</p>
-"""
 
 
 def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Guard:
@@ -120,11 +115,8 @@ def own(desk: Desk, config: Config, metrics: Metrics) -> list[BaseRoute]:
     async def figures(request: Request) -> Response:
         return Response(metrics.text(), media_type="text/plain; version=0.0.4")
 
-    async def page(request: Request) -> Response:
-        return HTMLResponse(_PAGE.format(version=version("lineal")))
-
     return [
-        Route("/", page, methods=["GET"]),
+        *page.routes(),
         Route("/health", health, methods=["GET"]),
         Route("/ready", ready, methods=["GET"]),
         Route("/version", told, methods=["GET"]),

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.requests import ClientDisconnect
 from starlette.routing import BaseRoute
 
+from lineal.server import page
 from lineal.server.config import Config
 from lineal.server.limits import Rate, limited, too_often
 from lineal.server.log import Log
@@ -32,6 +33,7 @@ App = Callable[[Scope, Receive, Send], Awaitable[None]]
 # What answers everybody, also where a token is needed for all else. Nothing here may tell anything of the record.
 OPEN_PATHS = frozenset(
     {
+        "/",
         "/health",
         "/ready",
         "/version",
@@ -134,11 +136,15 @@ class Guard:
         self._origins.check(scope["method"], scope["headers"])
         headers = dict(scope["headers"])
         address = scope["client"][0] if scope.get("client") else ""
-        if path in OPEN_PATHS or (path == METRICS_PATH and self._config.loopback):
+        if (
+            path in OPEN_PATHS
+            or path.startswith(page.FOLDER)
+            or (path == METRICS_PATH and self._config.loopback)
+        ):
             scope["state"]["caller"] = _ANYBODY
             return
-        page = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
-        caller = await self._gate.caller(headers, address, "native", page=page)
+        person = scope["method"] == "GET" and b"text/html" in headers.get(b"accept", b"")
+        caller = await self._gate.caller(headers, address, "native", page=person)
         scope["state"]["caller"] = caller
         if self._rate and (wait_s := self._rate.wait_s(caller.token or address)):
             raise too_often(wait_s, "requests")

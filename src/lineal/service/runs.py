@@ -16,6 +16,7 @@ from lineal.service.query import RUNS, search
 Number = float | str  # JSON has no NaN and no infinities: they are written as text
 
 _MOST = 1_000_000  # runs that are looked through for one answer
+_MOST_CHARTS = 400
 
 
 class RunsRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -78,6 +79,20 @@ class MetricHistory(msgspec.Struct, frozen=True, kw_only=True):
     value: list[Number]
 
 
+class ChartsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """runs: references; keys: metrics, none for all. points: about so many of each, 10 to 5000."""
+
+    runs: list[str]
+    keys: list[str] = []
+    points: int = 500
+
+
+class Charts(msgspec.Struct, frozen=True, kw_only=True):
+    """By run, then metric; without times."""
+
+    charts: list[MetricHistory]
+
+
 @operation("runs", permission="record:read", path="/runs", summary="List and search runs")
 def list_runs(scope: Scope, request: RunsRequest) -> RunList:
     """Runs that fulfil every comparison, newest first unless ordered otherwise.
@@ -119,6 +134,39 @@ def metric_history(scope: Scope, request: MetricsRequest) -> MetricHistory:
         at=at,
         value=[number(v) for v in value.tolist()],
     )
+
+
+@operation(
+    "charts", permission="record:read", path="/charts", summary="Read several metrics for a page of charts"
+)
+def charts(scope: Scope, request: ChartsRequest) -> Charts:
+    """A chart's worth of points of each wanted metric of each run; a run that lacks a metric has none.
+
+    Raises Invalid: more than 400 charts, or `points` out of range.
+    """
+    if len(request.runs) * max(1, len(request.keys)) > _MOST_CHARTS or not 10 <= request.points <= 5000:
+        raise Invalid(
+            f"{len(request.runs)} runs, {len(request.keys)} metrics, {request.points} points",
+            hint=f"at most {_MOST_CHARTS} charts of 10 to 5000 points",
+        )
+    found = []
+    for ref in request.runs:
+        node = references.find(scope, ref).node
+        run = scope.store.runs.get_runs(scope.tx, [node]).get(node)
+        known = [metric.key for metric in scope.store.metrics.get_summaries(scope.tx, [node]).get(node, [])]
+        wanted = known[:_MOST_CHARTS] if not request.keys else [key for key in request.keys if key in known]
+        for key in wanted if run is not None else ():
+            step, value = scope.store.metrics.get_chart(scope.tx, node, key, request.points)
+            found.append(
+                MetricHistory(
+                    run_id=run.run_id if run is not None else "",
+                    key=key,
+                    step=step.tolist(),
+                    at=[],
+                    value=[number(v) for v in value.tolist()],
+                )
+            )
+    return Charts(charts=found)
 
 
 def summaries(scope: Scope, nodes: list[int]) -> list[RunSummary]:

@@ -1,0 +1,127 @@
+"""The built page in a real browser, against a real server on a store that the demo seeded."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from lineal.ui import STATIC
+from tests.e2e.cli import LINEAL, environment
+from tests.server.serving import Serving
+
+ROOT = Path(__file__).resolve().parents[2]
+CHROMIUM = Path("/usr/bin/chromium")
+AXE = ROOT / "ui" / "node_modules" / "axe-core" / "axe.min.js"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+def absent() -> str:
+    """What is missing to look at the page; empty when nothing is."""
+    if not (STATIC / "index.html").exists():
+        return "the page is not built (make ui, which needs Node 20)"
+    return "" if CHROMIUM.exists() else "Chromium is not installed"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if reason := absent():
+        for item in items:
+            if Path(__file__).parent in item.path.parents:
+                item.add_marker(pytest.mark.skip(reason=reason))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    if reason := absent():
+        terminalreporter.write_line(f"SKIPPED PEERS: the page in a browser: {reason}", yellow=True)
+
+
+@pytest.fixture(scope="session")
+def seeded(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The demo's project."""
+    folder = tmp_path_factory.mktemp("page") / "demo"
+    subprocess.run([LINEAL, "demo", folder], check=True, capture_output=True, env=environment())
+    return folder
+
+
+@pytest.fixture(scope="session")
+def served(seeded: Path) -> Iterator[Serving]:
+    """A server of the demo's project, which no test changes in a way that others see."""
+    server = Serving(seeded).start()
+    yield server
+    server.close()
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Any]:
+    """One browser for all tests."""
+    sync_api = pytest.importorskip("playwright.sync_api")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
+        yield browser
+        browser.close()
+
+
+class Tab:
+    """A tab of the browser. troubles: what the page or the browser complained of."""
+
+    def __init__(self, browser: Any, base: str, **how: Any) -> None:
+        self.base = base
+        self.context = browser.new_context(
+            **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | how
+        )
+        self.context.set_default_timeout(20_000)
+        self.page = self.context.new_page()
+        self.troubles: list[str] = []
+        self.foreign: list[str] = []
+        self.page.on("pageerror", lambda error: self.troubles.append(f"error: {error}"))
+        self.page.on("console", self._heard)
+        self.page.on("request", self._asked)
+
+    def _heard(self, message: Any) -> None:
+        if message.type == "error" and "Failed to load resource" not in message.text:
+            self.troubles.append(message.text)
+
+    def _asked(self, request: Any) -> None:
+        if not request.url.startswith((self.base, "blob:", "data:", "about:")):
+            self.foreign.append(request.url)
+
+    def open(self, place: str) -> Any:
+        """Go to a screen and wait until nothing loads any more; the page."""
+        self.page.goto(f"{self.base}/#{place}")
+        self.settled()
+        return self.page
+
+    def settled(self) -> None:
+        self.page.locator("#crumbs li").first.wait_for()
+        self.page.locator(".skeleton").first.wait_for(state="hidden")
+
+    def axe(self) -> list[str]:
+        """What is not accessible, by the rules of WCAG 2.2 AA."""
+        self.page.evaluate(AXE.read_text())
+        found = self.page.evaluate(
+            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+        )
+        return [
+            f"{rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]
+        ]
+
+
+@pytest.fixture
+def tab(chromium: Any, served: Serving) -> Iterator[Tab]:
+    """A fresh tab, which must not have complained at the end nor asked any other server."""
+    opened = Tab(chromium, served.url)
+    yield opened
+    opened.context.close()
+    assert opened.troubles == []
+    assert opened.foreign == []

@@ -1,0 +1,127 @@
+"""Every screen shows what is recorded, in light and dark, on a phone, to a keyboard and to a screen reader."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tests.page.conftest import Tab
+from tests.server.serving import Serving
+
+API = "/api/lineal/v1"
+SCREENS = {
+    "/": "Alias moves",
+    "/runs": "explore.py",
+    "/models": "churn",
+    "/model?name=churn": "AUC 0.861 instead of 0.812",
+    "/version?ref=churn%402": "models/churn.json@2",
+    "/compare?a=churn%401&b=churn%402": "tenure_months",
+    "/datasets": "data/features.csv",
+    "/dataset?ref=data%2Ffeatures.csv%402": "other type",
+    "/jobs": "legacy/export.py",
+    "/deployments": "https://churn.acme.example/v1/score",
+    "/settings": "store:admin",
+    "/lineage": "Choose something to start from",
+    "/lineage?ref=churn%40champion": "features.py",
+    "/lineage?ref=churn%402&compare=churn%403": "only second",
+    "/lineage?ref=churn%40champion&table=1": "origin unknown",
+}
+
+
+@pytest.mark.parametrize("place", SCREENS)
+def test_every_screen_shows_the_record(tab: Tab, place: str) -> None:
+    page = tab.open(place)
+    page.get_by_text(SCREENS[place]).first.wait_for()
+    assert "Lineal" in page.title()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_screen_is_accessible(chromium: Any, served: Serving, scheme: str) -> None:
+    tab = Tab(chromium, served.url, color_scheme=scheme, bypass_csp=True)
+    found = {}
+    for place, text in SCREENS.items():
+        tab.open(place).get_by_text(text).first.wait_for()
+        if violations := tab.axe():
+            found[place] = violations
+    tab.context.close()
+    assert found == {}
+
+
+def run_of(served: Serving, where: str) -> str:
+    return str(served.get(f"{API}/runs?limit=1&where={where}").json["runs"][0]["run_id"])
+
+
+@pytest.mark.parametrize("name", ["overview", "charts", "data", "code", "environment", "files"])
+def test_a_run_shows_each_of_its_sides(tab: Tab, served: Serving, name: str) -> None:
+    page = tab.open(f"/run?id={run_of(served, 'params.depth=4')}&tab={name}")
+    shown = {
+        "overview": "rounds",
+        "charts": "loss",
+        "data": "data/features.csv@1",
+        "code": "7d1e55aa7d1e55aa7d1e55aa7d1e55aa7d1e55aa",
+        "environment": "scikit-learn",
+        "files": "models/churn.json",
+    }
+    page.get_by_text(shown[name]).first.wait_for()
+
+
+def test_a_failed_run_says_why(tab: Tab, served: Serving) -> None:
+    page = tab.open(f"/run?id={run_of(served, 'state=failed')}&tab=error")
+    page.locator("pre.code").wait_for()
+    assert page.locator(".tabs [aria-current=page]").inner_text() == "Error"
+
+
+def test_a_narrow_screen_shows_everything_without_scrolling_sideways(chromium: Any, served: Serving) -> None:
+    tab = Tab(chromium, served.url, viewport={"width": 360, "height": 740})
+    for place, text in SCREENS.items():
+        page = tab.open(place)
+        page.get_by_text(text).first.wait_for(state="attached")
+        wide = page.evaluate("document.documentElement.scrollWidth")
+        assert wide <= 360, place
+    page.get_by_role("button", name="Menu").click()
+    page.get_by_role("link", name="Jobs").click()
+    page.get_by_text("legacy/export.py").first.wait_for()
+    tab.context.close()
+
+
+def test_appearance_is_chosen_and_kept(tab: Tab) -> None:
+    page = tab.open("/settings")
+    page.get_by_role("button", name="Dark").click()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+    page.reload()
+    tab.settled()
+    assert page.evaluate("document.documentElement.dataset.theme") == "dark"
+
+
+def test_times_are_in_the_viewers_zone_with_utc_beside_them(chromium: Any, served: Serving) -> None:
+    shown = set()
+    for zone in ("UTC", "Asia/Tokyo"):
+        tab = Tab(chromium, served.url, timezone_id=zone)
+        time = tab.open("/deployments").locator("time").first
+        assert time.get_attribute("title").endswith("UTC")
+        shown.add(time.inner_text())
+        tab.context.close()
+    assert len(shown) == 2
+
+
+def test_anything_is_found_with_the_keyboard_alone(tab: Tab) -> None:
+    page = tab.open("/")
+    page.keyboard.press("Control+k")
+    page.keyboard.type("features.csv")
+    page.get_by_role("option").first.wait_for()
+    page.keyboard.press("Enter")
+    page.get_by_role("heading", name="data/features.csv").wait_for()
+    page.keyboard.press("g")
+    page.keyboard.press("m")
+    page.get_by_role("heading", name="Models").wait_for()
+
+
+def test_a_page_that_does_not_exist_says_so(tab: Tab) -> None:
+    tab.open("/nothing").get_by_text("There is no such page").first.wait_for()
+
+
+def test_what_is_not_recorded_is_said_in_the_servers_words(tab: Tab) -> None:
+    page = tab.open("/model?name=chrun")
+    page.get_by_role("alert").get_by_text("nothing is registered under").wait_for()
+    assert page.get_by_role("button", name="Try again").is_visible()

@@ -1,0 +1,51 @@
+// Curves as numbers: alignment, smoothing. No drawing here.
+export interface Curve {
+  label: string;
+  x: number[];
+  y: number[]; // NaN where there is no value
+}
+
+/** Exponential moving average with bias correction; `amount` 0 (as it is) to 0.99. A gap stays a gap. */
+export function smooth(values: readonly number[], amount: number): number[] {
+  if (amount <= 0) return [...values];
+  let sum = 0;
+  let weight = 0;
+  return values.map((value) => {
+    if (!Number.isFinite(value)) return value;
+    sum = sum * amount + value * (1 - amount);
+    weight = weight * amount + (1 - amount);
+    return sum / weight;
+  });
+}
+
+/** All curves over one sorted list of x; undefined where a curve has no point, null where its point is no number. */
+export function align(curves: readonly Curve[]): { x: number[]; ys: (number | null | undefined)[][] } {
+  const x = [...new Set(curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
+  const place = new Map(x.map((value, n) => [value, n]));
+  const ys = curves.map((curve) => {
+    const row: (number | null | undefined)[] = new Array(x.length).fill(undefined);
+    curve.x.forEach((at, n) => {
+      const y = curve.y[n];
+      row[place.get(at) as number] = y !== undefined && Number.isFinite(y) ? y : null;
+    });
+    return row;
+  });
+  return { x, ys };
+}
+
+/** How many different values each key has among rows, the most varied first; ties by name. */
+export function varied(rows: readonly Record<string, unknown>[]): string[] {
+  const seen = new Map<string, { values: Set<string>; rows: number }>();
+  for (const row of rows)
+    for (const [key, value] of Object.entries(row)) {
+      const found = seen.get(key) ?? { values: new Set<string>(), rows: 0 };
+      found.rows += 1;
+      if (found.values.size < 64) found.values.add(String(value));
+      seen.set(key, found);
+    }
+  const score = (key: string) => {
+    const found = seen.get(key);
+    return found ? (found.values.size > 1 || found.rows < rows.length ? 1 : 0) * 1e6 + found.rows : 0;
+  };
+  return [...seen.keys()].sort((a, b) => score(b) - score(a) || a.localeCompare(b));
+}

@@ -1,0 +1,121 @@
+// Up to some 300 cards: elements of the page, drawn by React Flow.
+import "@xyflow/react/dist/base.css";
+import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Viewport } from "@xyflow/react";
+import { memo, useEffect, useMemo } from "react";
+import { Card, type CardProps, spoken } from "./card";
+import { key, path } from "./layout";
+import { boxOf, kindOf, type SceneEdge, type SceneNode } from "./scene";
+import type { Drawn } from "./uselayout";
+
+export interface ViewProps {
+  drawn: Drawn;
+  chosen?: string;
+  edge?: string;
+  pinned?: string;
+  lit: Set<string>;
+  found: Set<string>;
+  view?: Viewport;
+  onChoose: (id: string | undefined, more?: boolean) => void;
+  onEdge: (id: string) => void;
+  onOpen: (node: SceneNode, way: "up" | "down") => void;
+  onView: (view: Viewport) => void;
+  controls: (controls: Controls) => void;
+}
+
+export interface Controls {
+  zoom: (factor: number) => void;
+  fit: () => void;
+  show: (id: string) => void;
+}
+
+type CardNode = Node<CardProps & { anchor: number }, "card">;
+type RouteEdge = Edge<{ edge: SceneEdge; d: string; faint: boolean; lit: boolean; chosen: boolean }, "route">;
+
+const CardNodeView = memo(function CardNodeView({ data }: NodeProps<CardNode>) {
+  return (
+    <>
+      <Handle type="target" position={Position.Left} isConnectable={false} style={{ top: data.anchor }} />
+      <Card {...data} />
+      <Handle type="source" position={Position.Right} isConnectable={false} style={{ top: data.anchor }} />
+    </>
+  );
+});
+
+export function classOf(edge: SceneEdge): string {
+  return [edge.evidence, edge.also ? "also" : "", edge.loop ? "loop" : "", edge.faint ? "implied" : ""].filter(Boolean).join(" ");
+}
+
+const Route = memo(function Route({ data }: EdgeProps<RouteEdge>) {
+  if (!data) return null;
+  return <BaseEdge path={data.d} interactionWidth={14} className={`line ${classOf(data.edge)} ${data.faint ? "off" : ""} ${data.lit ? "on" : ""} ${data.chosen ? "chosen" : ""}`} />;
+});
+
+const NODES = { card: CardNodeView };
+const EDGES = { route: Route };
+
+export function FlowView(props: ViewProps) {
+  return <ReactFlowProvider><Flow {...props} /></ReactFlowProvider>;
+}
+
+function Flow({ drawn, chosen, edge, pinned, lit, found, view, onChoose, onEdge, onOpen, onView, controls }: ViewProps) {
+  const flow = useReactFlow();
+  const { scene, layout } = drawn;
+  const nodes = useMemo<CardNode[]>(
+    () =>
+      scene.nodes.flatMap((node) => {
+        const spot = layout.at[node.id];
+        if (!spot) return [];
+        const box = boxOf(node);
+        return [{ id: node.id, type: "card" as const, position: spot, width: box.w, height: box.h, draggable: false, connectable: false, ariaLabel: spoken(node), data: { node, anchor: box.anchor, chosen: node.id === chosen, pinned: node.id === pinned, faint: lit.size > 0 && !lit.has(node.id), found: found.has(node.id), onOpen } }];
+      }),
+    [scene, layout, chosen, pinned, lit, found, onOpen],
+  );
+  const edges = useMemo<RouteEdge[]>(
+    () =>
+      scene.edges.flatMap((one) => {
+        const points = layout.routes[key(one.src, one.dst)];
+        if (!points) return [];
+        const on = lit.has(one.src) && lit.has(one.dst);
+        const id = key(one.src, one.dst);
+        return [{ id, source: one.src, target: one.dst, type: "route" as const, focusable: false, selectable: true, zIndex: 0, data: { edge: one, d: path(points), faint: lit.size > 0 && !on, lit: on, chosen: id === edge } }];
+      }),
+    [scene, layout, lit, edge],
+  );
+  useEffect(() => {
+    controls({
+      zoom: (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: 120 }),
+      fit: () => void flow.fitView({ padding: 0.05, maxZoom: 1, duration: 200 }),
+      show: (id) => void flow.fitView({ nodes: [{ id }], maxZoom: Math.max(0.8, flow.getZoom()), minZoom: 0.5, duration: 200 }),
+    });
+  }, [flow, controls]);
+  // biome-ignore lint: a new layout is fitted once; the address decides where there is one in it.
+  useEffect(() => {
+    if (!view) requestAnimationFrame(() => void flow.fitView({ padding: 0.05, maxZoom: 1 }));
+  }, [layout]);
+  return (
+    <ReactFlow
+      nodes={nodes}
+      edges={edges}
+      nodeTypes={NODES}
+      edgeTypes={EDGES}
+      defaultViewport={view}
+      fitView={!view}
+      fitViewOptions={{ padding: 0.05, maxZoom: 1 }}
+      minZoom={0.05}
+      maxZoom={2}
+      nodesDraggable={false}
+      nodesConnectable={false}
+      edgesFocusable={false}
+      nodesFocusable={false}
+      disableKeyboardA11y
+      onlyRenderVisibleElements={nodes.length > 50}
+      zoomOnDoubleClick={false}
+      onNodeClick={(event, node) => onChoose(node.id, event.shiftKey)}
+      onEdgeClick={(_, one) => onEdge(one.id)}
+      onPaneClick={() => onChoose(undefined)}
+      onMoveEnd={(event, at) => event && onView(at)}
+    >
+      <MiniMap pannable zoomable ariaLabel={null} nodeColor={(node) => `var(--k-${["dataset", "features", "model", "run", "group", "deployment", "report"].includes(kindOf((node as CardNode).data.node)) ? kindOf((node as CardNode).data.node) : "other"})`} nodeBorderRadius={6} />
+    </ReactFlow>
+  );
+}

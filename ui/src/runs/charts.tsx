@@ -1,0 +1,62 @@
+// Charts of one run or of several laid over each other.
+import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
+import { useMemo, useState } from "react";
+import { api } from "../api/client";
+import { Chart, type Curve } from "../kit/chart";
+import { numeric } from "../kit/format";
+import { Loaded } from "../kit/parts";
+import { count, t } from "../text";
+
+const FIRST = 60;
+
+export default function Charts({ runs, live, most = FIRST, bare, dashed }: { runs: { id: string; name: string }[]; live?: boolean; most?: number; bare?: boolean; dashed?: number[] }) {
+  const ids = runs.map((run) => `run:${run.id}`);
+  const found = useQuery({ queryKey: ["charts", ids.join()], queryFn: ({ signal }) => api.charts({ runs: ids, keys: [], points: 500 }, signal), refetchInterval: live ? 2000 : false, placeholderData: keepPreviousData });
+  const [log, setLog] = useState(false);
+  const [smoothing, setSmoothing] = useState(0);
+  const [text, setText] = useState("");
+  const [shown, setShown] = useState(most);
+  const [clock, setClock] = useState(false);
+  const charts = useMemo(() => {
+    const names = new Map(runs.map((run) => [run.id, run.name]));
+    const byKey = new Map<string, { run: string; curve: Curve }[]>();
+    for (const one of found.data?.charts ?? []) {
+      const list = byKey.get(one.key) ?? [];
+      list.push({ run: one.run_id, curve: { label: runs.length > 1 ? `${names.get(one.run_id) ?? ""} ${one.run_id.slice(0, 6)}` : one.key, x: one.step, y: one.value.map(numeric) } });
+      byKey.set(one.key, list);
+    }
+    return [...byKey].filter(([, list]) => list.some(({ curve }) => curve.x.length > 1));
+  }, [found.data, runs]);
+  const wanted = charts.filter(([key]) => key.toLowerCase().includes(text.toLowerCase()));
+  const timed = useQueries({
+    queries: clock ? wanted.slice(0, Math.min(shown, 12)).flatMap(([key, list]) => list.map(({ run }) => ({ queryKey: ["metrics", run, key], queryFn: ({ signal }: { signal: AbortSignal }) => api.metrics({ run: `run:${run}`, key }, signal), staleTime: 30_000 }))) : [],
+  });
+  const times = new Map(timed.flatMap((one) => (one.data ? [[`${one.data.run_id} ${one.data.key}`, one.data] as const] : [])));
+  const drawn = (key: string, list: { run: string; curve: Curve }[]): Curve[] =>
+    list.map(({ run, curve }) => {
+      const history = clock ? times.get(`${run} ${key}`) : undefined;
+      return history?.at.length ? { label: curve.label, x: history.at.map((at) => at / 1e6), y: history.value.map(numeric) } : curve;
+    });
+  return (
+    <Loaded of={found} lines={3} height={140}>
+      {() => (
+        <div className="stack" style={{ gap: 14 }}>
+          {bare ? null : (
+            <div className="row wrap" style={{ gap: 16 }}>
+              <input className="input" style={{ maxWidth: 240 }} placeholder={t.run.findMetric} aria-label={t.run.findMetric} value={text} onChange={(event) => setText(event.target.value)} />
+              <label className="row"><span className="muted">{t.run.smooth}</span><input type="range" min="0" max="0.98" step="0.02" value={smoothing} onChange={(event) => setSmoothing(Number(event.target.value))} /><span style={{ width: 32 }}>{smoothing.toFixed(2)}</span></label>
+              <label className="check"><input type="checkbox" checked={log} onChange={(event) => setLog(event.target.checked)} />{t.run.log}</label>
+              <div className="seg" role="group" aria-label={t.run.xaxis}><button type="button" aria-pressed={!clock} onClick={() => setClock(false)}>{t.run.steps}</button><button type="button" aria-pressed={clock} onClick={() => setClock(true)}>{t.run.wall}</button></div>
+            </div>
+          )}
+          {wanted.length ? (
+            <div className="charts">
+              {wanted.slice(0, shown).map(([key, list]) => <div key={key} className="card"><Chart title={key} curves={drawn(key, list)} log={log} smoothing={smoothing} dashed={dashed} legend={runs.length > 1} time={clock && list.every(({ run }) => times.has(`${run} ${key}`))} /></div>)}
+            </div>
+          ) : <p className="muted">{charts.length ? t.runs.empty : t.run.noenough}</p>}
+          {!bare && wanted.length > shown ? <div><button type="button" className="button" onClick={() => setShown(shown + FIRST)}>{t.run.more(wanted.length - shown)} ({count(wanted.length)})</button></div> : null}
+        </div>
+      )}
+    </Loaded>
+  );
+}

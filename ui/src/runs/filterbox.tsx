@@ -1,0 +1,119 @@
+import { useQuery } from "@tanstack/react-query";
+import { Filter, X } from "lucide-react";
+import { useEffect, useId, useRef, useState } from "react";
+import { api, type Refused } from "../api/client";
+import { isTyping } from "../app/shell";
+import { Plain } from "../kit/parts";
+import { t } from "../text";
+import { complete, reason, stopped } from "./filter";
+
+/** The filter: completes fields and states, asks the server when it stands still, and shows where it stopped reading. */
+export function FilterBox({ value, error, onChange }: { value: string; error?: Refused; onChange: (text: string) => void }) {
+  const [text, setText] = useState(value);
+  const [cursor, setCursor] = useState(value.length);
+  const [open, setOpen] = useState(false);
+  const [at, setAt] = useState(-1);
+  const input = useRef<HTMLInputElement>(null);
+  const id = useId();
+  const sent = useRef(value);
+  const fields = useQuery({ queryKey: ["fields"], queryFn: ({ signal }) => api.fields(signal), staleTime: 30_000 });
+  useEffect(() => {
+    if (value !== sent.current) {
+      sent.current = value;
+      setText(value);
+    }
+  }, [value]);
+  useEffect(() => {
+    if (text === sent.current) return;
+    const timer = window.setTimeout(() => {
+      sent.current = text;
+      onChange(text);
+    }, 350);
+    return () => window.clearTimeout(timer);
+  }, [text, onChange]);
+  useEffect(() => {
+    const press = (event: KeyboardEvent) => {
+      if (event.key === "/" && !isTyping(event.target)) {
+        event.preventDefault();
+        input.current?.focus();
+      }
+    };
+    window.addEventListener("keydown", press);
+    return () => window.removeEventListener("keydown", press);
+  }, []);
+  const { from, options } = complete(text, cursor, fields.data ?? { metrics: [], params: [], tags: [] });
+  const showing = open && options.length > 0;
+  const take = (option: string) => {
+    const next = text.slice(0, from) + option + text.slice(cursor);
+    setText(next);
+    setAt(-1);
+    const place = from + option.length;
+    setCursor(place);
+    requestAnimationFrame(() => input.current?.setSelectionRange(place, place));
+  };
+  const stop = error && sent.current === text ? stopped(error.message) : undefined;
+  return (
+    <div style={{ position: "relative" }}>
+      <div className="row filter">
+        <Filter size={15} aria-hidden="true" className="muted" />
+        <input
+          ref={input}
+          className="input mono"
+          role="combobox"
+          aria-label={t.runs.filter}
+          aria-expanded={showing}
+          aria-controls={id}
+          aria-autocomplete="list"
+          aria-activedescendant={showing && at >= 0 ? `${id}-${at}` : undefined}
+          aria-invalid={error !== undefined && sent.current === text}
+          aria-describedby={`${id}-error`}
+          spellCheck={false}
+          autoComplete="off"
+          placeholder={t.runs.placeholder}
+          value={text}
+          onChange={(event) => {
+            setText(event.target.value);
+            setCursor(event.target.selectionStart ?? event.target.value.length);
+            setOpen(true);
+            setAt(-1);
+          }}
+          onSelect={(event) => setCursor(event.currentTarget.selectionStart ?? 0)}
+          onFocus={() => setOpen(true)}
+          onBlur={() => window.setTimeout(() => setOpen(false), 150)}
+          onKeyDown={(event) => {
+            if (event.key === "ArrowDown" && showing) {
+              event.preventDefault();
+              setAt((now) => Math.min(options.length - 1, now + 1));
+            } else if (event.key === "ArrowUp" && showing) {
+              event.preventDefault();
+              setAt((now) => Math.max(-1, now - 1));
+            } else if ((event.key === "Enter" || event.key === "Tab") && showing && at >= 0 && options[at]) {
+              event.preventDefault();
+              take(options[at]);
+            } else if (event.key === "Enter") {
+              sent.current = text;
+              onChange(text);
+              setOpen(false);
+            } else if (event.key === "Escape") setOpen(false);
+          }}
+        />
+        {text ? <button type="button" className="button plain small icon" aria-label={t.runs.clear} onClick={() => setText("")}><X size={14} aria-hidden="true" /></button> : null}
+      </div>
+      {showing ? (
+        <div className="popover" id={id} role="listbox" style={{ top: "calc(100% + 4px)", left: 26, minWidth: 260 }}>
+          {options.map((option, n) => (
+            <button key={option} id={`${id}-${n}`} type="button" role="option" tabIndex={-1} aria-selected={n === at} className="option mono" onMouseDown={(event) => { event.preventDefault(); take(option); }}>{option.trim()}</button>
+          ))}
+        </div>
+      ) : null}
+      <div id={`${id}-error`} role="alert">
+        {error && sent.current === text ? (
+          <div className="filter-error">
+            {stop !== undefined ? <pre aria-hidden="true">{text.slice(Math.max(0, stop - 60), stop)}<mark>{text.slice(stop, stop + 30) || " "}</mark></pre> : null}
+            <Plain>{reason(error.message)}</Plain> <span className="muted"><Plain>{error.hint}</Plain></span>
+          </div>
+        ) : null}
+      </div>
+    </div>
+  );
+}
