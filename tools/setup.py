@@ -23,6 +23,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
+SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow")}
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 UI = ROOT / "ui"
@@ -51,6 +52,8 @@ GOALS = {
         "chromium",
         "peers",
         "frameworks",
+        "dbt",
+        "airflow",
     ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers"],
     "ui": ["venv", "runtime", "lineal", "ui"],
@@ -71,6 +74,8 @@ SAYS = {
     "postgres": "PostgreSQL from the distribution's packages",
     "peers": "other trackers, to test against and to measure beside, in .venv-peers",
     "frameworks": "what trains models: Lightning, Keras, transformers, ..., in .venv-frameworks",
+    "dbt": "dbt with OpenLineage, and OpenLineage's client, in .venv-dbt",
+    "airflow": "Airflow with OpenLineage, in .venv-airflow",
 }
 
 
@@ -103,7 +108,7 @@ def wanted(step: str) -> str:
 
 def stamp(step: str) -> Path:
     """Where the step's stamp is kept: inside what it filled, so that it vanishes with it."""
-    return {"peers": PEERS, "frameworks": FRAMEWORKS}.get(step, VENV) / "stamps" / step
+    return {"peers": PEERS, "frameworks": FRAMEWORKS, **SENDERS}.get(step, VENV) / "stamps" / step
 
 
 def is_done(step: str) -> bool:
@@ -271,6 +276,20 @@ def frameworks() -> str:
         return f"could not be had: the tests that need them will say SKIPPED PEERS ({str(error).splitlines()[0]})"
 
 
+def sender(step: str) -> str:
+    """What sends OpenLineage events, in an environment of its own. What came of it, in words."""
+    venv = SENDERS[step]
+    try:
+        make_venv(venv)
+        locked(venv, step)
+    except Failed as error:
+        (venv / "stamps").mkdir(parents=True, exist_ok=True)
+        return (
+            f"could not be had: the tests that need it will say SKIPPED PEERS ({str(error).splitlines()[0]})"
+        )
+    return ""
+
+
 def archive() -> Path | None:
     """The verified source distribution of the example's data, if it is there."""
     line = next(
@@ -390,6 +409,8 @@ def do(step: str) -> str:
         return peers()
     elif step == "frameworks":
         return frameworks()
+    elif step in SENDERS:
+        return sender(step)
     elif step == "lineal":
         lineal()
     elif step == "torch":

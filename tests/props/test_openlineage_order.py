@@ -117,6 +117,9 @@ def dataset(draw: st.DrawFn, name: str) -> dict[str, Any]:
     more: dict[str, Any] = {}
     if draw(st.booleans()):
         more["schema"] = facet(fields=[{"name": f"c{draw(st.integers(0, 2))}"}])
+    if draw(st.integers(0, 3)) == 0:
+        keys = draw(st.lists(st.sampled_from(["pii", "gold"]), max_size=2, unique=True))
+        more["tags"] = facet(tags=[{"key": key, "value": "true", "source": "USER"} for key in keys])
     if draw(st.integers(0, 4)) == 0:
         source = {"namespace": "pg://db:1", "name": draw(st.sampled_from(_NAMES)), "field": "a"}
         more["columnLineage"] = facet(fields={"a": {"inputFields": [source]}})

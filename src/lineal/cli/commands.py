@@ -36,6 +36,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "conflicts": ("meeting", "Show what contradicts, and what is missing."),
         "diff": ("record", "Show why two runs or versions differ."),
         "health": ("record", "Show how complete a record is and what is not known."),
+        "export": ("export", "Write the record in the form of another system."),
     },
     "Name and deploy": {
         "register": ("registry", "Give a version a name."),

@@ -78,6 +78,13 @@ _OPTIONS = (
         metavar="SECONDS",
         help="How long nothing may be heard of a running run until it counts as lost; 0 for ever.",
     ),
+    click.option(
+        "--forward-openlineage",
+        "forward_url",
+        default="",
+        metavar="URL",
+        help="Tell an OpenLineage receiver of every run of our own; LINEAL_FORWARD is its bearer token.",
+    ),
 )
 
 

@@ -21,14 +21,14 @@ _LONGEST_DIGEST = 400
 Facets = dict[str, msgspec.Raw]
 
 
-class Name(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Name(msgspec.Struct, gc=False, frozen=True, array_like=True, order=True):
     """What a job or dataset is called: unique within its namespace, both kept exactly."""
 
     namespace: str
     name: str
 
 
-class Seen(msgspec.Struct, frozen=True):
+class Seen(msgspec.Struct, gc=False, frozen=True):
     """A dataset as one event names it.
 
     facets: of the dataset; own: of its part in the run (`inputFacets`, `outputFacets`). version: its `version` facet's.
@@ -47,14 +47,14 @@ class Seen(msgspec.Struct, frozen=True):
     declared: tuple[Name, ...] = ()
 
 
-class Parent(msgspec.Struct, frozen=True, array_like=True, order=True):
+class Parent(msgspec.Struct, gc=False, frozen=True, array_like=True, order=True):
     """A run that started another one."""
 
     run: str
     job: Name
 
 
-class Told(msgspec.Struct, frozen=True):
+class Told(msgspec.Struct, gc=False, frozen=True):
     """One event. kind: `run`, `job` or `dataset`; run: empty but for a run's; job: None for a dataset's.
 
     processing: BATCH, STREAMING or SERVICE, if it says; integration, task: its job's type, for example DBT and MODEL.

@@ -27,14 +27,14 @@ FOREVER = 2**62
 _T = TypeVar("_T", Name, Parent)
 
 
-class Stamp(msgspec.Struct, array_like=True, frozen=True, order=True):
+class Stamp(msgspec.Struct, gc=False, array_like=True, frozen=True, order=True):
     """When a facet was said last, and the start of its digest: of two of one time the greater digest stands."""
 
     at: int
     mark: int
 
 
-class Part(msgspec.Struct, array_like=True):
+class Part(msgspec.Struct, gc=False, array_like=True):
     """A dataset's part in a run: first and last event that named it, the versions it was said to have, its changes."""
 
     first: int
@@ -71,7 +71,7 @@ class Story(msgspec.Struct, array_like=True):
     owned: bool = True  # whether the run's row is ours to keep up to date
 
 
-class Read(msgspec.Struct, frozen=True):
+class Read(msgspec.Struct, gc=False, frozen=True):
     """A dataset that a run read. version: named by it; empty: the newest before `at`."""
 
     name: Name
@@ -81,7 +81,7 @@ class Read(msgspec.Struct, frozen=True):
     rule: str
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, gc=False, frozen=True):
     """A dataset that a run wrote by `at`; role: `output`, or its lifecycle's change. failed: the run did not succeed."""
 
     name: Name
@@ -98,7 +98,7 @@ class DatasetStory(msgspec.Struct, array_like=True):
     facets: dict[str, Stamp] = {}
 
 
-class Outcome(msgspec.Struct, frozen=True):
+class Outcome(msgspec.Struct, gc=False, frozen=True):
     """What a run did, as far as is known. ended_at: None while it runs. gaps: what is missing or doubtful, in words."""
 
     job: Name

@@ -21,6 +21,7 @@ from lineal.doors.openlineage import answers as openlineage_answers
 from lineal.doors.openlineage.app import routes as openlineage
 from lineal.server import page
 from lineal.server.config import Config
+from lineal.server.forward import Forward, Target
 from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
@@ -47,16 +48,20 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
     desk = Desk(config.store, blobs, namespace=config.namespace)
     metrics = Metrics(desk)
     gate = Gate(config, desk, local=local)
+    target = Target(config.forward_url, config.forward_key) if config.forward_url else None
 
     @contextlib.asynccontextmanager
     async def life(app: Starlette) -> AsyncIterator[None]:
         await desk.open()
         watch = Watch(desk, log, config.lease_s)
+        forward = Forward(desk, log, target)
         watch.begin()
+        forward.begin()
         log.tell("started", store=config.store if config.embedded else "postgresql", host=config.host)
         try:
             yield
         finally:
+            await forward.end()
             await watch.end()
             await desk.close()
             log.tell("stopped", changes=desk.counts.changes)

@@ -21,6 +21,7 @@ class Config:
         webhook_hosts: hosts, or hosts and ports, that webhooks may be sent to although they are not public.
         body_bytes: largest body of a request, as sent and unpacked; ingest_bytes: of one that delivers events;
             upload_bytes: of an upload.
+        forward_url: an OpenLineage receiver that is told of our own runs; forward_key: its bearer token.
         lease_s: how long a run may be silent until it counts as lost, 0: for ever.
         failures_per_minute: wrong tokens that one address may show. requests_per_s: of one caller, 0: as many as come.
     """
@@ -42,6 +43,8 @@ class Config:
     requests_per_s: float = 0.0
     grace_s: float = 30.0
     lease_s: float = 6 * 3600.0
+    forward_url: str = ""
+    forward_key: str = ""
 
     @property
     def loopback(self) -> bool:

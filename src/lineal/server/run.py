@@ -50,6 +50,7 @@ def configured(*, store: str | None = None, blobs: str | None = None, **others: 
             blobs=blobs or bytes_at,
             namespace=project.name if project else "default",
             folder=folder,
+            forward_key=os.environ.get("LINEAL_FORWARD", ""),
             **others,
         )
     )

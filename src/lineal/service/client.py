@@ -26,6 +26,7 @@ _WHERE = {
     "trace": "lineage",
     "diff": "compare",
     "health": "health",
+    "openlineage": "openlineage_out",
     "register": "registry",
     "alias": "registry",
     "aliases": "registry",

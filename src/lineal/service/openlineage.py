@@ -21,6 +21,7 @@ from lineal.service import facets as facets_of
 from lineal.service import meeting
 from lineal.service.openlineage_graph import Teller, settle
 from lineal.service.openlineage_parents import open_circles
+from lineal.service.openlineage_tags import TAGS, keep_tags
 from lineal.service.operations import Scope
 from lineal.store.many import ManyRun, ManyState
 from lineal.store.stories import KeptEvent
@@ -30,7 +31,7 @@ _read = msgspec.msgpack.Decoder(Story).decode
 _write = msgspec.msgpack.Encoder().encode
 
 
-class Received(msgspec.Struct, frozen=True):
+class Received(msgspec.Struct, gc=False, frozen=True):
     """An event as it came, and what it says."""
 
     raw: bytes
@@ -47,7 +48,8 @@ def take_in(scope: Scope, events: Sequence[Received]) -> int:
     if not fresh:
         return 0
     message, kept = _keep(scope, list(fresh.values()))
-    telling = _Telling(scope, message)
+    mentioning = {event.told.run for event in fresh.values() if event.told.run and _names_others(event.raw)}
+    telling = _Telling(scope, message, mentioning)
     telling.tell([event.told for event in fresh.values()])
     nodes = telling.nodes
     scope.store.stories.add_events(
@@ -96,9 +98,10 @@ def _keep(scope: Scope, events: list[Received]) -> tuple[int, list[int]]:
 class _Telling:
     """One pass over events that were not known. nodes: the vertices of the runs they are about."""
 
-    def __init__(self, scope: Scope, message: int) -> None:
+    def __init__(self, scope: Scope, message: int, mentioning: set[str]) -> None:
         self._scope = scope
         self._message = message
+        self._mentioning = mentioning  # runs whose events name another system
         self.nodes: dict[str, int] = {}
         self._fresh: set[int] = set()
         self._links: dict[str, str | None] = {}
@@ -218,11 +221,10 @@ class _Telling:
         made = {run: node for run, node in self.nodes.items() if node in self._fresh}
         if made:
             meeting.meet_awaited(self._scope, made)
-        for run, facets in self._facets.items():
-            for name, raw in facets.items():
-                body = bytes(raw)
-                if any(system in body.lower() or system in name.lower().encode() for system in _OTHERS):
-                    meeting.meet_in_facet(self._scope, self.nodes[run], name, body, self._message)
+        for run in self._mentioning:
+            for name, raw in self._facets.get(run, {}).items():
+                if _names_others(name.encode()) or _names_others(raw):
+                    meeting.meet_in_facet(self._scope, self.nodes[run], name, bytes(raw), self._message)
 
     def _keep_facets(self, outcomes: dict[str, Outcome]) -> None:
         rows: list[tuple[int, str, bytes | None]] = [
@@ -244,11 +246,19 @@ class _Telling:
             batch=self._message,
             at=self._scope.at,
         )
+        for node, name, told in rows:
+            if name in TAGS and told is not None:
+                keep_tags(self._scope, node, name, told)
 
 
 def _stated(outcome: Outcome) -> tuple[object, ...]:
     """What a run's row says."""
     return outcome.job, outcome.kind, outcome.parent, outcome.started_at
+
+
+def _names_others(text: bytes | msgspec.Raw) -> bool:
+    lowered = bytes(text).lower()
+    return any(system in lowered for system in _OTHERS)
 
 
 def _error(message: str, trace: str) -> ErrorInfo:

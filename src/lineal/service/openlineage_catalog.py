@@ -20,6 +20,8 @@ from lineal.store.base import LinkedName
 
 HIDDEN = (tales.STATEMENT,)
 _GOVERNS = ("environment", "code")
+_SHAPE = frozenset({"schema", "columnLineage"})
+_LOOKED_BACK = 20  # versions that are asked for the shape of a dataset, when the newest does not tell
 _decode = msgspec.json.decode
 Facets = dict[str, msgspec.Raw]
 
@@ -141,12 +143,18 @@ def dataset_views(
 
 def _dataset(scope: Scope, named: LinkedName, as_of: int | None) -> DatasetView:
     linked = scope.store.linked
-    nodes, _ = linked.list_linked_versions(scope.tx, named.id, as_of=as_of, limit=1)
+    nodes, _ = linked.list_linked_versions(scope.tx, named.id, as_of=as_of, limit=_LOOKED_BACK)
     name = ol.Name(named.namespace, named.name)
     said = scope.store.many.find_versions(scope.tx, [ol.state_unknown(name)]).values()
     facets: Facets = {}
-    for node in (*said, *nodes):
+    for node in (*said, *nodes[:1]):
         facets |= version_facets(scope, node, as_of=as_of)
+    for node in nodes[1:]:
+        # Not every way of running a job tells them: dbt's two modes tell one of them each.
+        if facets.keys() >= _SHAPE:
+            break
+        older = version_facets(scope, node, as_of=as_of)
+        facets |= {name: older[name] for name in _SHAPE & older.keys() - facets.keys()}
     newest = nodes[0] if nodes else next(iter(said), None)
     version = None if newest is None else scope.store.artifacts.get_versions(scope.tx, [newest]).get(newest)
     written = [] if newest is None else _writers(scope, newest, as_of)

@@ -19,6 +19,7 @@ from lineal.core.model import Edge, EdgeKind
 from lineal.core.openlineage import DOOR, Name, Seen
 from lineal.core.openlineage_story import DatasetStory, Outcome, Read, Story, Write
 from lineal.service import facets, meeting
+from lineal.service.openlineage_tags import TAGS, keep_tags
 from lineal.service.operations import Scope
 from lineal.store.many import ManyVersion
 from lineal.store.moments import DatasetWrite
@@ -342,6 +343,9 @@ class _Settling:
             stories[node] = _encode(story)
         rows = facets.admit(self._scope, rows, self._message)
         store.many.add_facets(tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at)
+        for node, name, body in rows:
+            if name in TAGS and body is not None:
+                keep_tags(self._scope, node, name, body)
         store.stories.put_stories(tx, stories)
 
     def _take_over(self, story: DatasetStory, newest: ol.Facets, old: int, kept: bytes | None) -> None:

@@ -35,6 +35,7 @@ _MODULES = (
     "questions",
     "facets",
     "conflicts",
+    "openlineage_out",
     "compare",
     "health",
     "registry",

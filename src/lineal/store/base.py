@@ -535,6 +535,9 @@ class LinkedStore(Protocol):
     def get_touching_jobs(
         self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None
     ) -> dict[int, list[int]]: ...
+    def list_nodes(
+        self, tx: Tx, *, after: int, limit: int, recorded_by: int | None = None
+    ) -> list[int]: ...  # of runs, in their order
     def list_facets(
         self, tx: Tx, name: str, *, as_of: int | None = None, limit: int = 100_000
     ) -> list[bytes]: ...  # the documents that stand under a name

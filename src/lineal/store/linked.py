@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from lineal.store.base import LinkedName, Tx
@@ -121,6 +122,16 @@ class Linked:
             for artifact, job in rows:
                 found.setdefault(artifact, set()).add(job)
         return {artifact: sorted(jobs) for artifact, jobs in found.items()}
+
+    def list_nodes(self, tx: Tx, *, after: int, limit: int, recorded_by: int | None = None) -> list[int]:
+        """The vertices of runs that follow a vertex, in their order, up to the first that was recorded later than a time."""
+        rows = tx.rows(
+            "SELECT node, recorded_at FROM run WHERE node > :after ORDER BY node LIMIT :limit",
+            after=after,
+            limit=limit,
+        )
+        known = takewhile(lambda row: recorded_by is None or row[1] <= recorded_by, rows)
+        return [node for node, _ in known]
 
     def list_facets(
         self, tx: Tx, name: str, *, as_of: int | None = None, limit: int = 100_000

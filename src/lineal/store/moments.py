@@ -31,7 +31,7 @@ _NEWEST = (
 )
 
 
-class DatasetWrite(msgspec.Struct, frozen=True, order=True):
+class DatasetWrite(msgspec.Struct, gc=False, frozen=True, order=True):
     """A version of a series, complete at a time. tie: orders writes of one time."""
 
     series: int
@@ -118,8 +118,14 @@ class Moments:
         if not wanted:
             return set()
         if tx.engine == "sqlite":
+            any_later = "SELECT 1 FROM dataset_read WHERE series = :series AND at >= :at LIMIT 1"
             sql = _TOUCHED.format(series=":series", at=":at")
-            return {run for series, at in wanted for (run,) in tx.rows(sql, series=series, at=at)}
+            return {
+                run
+                for series, at in wanted
+                if tx.value(any_later, series=series, at=at)
+                for (run,) in tx.rows(sql, series=series, at=at)
+            }
         inner = _TOUCHED.format(series="q.series", at="q.at")
         rows = tx.rows(
             "SELECT DISTINCT t.run FROM unnest(CAST(:series AS bigint[]), CAST(:at AS bigint[])) AS q (series, at) "

@@ -22,7 +22,7 @@ _EVENTS = (
 )
 
 
-class KeptEvent(msgspec.Struct, frozen=True):
+class KeptEvent(msgspec.Struct, gc=False, frozen=True):
     """Where an event stands: `length` bytes of a message from `start`. at: its own time; node: the run it is about."""
 
     digest: str

@@ -136,6 +136,11 @@ def record(store: Store) -> dict[str, Any]:
                 for node in nodes
                 if node in runs or node in linked
             },
+            "tags": {
+                names[node]: {tag.key: tag.value for tag in tags}
+                for node, tags in store.attributes.get_tags(tx, nodes).items()
+                if node in runs or node in linked
+            },
             "references": {
                 names[node]: [r.value for r in found] for node, found in references.items() if node in linked
             },

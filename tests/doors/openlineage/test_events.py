@@ -211,6 +211,18 @@ def test_unknown_facets_are_kept_whole_and_the_event_as_it_came(store: Store) ->
     assert body[events[0].start : events[0].start + events[0].length] == spaced
 
 
+def test_tags_of_runs_and_datasets_are_tags_and_go_when_they_are_taken_back(store: Store) -> None:
+    def tags(*keys: str) -> dict[str, Any]:
+        return facet(tags=[{"key": key, "value": "yes", "source": "USER"} for key in keys])
+
+    said = {"run_facets": {"tags": tags("nightly")}}
+    take(store, [packed(event("START", "r", 1, outputs=(data("t", tags=tags("pii", "old")),), **said))])
+    take(store, [packed(event("COMPLETE", "r", 2, outputs=(data("t", tags=tags("pii")),), **said))])
+    found = record(store)["tags"]
+    assert found.pop(hexed("r")) == {"nightly": "yes"}
+    assert list(found.values()) == [{"pii": "yes"}]
+
+
 def test_an_event_twice_has_no_second_effect(store: Store) -> None:
     raw = [packed(event("START", "r", 1, inputs=("a",))), packed(event("COMPLETE", "r", 2, outputs=("b",)))]
     assert take(store, raw) == 2

@@ -30,11 +30,11 @@ _FRACTION = re.compile(r"\.(\d{6})\d+")
 _T = TypeVar("_T")
 
 
-class _Ours(msgspec.Struct, frozen=True, rename="camel"):
+class _Ours(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     pass
 
 
-class _Dataset(_Ours, frozen=True):
+class _Dataset(_Ours, frozen=True, gc=False):
     namespace: str
     name: str
     facets: dict[str, msgspec.Raw] | None = None
@@ -42,18 +42,18 @@ class _Dataset(_Ours, frozen=True):
     output_facets: dict[str, msgspec.Raw] | None = None
 
 
-class _Job(_Ours, frozen=True):
+class _Job(_Ours, frozen=True, gc=False):
     namespace: str
     name: str
     facets: dict[str, msgspec.Raw] | None = None
 
 
-class _Run(_Ours, frozen=True):
+class _Run(_Ours, frozen=True, gc=False):
     run_id: str
     facets: dict[str, msgspec.Raw] | None = None
 
 
-class _Event(_Ours, frozen=True):
+class _Event(_Ours, frozen=True, gc=False):
     event_time: str
     producer: str = ""
     event_type: str | None = None
@@ -64,53 +64,53 @@ class _Event(_Ours, frozen=True):
     outputs: list[_Dataset] | None = None
 
 
-class Named(msgspec.Struct, frozen=True):
+class Named(msgspec.Struct, frozen=True, gc=False):
     """A name as messages write it."""
 
     namespace: str
     name: str
 
 
-class _RunOnly(_Ours, frozen=True):
+class _RunOnly(_Ours, frozen=True, gc=False):
     run_id: str
 
 
-class _Link(_Ours, frozen=True):
+class _Link(_Ours, frozen=True, gc=False):
     run: _RunOnly
     job: Named | None = None
 
 
-class _Parent(_Ours, frozen=True):
+class _Parent(_Ours, frozen=True, gc=False):
     run: _RunOnly
     job: Named
     root: _Link | None = None
 
 
-class _JobType(_Ours, frozen=True):
+class _JobType(_Ours, frozen=True, gc=False):
     processing_type: str = ""
     integration: str = ""
     job_type: str = ""
 
 
-class _DbtNode(msgspec.Struct, frozen=True):
+class _DbtNode(msgspec.Struct, frozen=True, gc=False):
     unique_id: str = ""
 
 
-class _Error(_Ours, frozen=True):
+class _Error(_Ours, frozen=True, gc=False):
     message: str = ""
     stack_trace: str | None = None
 
 
-class _Version(_Ours, frozen=True):
+class _Version(_Ours, frozen=True, gc=False):
     dataset_version: str
 
 
-class _Change(_Ours, frozen=True):
+class _Change(_Ours, frozen=True, gc=False):
     lifecycle_state_change: str
     previous_identifier: Named | None = None
 
 
-class _Symlinks(_Ours, frozen=True):
+class _Symlinks(_Ours, frozen=True, gc=False):
     identifiers: list[Named] = []
 
 
@@ -118,22 +118,22 @@ class _Field(msgspec.Struct, frozen=True, rename="camel"):
     input_fields: list[Named] = []
 
 
-class _Columns(msgspec.Struct, frozen=True):
+class _Columns(msgspec.Struct, frozen=True, gc=False):
     fields: dict[str, _Field] = {}
     dataset: list[Named] = []
 
 
-class _Source(msgspec.Struct, frozen=True):
+class _Source(msgspec.Struct, frozen=True, gc=False):
     type: str
     namespace: str = ""
     name: str = ""
 
 
-class _Sources(msgspec.Struct, frozen=True):
+class _Sources(msgspec.Struct, frozen=True, gc=False):
     inputs: list[_Source] = []
 
 
-class _Target(msgspec.Struct, frozen=True):
+class _Target(msgspec.Struct, frozen=True, gc=False):
     type: str
     namespace: str = ""
     name: str = ""
@@ -141,12 +141,12 @@ class _Target(msgspec.Struct, frozen=True):
     fields: dict[str, _Sources] = {}
 
 
-class _DatasetLineage(msgspec.Struct, frozen=True):
+class _DatasetLineage(msgspec.Struct, frozen=True, gc=False):
     inputs: list[_Source] = []
     fields: dict[str, _Sources] = {}
 
 
-class _JobLineage(msgspec.Struct, frozen=True):
+class _JobLineage(msgspec.Struct, frozen=True, gc=False):
     entries: list[_Target] = []
 
 
