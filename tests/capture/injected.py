@@ -80,7 +80,7 @@ def run(
     """Run `code` (as `main.py`), or `argv`, in `folder`. `more`: environment variables."""
     journal = folder / ".lineal" / "journal"
     journal.mkdir(parents=True, exist_ok=True)
-    before = set(journal.iterdir())
+    before = set(journal.glob("*.lj"))
     if argv is None:
         (folder / "main.py").write_text(code)
         argv = [python, *options, "main.py"]
@@ -90,7 +90,7 @@ def run(
     done = subprocess.run(
         argv, cwd=folder, env=env, capture_output=True, text=True, errors="surrogateescape", timeout=110
     )
-    found = [all_frames(path) for path in sorted(set(journal.iterdir()) - before)]
+    found = [all_frames(path) for path in sorted(set(journal.glob("*.lj")) - before)]
     return Recorded(done.returncode, done.stdout, done.stderr, folder, found)
 
 

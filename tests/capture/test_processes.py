@@ -65,10 +65,10 @@ def test_a_child_that_outlives_its_parent_is_recorded(inputs: Path) -> None:
     got = run(inputs, argv=[sys.executable, "-c", code + "work('i1')"])
     journal = inputs / ".lineal" / "journal"
     for _ in range(1000):
-        if (inputs / "i0.out").exists() and len(list(journal.iterdir())) == 2:
+        if (inputs / "i0.out").exists() and len(list(journal.glob("*.lj"))) == 2:
             break
     assert seen(got)[0] >= {"i1"}
-    assert len(list(journal.iterdir())) == 2
+    assert len(list(journal.glob("*.lj"))) == 2
 
 
 def test_thirty_two_processes_at_once_each_leave_a_whole_journal(tmp_path: Path) -> None:

@@ -18,6 +18,8 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from .terminal import Terminal
+
 _NAMES = ("SIGINT", "SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2", "SIGWINCH", "SIGCONT")
 PASSED_ON = frozenset(getattr(signal, name) for name in _NAMES if hasattr(signal, name))
 _WAITED = PASSED_ON | {signal.SIGCHLD}
@@ -38,15 +40,25 @@ class Child:
     Args:
         command: the program, looked for on PATH when it has no slash, and its arguments.
         environment: all of it; the parent's is not added.
+        between: what its stdout and stderr pass through, where those are not the parent's.
     """
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        between: Terminal | None = None,
+    ) -> None:
+        self._between = between
         self._mask = signal.pthread_sigmask(signal.SIG_BLOCK, _WAITED)
         ignored = signal.getsignal(signal.SIGCHLD) is signal.SIG_IGN
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)  # ignored, it would take the exit code away
         receive, send = os.pipe()
         self.pid = os.fork()
         if self.pid == 0:
+            if between is not None:
+                os.dup2(between.outputs[0], 1)
+                os.dup2(between.outputs[1], 2)
             _become(command, environment, self._mask, send, ignore_children=ignored)
         os.close(send)
         failure = os.read(receive, 16)
@@ -56,6 +68,8 @@ class Child:
             signal.pthread_sigmask(signal.SIG_SETMASK, self._mask)
             raise _why(command[0], int(failure))
         self._witness = _Witness()
+        if between is not None:
+            between.begin()
 
     def wait(self) -> int:
         """Pass signals on until the command has ended; its status as `os.waitpid` gives it. It is not reaped yet: see `reap`."""
@@ -70,6 +84,8 @@ class Child:
     def reap(self) -> None:
         """Let the ended command go, and signals act on this process again."""
         os.waitpid(self.pid, 0)
+        if self._between is not None:
+            self._between.end()
         self._witness.dismiss()
         pending = signal.sigpending() & _WAITED
         for number in pending - {signal.SIGINT}:

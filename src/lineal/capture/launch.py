@@ -56,6 +56,12 @@ OPTIONS = (
     ("--parent", "RUN", False, "The run this one is part of; else the one it is started in."),
     ("--group", "NAME", False, "The group (an experiment) that the run belongs to."),
     (
+        "--console",
+        "",
+        False,
+        "Also keep what programs print that are not Python: their output passes through a terminal of Lineal's.",
+    ),
+    (
         "--deep",
         "",
         False,
@@ -154,8 +160,9 @@ def launch(
             raise UsageError(str(refused)) from None
         journal = _begin(options, command, project, run, parent)
         around.tell(journal)
+    between = _between(options, journal, environment)
     try:
-        running = child.Child(around.command if around is not None else command, environment)
+        running = child.Child(around.command if around is not None else command, environment, between)
     except child.CannotStart as error:
         print(f"lineal: {error}", file=sys.stderr)
         if journal is not None:
@@ -181,6 +188,16 @@ def launch(
         child.die_by(os.WTERMSIG(status))
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
+
+
+def _between(options: Mapping[str, Any], journal: Any, environment: dict[str, str]) -> Any:
+    """What the command's output passes through, where `--console` asks for it and it can be had."""
+    if journal is None or not options.get("console"):
+        return None
+    from . import terminal
+
+    environment["LINEAL_CONSOLE"] = "pty"
+    return terminal.between(journal)
 
 
 def main(

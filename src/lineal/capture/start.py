@@ -31,6 +31,11 @@ def journal() -> Optional[Journal]:
     return _journal
 
 
+def failure() -> Optional[BaseException]:
+    """The exception that nobody caught, which is ending this process; None while there is none."""
+    return _failure
+
+
 def begin() -> None:
     """Start recording this process, if the environment asks for it and a journal can be written."""
     global _journal
@@ -59,6 +64,12 @@ def begin() -> None:
         from .frameworks import entries
 
         entries.install(folder)
+    except Exception as error:
+        swallow(error)
+    try:
+        from . import console
+
+        console.install(found)
     except Exception as error:
         swallow(error)
     _watch_exit()
@@ -122,5 +133,7 @@ def _ended() -> None:
 
         if _journal is not None:
             ending.report(_journal, _failure, _exit_code)
+            if "_lineal.capture.console" in sys.modules:
+                sys.modules["_lineal.capture.console"].finish()
     except Exception as error:
         swallow(error)

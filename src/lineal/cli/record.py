@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from lineal.cli import desk, exits
+from lineal.cli import desk, exits, printed
 from lineal.cli.names import REFERENCE
 from lineal.sdk import session, times
 
@@ -57,9 +57,10 @@ def runs_command(
 
 @click.command("show")
 @click.argument("ref", type=REFERENCE)
+@click.option("--console", is_flag=True, help="What the run printed, instead of all that is known of it.")
 @desk.all_option
 @desk.json_option
-def show_command(ref: str, everything: bool, as_json: bool) -> None:
+def show_command(ref: str, console: bool, everything: bool, as_json: bool) -> None:
     """Show one run or version with all that is known of it.
 
     REF is run:ID, NAME@VERSION, NAME@ALIAS, a path, or sha256:DIGEST; a name or path alone means its newest version.
@@ -69,6 +70,9 @@ def show_command(ref: str, everything: bool, as_json: bool) -> None:
 
     with desk.reading() as client:
         reply = client.call("show", ShowRequest(ref=session.reference(client, ref)))
+        if console:
+            printed.answer(reply, client.blobs.get, as_json=as_json)
+            return
     desk.answer(as_json, reply, lambda page: run.render(reply, page, most=0 if everything else run.LINES))
 
 

@@ -109,10 +109,7 @@ def _drift(
     if bins > 1 and all(sizes):
         psi, js = _psi(shares, sizes), _js(shares)
         basis += f", {sizes[0]:,} and {sizes[1]:,} rows"
-    drifted = False
-    if psi is not None and js is not None:
-        noise = (bins - 1) * (1 / sizes[0] + 1 / sizes[1])
-        drifted = psi > max(PSI, 3 * noise) and ((ks or 0) > KS or js > JS)
+    drifted = _moved(psi, js, ks, bins, sizes)
     if None not in nulls and abs(nulls[0] - nulls[1]) > _NULLS:  # type: ignore[operator]
         drifted = True
     return ColumnDrift(
@@ -132,6 +129,14 @@ def _drift(
         gone=gone[:_MOST_VALUES],
         withheld=str(left.get("withheld") or right.get("withheld") or ""),
     )
+
+
+def _moved(psi: float | None, js: float | None, ks: float | None, bins: int, sizes: tuple[int, int]) -> bool:
+    """Whether the measures exceed their limits and what chance gives; see the module."""
+    if psi is None or js is None:
+        return False
+    noise = (bins - 1) * (1 / sizes[0] + 1 / sizes[1])
+    return psi > max(PSI, 3 * noise) and ((ks or 0) > KS or js > JS)
 
 
 def _share(count: Any, whole: Mapping[str, Any]) -> float | None:

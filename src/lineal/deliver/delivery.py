@@ -12,7 +12,7 @@ import msgspec
 from lineal.core import events as ev
 from lineal.core.errors import LinealError, Unavailable
 from lineal.core.ids import sha256
-from lineal.deliver import code, configs, environment, processes
+from lineal.deliver import code, configs, consoles, environment, processes
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import only_one, store_lock
 from lineal.deliver.portions import portions
@@ -288,6 +288,7 @@ class Drain:
             found.extend(story.tracker.outputs(None if lost else end.at, began_at))
             self._metric_logs(story, final=True)
             found.extend(story.closing_facets(end.at))
+            found.extend(self._printed(story, end.at))
             found.append(end)
             self._ingest([_facts_batch(found)])
             self._closed.add(story.run)
@@ -299,6 +300,17 @@ class Drain:
                 else:
                     self._put_away(path, spool)
         return late
+
+    def _printed(self, story: Story, at: int) -> list[ev.Event]:
+        """What the run's processes printed."""
+        journals = [
+            (path, spool.opened)
+            for path, spool in self._spools.items()
+            if spool.run == story.run and spool.opened is not None
+        ]
+        body = consoles.kept(journals, self.client.blobs.put)
+        name = "lineal.console/1"
+        return [ev.FacetSet(run=story.run, name=name, body=msgspec.Raw(encode(body)), at=at)] if body else []
 
     def _last_words(self, spool: Spool) -> bool:
         """Whether a process that writes no more left something that was not read yet; its life is asked for first."""
@@ -314,6 +326,7 @@ class Drain:
     def _put_away(self, path: str, spool: Spool) -> None:
         """Remove a journal whose every record is in the store; keep a damaged one aside, for fsck to name."""
         try:
+            consoles.clear(path)
             if spool.damage is None:
                 os.unlink(path)
             else:

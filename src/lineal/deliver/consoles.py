@@ -1,0 +1,78 @@
+"""What the processes of a run printed: from the copies beside their journals to one kept text each.
+
+Facet `lineal.console/1` on the run.
+"""
+
+from __future__ import annotations
+
+import os
+import struct
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from lineal.capture import redact
+from lineal.journal.console import HEAD
+
+MOST = 32  # processes of one run whose output is kept
+_BINARY = 4096  # bytes that are looked at for a NUL
+
+
+def kept(
+    journals: Iterable[tuple[str, dict[str, Any]]], put: Callable[[bytes], str]
+) -> dict[str, Any] | None:
+    """The facet for the processes with these journal files and `open` records; None when none of them printed anything."""
+    found: list[dict[str, Any]] = []
+    left_out = 0
+    for path, opened in sorted(journals, key=lambda item: (not item[1].get("main"), item[1].get("at", 0))):
+        printed = _printed(path)
+        if printed is None:
+            continue
+        if len(found) == MOST:
+            left_out += 1
+            continue
+        found.append({**_process(opened), **_kept(*printed, put)})
+    return {"processes": found, "left_out": left_out} if found else None
+
+
+def clear(journal: str) -> None:
+    """Remove the copies beside a journal file."""
+    for ending in (".out", ".tail", ".tail.new"):
+        try:
+            os.unlink(journal.removesuffix(".lj") + ending)
+        except OSError:
+            pass
+
+
+def _process(opened: dict[str, Any]) -> dict[str, Any]:
+    words = opened.get("argv") or []
+    return {
+        "pid": opened.get("pid"),
+        "command": [str(word) for word in words][:20],
+        "main": bool(opened.get("main")),
+    }
+
+
+def _printed(journal: str) -> tuple[bytes, bytes, int, int] | None:
+    """(beginning, end, bytes printed in all, bytes left out between the two); None when nothing was printed."""
+    stem = journal.removesuffix(".lj")
+    try:
+        with open(stem + ".out", "rb") as file:
+            first = file.read()
+    except OSError:
+        return None
+    try:
+        with open(stem + ".tail", "rb") as file:
+            total, cut = HEAD.unpack(file.read(HEAD.size))
+            return first, file.read(), total, cut
+    except (OSError, struct.error):
+        return first, b"", len(first), 0
+
+
+def _kept(first: bytes, last: bytes, total: int, cut: int, put: Callable[[bytes], str]) -> dict[str, Any]:
+    if b"\0" in first[:_BINARY]:
+        return {"bytes": total, "binary": True}
+    middle = f"[lineal: {cut:,} bytes are left out here]\n".encode() if cut else b""
+    text = (first + middle + last).decode("utf-8", "replace")
+    # Once more, since what stands in several pieces is a secret only as a whole.
+    clean = redact.text(text)[0].encode("utf-8", "replace")
+    return {"bytes": total, "cut": cut, "sha256": put(clean) if clean else None}
