@@ -38,6 +38,20 @@ def answer(shown: Shown, get: Callable[[str], bytes], *, as_json: bool) -> None:
         exits.warn(f"{left:,} more processes printed something, which was not kept")
 
 
+def notebook(shown: Shown, get: Callable[[str], bytes]) -> None:
+    """Write the notebook that a run executed, the last of several, to stdout.
+
+    Raises Invalid: it executed none.
+    """
+    facet = shown.facets.get("lineal.notebook/1")
+    kept = facet.get("notebooks", []) if isinstance(facet, dict) else []
+    if not kept:
+        raise Invalid(
+            "no executed notebook is kept of that", hint="name a run of `lineal run jupyter execute X.ipynb`"
+        )
+    sys.stdout.buffer.write(get(str(kept[-1].get("sha256"))))
+
+
 def _text(process: dict[str, Any], get: Callable[[str], bytes]) -> str:
     if process.get("binary"):
         return f"[lineal: {process.get('bytes', 0):,} bytes that are no text]\n"

@@ -58,9 +58,10 @@ def runs_command(
 @click.command("show")
 @click.argument("ref", type=REFERENCE)
 @click.option("--console", is_flag=True, help="What the run printed, instead of all that is known of it.")
+@click.option("--notebook", is_flag=True, help="The notebook that the run executed, as it was when it ended.")
 @desk.all_option
 @desk.json_option
-def show_command(ref: str, console: bool, everything: bool, as_json: bool) -> None:
+def show_command(ref: str, console: bool, notebook: bool, everything: bool, as_json: bool) -> None:
     """Show one run or version with all that is known of it.
 
     REF is run:ID, NAME@VERSION, NAME@ALIAS, a path, or sha256:DIGEST; a name or path alone means its newest version.
@@ -70,6 +71,9 @@ def show_command(ref: str, console: bool, everything: bool, as_json: bool) -> No
 
     with desk.reading() as client:
         reply = client.call("show", ShowRequest(ref=session.reference(client, ref)))
+        if notebook:
+            printed.notebook(reply, client.blobs.get)
+            return
         if console:
             printed.answer(reply, client.blobs.get, as_json=as_json)
             return

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import struct
 from collections.abc import Callable, Iterable
+from glob import glob
 from typing import Any
 
 from lineal.capture import redact
@@ -36,9 +37,10 @@ def kept(
 
 def clear(journal: str) -> None:
     """Remove the copies beside a journal file."""
-    for ending in (".out", ".tail", ".tail.new"):
+    stem = journal.removesuffix(".lj")
+    for path in [*(stem + ending for ending in (".out", ".tail", ".tail.new")), *glob(stem + ".*.ipynb")]:
         try:
-            os.unlink(journal.removesuffix(".lj") + ending)
+            os.unlink(path)
         except OSError:
             pass
 

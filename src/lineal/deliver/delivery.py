@@ -12,7 +12,7 @@ import msgspec
 from lineal.core import events as ev
 from lineal.core.errors import LinealError, Unavailable
 from lineal.core.ids import sha256
-from lineal.deliver import code, configs, consoles, environment, processes
+from lineal.deliver import code, configs, consoles, environment, processes, reported
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import only_one, store_lock
 from lineal.deliver.portions import portions
@@ -289,6 +289,7 @@ class Drain:
             self._metric_logs(story, final=True)
             found.extend(story.closing_facets(end.at))
             found.extend(self._printed(story, end.at))
+            found.extend(reported.executed(story, self.client.blobs.put, end.at))
             found.append(end)
             self._ingest([_facts_batch(found)])
             self._closed.add(story.run)

@@ -7,7 +7,7 @@ import os
 _MODELS = frozenset(
     ".pt .pth .onnx .safetensors .joblib .skops .ubj .keras .tflite .gguf .ckpt .mar .cbm .pkl .pickle .bst".split()
 )
-_REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp".split())
+_REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp .ipynb".split())
 _CONFIGS = frozenset(".yaml .yml .toml .ini .cfg".split())
 _CONFIG_WORDS = ("config", "param", "setting", "hparam", "arguments", "options")
 _LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.load", "safe_open", "load_file")
@@ -33,9 +33,11 @@ def is_config(path: bytes) -> bool:
 
 
 def role_of(path: bytes, libs: list[str]) -> str:
-    """What a file that was read was to the run: `model`, `config` or `input`."""
+    """What a file that was read was to the run: `model`, `config`, `notebook` or `input`."""
     if is_config(path):
         return "config"
+    if extension(path) == ".ipynb":
+        return "notebook"
     if extension(path) in _MODELS and (
         not libs or any(lib.endswith(load) for lib in libs for load in _LOADS)
     ):

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import os
 import struct
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from lineal.core import events as ev
+from lineal.resolve.project import artifact_name
 
 if TYPE_CHECKING:
     from lineal.deliver.story import Story
@@ -59,6 +63,45 @@ def best(story: Story, _journal: str, record: dict[str, Any]) -> list[ev.Event]:
         _path(record["path"]), {key: value for key, value in chosen.items() if value is not None}
     )
     return []
+
+
+def notebook(story: Story, _journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """A notebook was executed, and a copy of it lies beside the journal."""
+    story.notebooks[str(record["copy"])] = record
+    return []
+
+
+def executed(story: Story, put: Callable[[bytes], str], at: int) -> list[ev.Event]:
+    """The executed notebooks: kept bytes, the facet that names them, and a report of each that was written nowhere else."""
+    kept: list[dict[str, Any]] = []
+    found: list[ev.Event] = []
+    written = any(path.endswith(b".ipynb") for path in story.tracker.written())
+    for copy, record in story.notebooks.items():
+        try:
+            with open(copy, "rb") as file:
+                data = file.read()
+        except OSError:
+            continue
+        _, name = artifact_name(story.project, _path(record["path"]))
+        digest = put(data)
+        about = {"path": name, "sha256": digest, "cells": record.get("cells"), "failed": record.get("failed")}
+        kept.append(about)
+        if not written:
+            state = ev.VersionState(
+                namespace=story.project.name,
+                name=f"{name}#executed",
+                kind="report",
+                digest=digest,
+                size=len(data),
+                facets={"lineal.notebook/1": msgspec.Raw(msgspec.json.encode({"notebooks": [about]}))},
+            )
+            found.append(
+                ev.VersionGenerated(run=story.run, version=state, at=at, role="report", via=["nbclient"])
+            )
+    if kept:
+        body = msgspec.Raw(msgspec.json.encode({"notebooks": kept}))
+        found.append(ev.FacetSet(run=story.run, name="lineal.notebook/1", body=body, at=at))
+    return found
 
 
 def _about(record: dict[str, Any]) -> dict[str, Any]:

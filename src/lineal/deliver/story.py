@@ -44,6 +44,7 @@ class Story:
         self.notes: dict[str, None] = {}
         self.modules: set[str] = set()
         self.sources: set[str] = set()
+        self.notebooks: dict[str, dict[str, Any]] = {}  # executed; by the path of the copy
         self.keys: set[str] = set()  # of metrics that its processes told
         self.logs = MetricLogs(run)
         self.layers: dict[str, Any] = {}
@@ -405,6 +406,7 @@ _HANDLERS: dict[str, Any] = {
     "model": reported.model,
     "best": reported.best,
     "dumped": reported.dumped,
+    "notebook": reported.notebook,
     "points": reported.points,
     "mv": Story._moved,
     "hash": Story._hash,
