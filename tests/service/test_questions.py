@@ -6,6 +6,7 @@ import pytest
 
 from lineal.core import events as ev
 from lineal.core.errors import Invalid
+from lineal.service import questions
 from tests.service.conftest import Desk, ended, made, run_id, started, used
 
 
@@ -127,3 +128,22 @@ def test_code_and_environment_are_walked_only_when_asked_for(desk: Desk) -> None
     )
     assert desk.call("path", a="git", b="x").paths == []
     assert len(desk.call("path", a="git", b="x", governing=True).paths) == 1
+
+
+def test_the_impact_of_a_hub_is_counted_whole_once_a_snapshot_stands(
+    story: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(questions, "BUDGET", 3)
+    cold = story.call("impact", ref="raw.csv")
+    assert (cold.exact, cold.cut) == (False, True)
+    assert cold.computing is not None
+    assert story.store.snapshots.wait(60)
+    warm = story.call("impact", ref="raw.csv")
+    assert (warm.total, warm.exact, warm.computing) == (7, True, None)
+    assert warm.counts == {"dataset": 1, "deployment": 1, "model": 2, "run": 3}
+    assert [item.distance for item in warm.affected] == [1, 2, 3, 3, 4, 4, 5]
+    assert [(item.label, item.distance) for item in warm.live] == [("prod", 5)]
+    story.ingest(started(9, "late.py", 90), used(9, "raw.csv", "raw", 91), made(9, "late.csv", "x", 92))
+    later = story.call("impact", ref="raw.csv", limit=2)
+    assert (later.total, later.cut, later.cut_reason) == (9, True, "2 of 9 are listed")
+    assert later.counts["dataset"] == 2

@@ -105,3 +105,75 @@ def test_what_cannot_be_drawn_is_refused(desk: Desk, fields: dict[str, object]) 
     sweep(desk, 1)
     with pytest.raises(Invalid):
         desk.call("scene", ref="raw.csv", **fields)
+
+
+def test_the_logical_lens_shows_jobs_and_artifacts_with_their_counts(desk: Desk) -> None:
+    sweep(desk)
+    reply = desk.call("scene", ref="models/107.pkl", lens="logical")
+    cards = {node.label: node for node in reply.nodes}
+    assert {label: (node.type, node.count) for label, node in cards.items()} == {
+        "raw.csv": ("artifact", 1),
+        "clean.py": ("job", 1),
+        "clean.csv": ("artifact", 1),
+        "train.py": ("job", 20),
+        "models/107.pkl": ("artifact", 1),
+    }
+    assert cards["train.py"].states == {"finished": 20}
+    assert (cards["train.py"].down.count, reply.cut) == (19, True)
+    assert [(edge.kind, edge.count) for edge in reply.edges if edge.dst == cards["train.py"].id] == [
+        ("used", 20)
+    ]
+    around = desk.call("scene", ref="clean.csv", lens="logical")
+    assert {node.label: node.count for node in around.nodes}["models/#.pkl"] == 20
+
+
+def test_the_overview_shows_the_whole_record_also_what_is_not_connected(desk: Desk) -> None:
+    sweep(desk, 8)
+    desk.ingest(started(5, "alone.py", 1), made(5, "alone.csv", "a", 2))
+    reply = desk.call("scene", lens="overview")
+    assert {node.label for node in reply.nodes} >= {
+        "raw.csv",
+        "train.py",
+        "alone.py",
+        "alone.csv",
+        "models/#.pkl",
+    }
+    assert not reply.cut
+    then = desk.at
+    desk.ingest(started(6, "late.py", 1), made(6, "late.csv", "a", 2))
+    assert "late.py" not in {node.label for node in desk.call("scene", lens="overview", as_of=then).nodes}
+    small = desk.call("scene", lens="overview", budget=3, fold=False)
+    assert (len(small.nodes), small.cut) == (3, True)
+
+
+def test_a_table_that_its_own_job_rewrites_is_drawn_as_a_cycle(desk: Desk) -> None:
+    desk.ingest(started(1, "append.py", 1), used(1, "log.csv", "a", 1), made(1, "log.csv", "b", 2))
+    desk.ingest(started(2, "train.py", 3), used(2, "log.csv", "b", 3), made(2, "m.pkl", "m", 4))
+    reply = desk.call("scene", ref="m.pkl", lens="logical")
+    (cycle,) = [node for node in reply.nodes if node.shape == "cycle"]
+    assert sorted(cycle.members) == ["job:append.py", "log.csv"]
+    opened = desk.call("scene", ref="m.pkl", lens="logical", expand=[cycle.id])
+    assert [edge.loop for edge in opened.edges].count(True) == 1
+
+
+def test_a_run_whose_job_comes_later_stands_with_that_job(desk: Desk) -> None:
+    desk.ingest(used(1, "raw.csv", "raw", 1), made(1, "m.pkl", "m", 2))
+    desk.ingest(started(1, "train.py", 1))
+    reply = desk.call("scene", ref="m.pkl", lens="logical")
+    assert [node.label for node in reply.nodes if node.type == "job"] == ["train.py"]
+    assert len(reply.edges) == 2
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"lens": "x-ray", "ref": "raw.csv"},
+        {"lens": "logical"},
+        {},
+        {"lens": "logical", "ref": "raw.csv", "compare": "raw.csv"},
+    ],
+)
+def test_a_lens_that_does_not_fit_is_refused(desk: Desk, fields: dict[str, str]) -> None:
+    sweep(desk, 1)
+    with pytest.raises(Invalid):
+        desk.call("scene", **fields)

@@ -27,7 +27,7 @@ from lineal.service import (
     registry,
     removal,
     runs,
-    scene,
+    scene_reply,
     show,
     versions,
 )
@@ -41,7 +41,7 @@ PARTS = {
     ],
     "lineal show VERSION": [show.VersionDetail, show.ReferenceOut],
     "lineal trace": [lineage.TraceReply, lineage.GraphNode, lineage.GraphEdge],
-    "Scene": [scene.SceneRequest, scene.SceneReply, scene.SceneNode, scene.SceneEdge, scene.Beyond],
+    "Scene": [scene_reply.SceneRequest, scene_reply.SceneReply, scene_reply.SceneNode, scene_reply.SceneEdge, scene_reply.Beyond],
     "lineal path": [questions.PathReply],
     "lineal impact": [questions.ImpactReply, questions.Affected],
     "lineal common": [questions.CommonReply, questions.Common],

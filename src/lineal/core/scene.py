@@ -141,6 +141,7 @@ def draw(
     budget: int,
     expand: frozenset[str] = frozenset(),
     fold: bool = True,
+    chains: bool = True,
 ) -> Picture:
     """The picture of the items, at most `budget` cards.
 
@@ -148,16 +149,20 @@ def draw(
         items: in the order of their nearness.
         pairs: edges, from first to second.
         expand: ids of groups, chains and cycles that are drawn member by member.
-        fold: whether siblings are grouped and chains folded.
+        fold: whether siblings are grouped; with `chains` steps in a row are folded too.
+
+    Without a focus the weightiest are drawn, whether connected or not.
     """
     rank = {node: number for number, node in enumerate(items)}
     edges = sorted({(src, dst) for src, dst in pairs if src in items and dst in items and src != dst})
     cards: dict[int, str] = {node: str(node) for node in items}
     shapes: dict[str, str] = {}
     kept = set(focus)
+    _cycle(items, edges, kept, expand, cards, shapes)
     if fold:
         _group(items, edges, kept, expand, cards, shapes)
-        _chain(items, edges, kept, expand, cards, shapes)
+        if chains:
+            _chain(items, edges, kept, expand, cards, shapes)
     members: dict[str, list[int]] = defaultdict(list)
     for node, card in cards.items():
         members[card].append(node)
@@ -167,7 +172,8 @@ def draw(
             lines[cards[src], cards[dst]].append((src, dst))
     near = {card: min(rank[node] for node in nodes) for card, nodes in members.items()}
     weight = {card: max(items[node].weight for node in nodes) for card, nodes in members.items()}
-    drawn = _nearest([cards[node] for node in focus], lines, near, weight, budget)
+    middle = [cards[node] for node in focus]
+    drawn = _nearest(middle, lines, near, weight, budget, loose=not focus)
     shown = {ends: found for ends, found in lines.items() if ends[0] in drawn and ends[1] in drawn}
     loops = _loops(sorted(drawn, key=near.__getitem__), list(shown))
     layer, faint = _layers(drawn, [ends for ends in shown if ends not in loops])
@@ -188,6 +194,52 @@ def draw(
         layer=layer,
         hidden={node for card, nodes in members.items() if card not in drawn for node in nodes},
     )
+
+
+def _cycle(
+    items: Mapping[int, Item],
+    edges: list[tuple[int, int]],
+    kept: set[int],
+    expand: frozenset[str],
+    cards: dict[int, str],
+    shapes: dict[str, str],
+) -> None:
+    """Vertices that feed one another in a circle become one card (Tarjan's components, without recursion)."""
+    out: dict[int, list[int]] = defaultdict(list)
+    for src, dst in edges:
+        out[src].append(dst)
+    index: dict[int, int] = {}
+    low: dict[int, int] = {}
+    waiting_: list[int] = []
+    inside: set[int] = set()
+    for start in items:
+        if start in index:
+            continue
+        stack = [(start, iter(out[start]))]
+        while stack:
+            node, rest = stack[-1]
+            if node not in index:
+                index[node] = low[node] = len(index)
+                waiting_.append(node)
+                inside.add(node)
+            deeper = next((other for other in rest if other not in index or other in inside), None)
+            if deeper is not None:
+                if deeper in index:
+                    low[node] = min(low[node], index[deeper])
+                else:
+                    stack.append((deeper, iter(out[deeper])))
+                continue
+            stack.pop()
+            if stack:
+                low[stack[-1][0]] = min(low[stack[-1][0]], low[node])
+            if low[node] == index[node]:
+                together = waiting_[waiting_.index(node) :]
+                del waiting_[waiting_.index(node) :]
+                inside.difference_update(together)
+                name = f"cycle:{min(together)}"
+                if len(together) > 1 and name not in expand and not kept & set(together):
+                    shapes[name] = "cycle"
+                    cards.update(dict.fromkeys(together, name))
 
 
 def _group(
@@ -214,7 +266,7 @@ def _group(
     for level in sorted(levels):
         alike: dict[tuple[object, ...], list[int]] = defaultdict(list)
         for node in levels[level]:
-            if node in kept or items[node].anchor:
+            if node in kept or items[node].anchor or cards[node] in shapes:
                 continue
             parents = tuple(sorted({cards[other] for other in before[node]}))
             users = () if parents else tuple(sorted(set(behind[node])))
@@ -292,8 +344,11 @@ def _nearest(
     near: dict[str, int],
     weight: dict[str, float],
     budget: int,
+    *,
+    loose: bool,
 ) -> set[str]:
-    """The cards that fit: grown from the focus, always the nearest or weightiest of those beside what is drawn."""
+    """The cards that fit: grown from the focus, always the nearest or weightiest of those beside what is drawn; with `loose`, when
+    none are left beside it, of the others."""
     beside: dict[str, set[str]] = defaultdict(set)
     for src, dst in lines:
         beside[src].add(dst)
@@ -302,7 +357,14 @@ def _nearest(
     most = len(near)
     heap = [(-1.0, card) for card in dict.fromkeys(focus)]
     waiting = set(focus)
-    while heap and len(drawn) < budget:
+    spare = iter(sorted(near, key=lambda card: near[card] / most - weight[card]) if loose else ())
+    while len(drawn) < budget:
+        if not heap:  # what is not connected with what is drawn
+            other = next((card for card in spare if card not in waiting), None)
+            if other is None:
+                break
+            waiting.add(other)
+            heap = [(0.0, other)]
         _, card = heapq.heappop(heap)
         drawn.add(card)
         for other in sorted(beside[card] - waiting):

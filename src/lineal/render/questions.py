@@ -62,6 +62,8 @@ def impact(reply: ImpactReply, page: Page) -> Iterator[RenderableType]:
     if reply.cut:
         yield Text("")
         yield styled((clean(reply.cut_reason), "bold yellow"))
+    if reply.computing is not None:
+        yield styled((f"counting the rest: {reply.computing:.0%}; ask again", "dim"))
 
 
 def _cells(item: Affected) -> list[Text]:

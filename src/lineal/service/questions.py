@@ -94,7 +94,8 @@ class Affected(msgspec.Struct, frozen=True, kw_only=True):
 
 class ImpactReply(msgspec.Struct, frozen=True, kw_only=True):
     """total: everything downstream; counts: by kind; live: deployments that run now; owners: how much is whose, among what is
-    listed. exact: whether the total is; cut: whether the list leaves something out."""
+    listed. exact: whether the total is; cut: whether the list leaves something out. computing: how far (0 to 1) a snapshot is with
+    which the next question will be answered whole; None when none is being built."""
 
     ref: str
     total: int
@@ -106,6 +107,7 @@ class ImpactReply(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool
     cut_reason: str
     as_of: int | None
+    computing: float | None = None
 
 
 class PairRequest(Asked, frozen=True, kw_only=True):
@@ -224,7 +226,14 @@ def impact(scope: Scope, request: ImpactRequest) -> ImpactReply:
             f"a limit of {request.limit}, an offset of {request.offset}", hint="1 to 10000, and 0 or more"
         )
     root = references.find(scope, request.ref, as_of=request.as_of).node
+    if plain(request) and scope.store.has_snapshot():
+        from lineal.service.hubs import from_snapshot
+
+        if (large := from_snapshot(scope, root, request)) is not None:
+            return large
     edges, over = walk(scope, root, request, up=False, budget=BUDGET)
+    if over and plain(request):
+        scope.store.snapshots.build_soon()
     away = paths.distances(root, edges, up=False)
     del away[root]
     wanted = _wanted(scope, list(away), request)
@@ -235,19 +244,28 @@ def impact(scope: Scope, request: ImpactRequest) -> ImpactReply:
         for run in scope.store.runs.get_runs(scope.tx, list(away)).values()
         if run.kind == DEPLOYMENT and str(run.state) == "running"
     ]
-    described = _affected(scope, sorted({*page, *live}), away)
+    described = affected(scope, sorted({*page, *live}), away)
     shown = [described[node] for node in page]
     return ImpactReply(
         ref=request.ref,
         total=len(wanted),
         exact=not over,
-        counts=dict(sorted(_counts(scope, wanted).items())),
+        counts=dict(sorted(counts(scope, wanted).items())),
         live=[described[node] for node in sorted(live, key=lambda node: (away[node], node))],
         owners=dict(Counter(item.owner for item in shown if item.owner).most_common()),
         affected=shown,
         cut=over or len(listed) > len(page),
-        cut_reason=_cut_reason(over, len(listed), len(page)),
+        cut_reason=cut_reason(over, len(listed), len(page)),
+        computing=scope.store.snapshots.progress().share if over and plain(request) else None,
         as_of=request.as_of,
+    )
+
+
+def plain(request: ImpactRequest) -> bool:
+    """Whether nothing narrows the walk or the list, so that a snapshot of now answers it."""
+    times = (request.as_of, request.valid_at, request.since)
+    return all(moment is None for moment in times) and not (
+        request.evidence or request.kinds or request.namespace or request.tag or request.governing
     )
 
 
@@ -422,13 +440,15 @@ def _wanted(scope: Scope, nodes: list[int], asked: Asked) -> list[int]:
     return found
 
 
-def _counts(scope: Scope, nodes: list[int]) -> Counter[str]:
+def counts(scope: Scope, nodes: list[int]) -> Counter[str]:
+    """How many of these vertices are of which kind."""
     runs = scope.store.runs.get_runs(scope.tx, nodes)
     versions = scope.store.artifacts.get_versions(scope.tx, [node for node in nodes if node not in runs])
     return Counter([*(run.kind for run in runs.values()), *(version.kind for version in versions.values())])
 
 
-def _affected(scope: Scope, nodes: list[int], away: dict[int, int]) -> dict[int, Affected]:
+def affected(scope: Scope, nodes: list[int], away: dict[int, int]) -> dict[int, Affected]:
+    """The vertices as an impact lists them; away: their distances."""
     tags = scope.store.attributes.get_tags(scope.tx, nodes)
     owners = {node: tag.value for node, given in tags.items() for tag in given if tag.key == "owner"}
     runs = scope.store.runs.get_runs(scope.tx, nodes)
@@ -491,7 +511,8 @@ def _series(
     return found
 
 
-def _cut_reason(over: bool, found: int, listed: int) -> str:
+def cut_reason(over: bool, found: int, listed: int) -> str:
+    """What an impact leaves out, in words; empty when nothing."""
     if over:
         return f"more than {BUDGET:,} things depend on it; the nearest {listed:,} are listed"
     return f"{listed:,} of {found:,} are listed" if found > listed else ""

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
-
-import msgspec
 
 from lineal.core.errors import Invalid
 from lineal.core.events import Level, State
@@ -16,112 +13,23 @@ from lineal.core.scene import Card, Item, Line, Picture, Walk, draw, stem, walk
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
+from lineal.service.scene_reply import (
+    EXACT,
+    LENSES,
+    NAMED,
+    Beyond,
+    SceneEdge,
+    SceneNode,
+    SceneReply,
+    SceneRequest,
+    beyond_of,
+    cut_reason,
+    seen_for,
+)
 
-BUDGET = 150  # cards; more than fits on a screen without zooming out
 _MOST_BUDGET = 2000
-_SEEN = 4  # vertices walked to for each card: groups and chains take most of them in
-_FEWEST_SEEN = 600
-_EXACT = 1000  # hidden neighbours are counted up to so many
 _GOVERNS = ("environment", "code")
-_NAMED = 12  # members of a group that are named
 _ENDED_BADLY = (State.FAILED, State.KILLED, State.LOST)
-
-
-class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """ref: what stands in the middle; compare: a second one, to see in four colours what their ancestries share.
-
-    direction: `both`, `up` or `down`. budget: cards, 1 to 2000. depth: hops from the middle. as_of: as recorded by then
-    (microseconds UTC). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
-    itself. governing: also code and environment.
-    """
-
-    ref: str
-    compare: str = ""
-    direction: str = "both"
-    budget: int = BUDGET
-    depth: int = 1000
-    as_of: int | None = None
-    expand: list[str] = []
-    fold: bool = True
-    governing: bool = False
-
-
-class Beyond(msgspec.Struct, frozen=True, kw_only=True):
-    """Neighbours that are not drawn. exact: false when there are more than `count`."""
-
-    count: int
-    exact: bool
-
-
-class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
-    """A card. shape: `node` (one vertex), `group` (siblings), `chain` (steps in a row), `cycle`.
-
-    id: stays the same between scenes; what `expand` takes. count: vertices behind the card; members: references of the
-    first of them. states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down:
-    neighbours that are not drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
-    importance: 0 to 1.
-    """
-
-    id: str
-    shape: str
-    type: str
-    kind: str
-    ref: str
-    label: str
-    namespace: str
-    at: int
-    last_at: int
-    state: str
-    digest: str | None
-    level: str
-    size: int | None
-    names: list[str]
-    aliases: list[str]
-    focus: bool
-    count: int
-    members: list[str]
-    states: dict[str, int]
-    lead: list[str]
-    up: Beyond
-    down: Beyond
-    side: str
-    layer: int
-    importance: float
-    origin_unknown: bool
-    deleted_at: int | None
-
-
-class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
-    """A line between two cards, in the direction in which data flows.
-
-    count: edges behind it. evidence: the weakest of them (`inferred` before `declared`, `imported`, `observed`). also: a
-    producer that ancestry does not follow. loop: runs against the layers. faint: a longer way says the same.
-    """
-
-    src: str
-    dst: str
-    kind: str
-    roles: list[str]
-    evidence: str
-    rule: str
-    count: int
-    at: int
-    also: bool
-    loop: bool
-    faint: bool
-
-
-class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The picture. hidden: vertices that were reached and are not drawn. cut: more lies beyond; cut_reason says what."""
-
-    focus: list[str]
-    nodes: list[SceneNode]
-    edges: list[SceneEdge]
-    drawn: int
-    hidden: int
-    cut: bool
-    cut_reason: str
-    as_of: int | None
 
 
 @operation(
@@ -136,6 +44,10 @@ def scene(scope: Scope, request: SceneRequest) -> SceneReply:
     Raises Invalid: an unknown direction, or a budget or depth out of range.
     """
     _refuse(request)
+    if request.lens != "versions":
+        from lineal.service.scene_logical import logical_scene
+
+        return logical_scene(scope, request)
     refs = [ref for ref in (request.ref, request.compare) if ref]
     focus = [references.find(scope, ref, as_of=request.as_of).node for ref in refs]
     return _Scene(scope, request, list(dict.fromkeys(focus))).reply()
@@ -144,6 +56,11 @@ def scene(scope: Scope, request: SceneRequest) -> SceneReply:
 def _refuse(request: SceneRequest) -> None:
     if request.direction not in ("both", "up", "down"):
         raise Invalid(f"direction {request.direction!r}", hint="`both`, `up` or `down`")
+    if request.lens not in LENSES or (request.lens != "overview" and not request.ref):
+        raise Invalid(
+            f"the lens {request.lens!r} around {request.ref!r}",
+            hint="`versions` or `logical` around a ref, or `overview`",
+        )
     if not 1 <= request.budget <= _MOST_BUDGET or request.depth < 1:
         raise Invalid(
             f"a budget of {request.budget} cards, a depth of {request.depth}",
@@ -203,18 +120,18 @@ class _Scene:
             drawn=sum(len(card.members) for card in picture.cards),
             hidden=len(picture.hidden),
             cut=bool(picture.hidden) or any(up.count or down.count for up, down in beyond.values()),
-            cut_reason=_cut_reason(picture, beyond, self.request.budget),
+            cut_reason=cut_reason(picture, beyond, self.request.budget),
             as_of=self.request.as_of,
         )
 
     def _ask(self, nodes: Sequence[int], up: bool) -> dict[int, list[int]]:
         return self.scope.store.neighbours.list_neighbours(
-            self.scope.tx, nodes, up=up, limit=_EXACT + 1, as_of=self.request.as_of, skip=self.skip
+            self.scope.tx, nodes, up=up, limit=EXACT + 1, as_of=self.request.as_of, skip=self.skip
         )
 
     def _seen(self) -> Walk:
         """What lies around the focus; when two are compared, what both were made from."""
-        most = max(_FEWEST_SEEN, _SEEN * self.request.budget)
+        most = seen_for(self.request.budget)
         up, down = self.request.direction != "down", self.request.direction != "up"
         if len(self.focus) == 1:
             return walk(self.focus, self._ask, most=most, up=up, down=down, depth=self.request.depth)
@@ -244,19 +161,8 @@ class _Scene:
 
     def _beyond(self, picture: Picture, seen: Walk) -> dict[str, tuple[Beyond, Beyond]]:
         """Neighbours that are not drawn, before and behind each card."""
-        drawn = {node for card in picture.cards for node in card.members}
-        ask = [node for card in picture.cards for node in card.members[:_NAMED] if node not in seen.behind]
-        behind = {**seen.behind, **self._ask(ask, False)}
-        found = {}
-        for card in picture.cards:
-            ends = []
-            for known in (seen.before, behind):
-                others = {other for node in card.members for other in known.get(node, ())} - drawn
-                whole = all(len(known.get(node, ())) <= _EXACT for node in card.members)
-                whole = whole and all(node in known for node in card.members)
-                ends.append(Beyond(count=min(len(others), _EXACT), exact=whole and len(others) <= _EXACT))
-            found[card.id] = (ends[0], ends[1])
-        return found
+        ask = [node for card in picture.cards for node in card.members[:NAMED] if node not in seen.behind]
+        return beyond_of(picture, seen.before, {**seen.behind, **self._ask(ask, False)})
 
     def _edges(self, picture: Picture) -> dict[tuple[int, int], list[Edge]]:
         edges: dict[tuple[int, int], list[Edge]] = {}
@@ -389,7 +295,7 @@ class _Facts:
             aliases=self.aliases.get(first, []) if single else [],
             focus=any(node in focus for node in card.members),
             count=len(card.members),
-            members=[] if single else [self.ref(node) for node in card.members[:_NAMED]],
+            members=[] if single else [self.ref(node) for node in card.members[:NAMED]],
             states=dict(states) if not single else {},
             lead=[] if single else [self.ref(node) for node in _leading(card, picture)],
             up=beyond[0],
@@ -419,7 +325,7 @@ def _leading(card: Card, picture: Picture) -> list[int]:
     leads = {
         src for line in picture.lines if line.src == card.id and line.dst in single for src, _ in line.pairs
     }
-    return sorted(leads)[:_NAMED] if card.shape == "group" and len(leads) < len(card.members) else []
+    return sorted(leads)[:NAMED] if card.shape == "group" and len(leads) < len(card.members) else []
 
 
 _DOUBT = ("observed", "imported", "declared", "inferred")
@@ -441,13 +347,3 @@ def _line(line: Line, edges: Mapping[tuple[int, int], list[Edge]], also: set[tup
         loop=line.loop,
         faint=line.faint,
     )
-
-
-def _cut_reason(picture: Picture, beyond: Mapping[str, tuple[Any, Any]], budget: int) -> str:
-    open_ends = sum(bool(up.count) or bool(down.count) for up, down in beyond.values())
-    if not picture.hidden and not open_ends:
-        return ""
-    said = [f"{len(picture.hidden):,} vertices did not fit into {budget} cards"] if picture.hidden else []
-    if open_ends:
-        said.append(f"more lies beyond {open_ends:,} cards")
-    return "; ".join(said)

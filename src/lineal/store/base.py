@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from lineal.store.facet_schemas import FacetFault, FacetSchema
     from lineal.store.files import File
     from lineal.store.joins import Meeting
+    from lineal.store.logical import LogicalEdge, LogicalNode
     from lineal.store.many import ManyRun, ManyState, ManyVersion
     from lineal.store.moments import DatasetWrite
     from lineal.store.numbers import Numbers
@@ -284,6 +285,16 @@ class FacetSchemaStore(Protocol):
         self, tx: Tx, names: Sequence[str], *, after: int, limit: int
     ) -> list[tuple[int, str, bytes]]: ...  # in order of the vertices
     def set_fields(self, tx: Tx, node: int, name: str, fields: Mapping[str, str], *, at: int) -> None: ...
+
+
+class LogicalStore(Protocol):
+    def series_of(self, tx: Tx, nodes: Sequence[int]) -> dict[int, int]: ...  # vertex -> logical vertex
+    def list_neighbours(
+        self, tx: Tx, keys: Sequence[int], *, up: bool, limit: int, as_of: int | None = None
+    ) -> dict[int, list[int]]: ...
+    def list_between(self, tx: Tx, pairs: Iterable[tuple[int, int]]) -> list[LogicalEdge]: ...
+    def list_greatest(self, tx: Tx, *, limit: int, as_of: int | None = None) -> list[int]: ...
+    def describe(self, tx: Tx, keys: Sequence[int]) -> dict[int, LogicalNode]: ...
 
 
 class RegistryStore(Protocol):

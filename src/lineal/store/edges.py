@@ -17,6 +17,7 @@ from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
+from lineal.store.logical import keep_logical, keep_part
 from lineal.store.words import add_words, find_word, get_words
 
 _COLUMNS = (
@@ -79,10 +80,14 @@ class Edges:
         if added < len(rows):
             names = [name for name, _ in _COLUMNS]
             added += tx.many(_ADD_AGAIN, [dict(zip(names, row, strict=True)) for row in rows])
+        if added:
+            standing = {(e.src, e.dst): (row[0], row[1]) for e, row in zip(edges, rows, strict=True)}
+            keep_logical(tx, edges, standing, recorded_at=recorded_at)
         return added
 
     def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None:
         """Let the edges of this kind and rule, whatever their role, cease to stand; they remain in what `as_of` shows."""
+        keep_part(tx, [(src, dst)], gone=True)
         tx.run(
             f"UPDATE edge SET retracted_at = :at WHERE given_src = :src AND given_dst = :dst AND {STANDS} "
             "AND dst = COALESCE((SELECT stands_for FROM canonical WHERE node = :dst), :dst) "
@@ -101,6 +106,7 @@ class Edges:
             return
         word = add_words(tx, {text for e in edges for text in (e.role, e.rule)})
         types = _add_types(tx, {(int(e.kind), word[e.role], word[e.rule]) for e in edges})
+        keep_part(tx, [(e.src, e.dst) for e in edges], gone=True)
         stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
         tx.many(
             "UPDATE edge SET retracted_at = :at WHERE dst = :dst AND src = :src AND type = :type "

@@ -17,6 +17,7 @@ from lineal.store.base import Tx
 from lineal.store.edges import BY_CODE, EVIDENCE, JOIN_LOCK
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
+from lineal.store.logical import keep_part
 from lineal.store.text import give, keep
 from lineal.store.words import add_words, get_words
 
@@ -297,6 +298,8 @@ def _move(tx: Tx, end: str, given: str, other: str, node: int, old: int, new: in
         node=node,
         at=at,
     )
+    if rows:
+        keep_part(tx, [(node, first) for first in (old, new)], gone=True)
     names = [other, *_KEPT.split(", ")]
     for row in rows:
         values = dict(zip(names, row, strict=True))

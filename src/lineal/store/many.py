@@ -12,6 +12,7 @@ from lineal.core.model import NodeKind
 from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
+from lineal.store.logical import relink
 from lineal.store.text import give, keep
 from lineal.store.words import add_words
 
@@ -151,6 +152,9 @@ class Many:
             return
         word = add_words(tx, {run.kind for run in runs.values()})
         jobs = _jobs(tx, {run.job for run in runs.values()})
+        before: dict[int, int] = dict(
+            tx.rows(f"SELECT node, job FROM run WHERE node IN ({each(tx, 'nodes')})", nodes=sorted(runs))
+        )
         tx.many(
             "UPDATE run SET job = :job, kind = :kind, parent = :parent, started_at = :started_at WHERE node = :node",
             [
@@ -164,6 +168,9 @@ class Many:
                 for node, run in sorted(runs.items())
             ],
         )
+        for node, run in sorted(runs.items()):
+            if before.get(node) != jobs[run.job]:
+                relink(tx, node, recorded_at=run.started_at)
 
     def clear_parents(self, tx: Tx, nodes: Sequence[int]) -> None:
         """Let runs have no parent."""

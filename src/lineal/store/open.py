@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lineal.core.errors import Invalid, LinealError
@@ -24,6 +28,7 @@ from lineal.store.base import (
     GroupStore,
     JoinStore,
     LinkedStore,
+    LogicalStore,
     ManyStore,
     MetricStore,
     MomentStore,
@@ -48,6 +53,7 @@ from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
 from lineal.store.joins import Joins
 from lineal.store.linked import Linked
+from lineal.store.logical import Logical
 from lineal.store.many import Many
 from lineal.store.metrics import Metrics
 from lineal.store.moments import Moments
@@ -59,6 +65,9 @@ from lineal.store.schema import migrate
 from lineal.store.search import Search
 from lineal.store.stories import Stories
 from lineal.store.tokens import Tokens
+
+if TYPE_CHECKING:
+    from lineal.store.csr import Snapshots
 
 
 @dataclass(frozen=True)
@@ -77,6 +86,7 @@ class Store:
     edges: EdgeStore
     neighbours: NeighbourStore
     joins: JoinStore
+    logical: LogicalStore
     facet_schemas: FacetSchemaStore
     registry: RegistryStore
     groups: GroupStore
@@ -92,6 +102,17 @@ class Store:
     moments: MomentStore
     many: ManyStore
     linked: LinkedStore
+
+    @cached_property
+    def snapshots(self) -> Snapshots:
+        """The snapshots of the graph, beside a file; of a server's database in the user's cache folder."""
+        from lineal.store.csr import Snapshots
+
+        return Snapshots(_snapshot_folder(self.engine.url), self.engine.url)
+
+    def has_snapshot(self) -> bool:
+        """Whether there is a snapshot of the graph, found out without loading what reads it."""
+        return (_snapshot_folder(self.engine.url) / "current").exists()
 
     def read(self) -> AbstractContextManager[Tx]:
         """A transaction that sees one state of the store."""
@@ -142,6 +163,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         edges=Edges(),
         neighbours=Neighbours(),
         joins=Joins(),
+        logical=Logical(),
         facet_schemas=FacetSchemas(),
         registry=Registry(),
         groups=Groups(),
@@ -173,6 +195,13 @@ def connect(place: str, *, create: bool = True, timeout_s: float = 30.0) -> Engi
             hint="give a path, sqlite:///PATH or postgresql://HOST/DATABASE",
         )
     return SqliteEngine(_path(place), create=create, timeout_s=timeout_s)
+
+
+def _snapshot_folder(url: str) -> Path:
+    if url.startswith("sqlite:///"):
+        return Path(_path("sqlite:////" + url.removeprefix("sqlite:///")) + ".csr")
+    cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
+    return cache / "lineal" / hashlib.sha256(url.encode()).hexdigest()[:16]
 
 
 def _path(place: str) -> str:

@@ -14,6 +14,7 @@ from lineal.core.model import NodeKind, RunRecord
 from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS, recorded_by
 from lineal.store.lists import each
+from lineal.store.logical import relink
 from lineal.store.nodes import add_node, hold_node
 from lineal.store.text import keep
 from lineal.store.words import add_words, get_words
@@ -74,8 +75,10 @@ class Runs:
         if _known(tx, run_id) is None and (node := _insert(tx, run_id, said, recorded_at)):
             return node
         known, known_job = _known(tx, run_id) or (0, 0)
-        fill = _REPLACE if job and known_job == word[""] else _FILL
-        tx.run(fill, node=known, empty=word[""], **said)
+        replaced = bool(job) and known_job == word[""]
+        tx.run(_REPLACE if replaced else _FILL, node=known, empty=word[""], **said)
+        if replaced:
+            relink(tx, int(known), recorded_at=recorded_at)
         return int(known)
 
     def find_run(self, tx: Tx, run_id: str) -> int | None:

@@ -1,0 +1,148 @@
+"""What a scene is asked for and answered with, and what its lenses share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from lineal.core.scene import Picture
+
+BUDGET = 150  # cards; more than fits on a screen without zooming out
+EXACT = 1000  # hidden neighbours are counted up to so many
+NAMED = 12  # members of a group that are named
+LENSES = ("versions", "logical", "overview")
+_SEEN = 4  # vertices walked to for each card: groups and chains take most of them in
+_FEWEST_SEEN = 600
+
+
+class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """ref: what stands in the middle; lens: `versions`, `logical` (artifacts and jobs), `overview` (these, of the whole record when
+    nothing stands in the middle); compare: a second one, to see in four colours what their ancestries share.
+
+    direction: `both`, `up` or `down`. budget: cards, 1 to 2000. depth: hops from the middle. as_of: as recorded by then
+    (microseconds UTC). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
+    itself. governing: also code and environment.
+    """
+
+    ref: str = ""
+    lens: str = "versions"
+    compare: str = ""
+    direction: str = "both"
+    budget: int = BUDGET
+    depth: int = 1000
+    as_of: int | None = None
+    expand: list[str] = []
+    fold: bool = True
+    governing: bool = False
+
+
+class Beyond(msgspec.Struct, frozen=True, kw_only=True):
+    """Neighbours that are not drawn. exact: false when there are more than `count`."""
+
+    count: int
+    exact: bool
+
+
+class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
+    """A card. shape: `node` (one vertex), `group` (siblings), `chain` (steps in a row), `cycle`.
+
+    id: stays the same between scenes; what `expand` takes. count: vertices behind the card; members: references of the
+    first of them. states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down:
+    neighbours that are not drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
+    importance: 0 to 1.
+    """
+
+    id: str
+    shape: str
+    type: str
+    kind: str
+    ref: str
+    label: str
+    namespace: str
+    at: int
+    last_at: int
+    state: str
+    digest: str | None
+    level: str
+    size: int | None
+    names: list[str]
+    aliases: list[str]
+    focus: bool
+    count: int
+    members: list[str]
+    states: dict[str, int]
+    lead: list[str]
+    up: Beyond
+    down: Beyond
+    side: str
+    layer: int
+    importance: float
+    origin_unknown: bool
+    deleted_at: int | None
+
+
+class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
+    """A line between two cards, in the direction in which data flows.
+
+    count: edges behind it. evidence: the weakest of them (`inferred` before `declared`, `imported`, `observed`). also: a
+    producer that ancestry does not follow. loop: runs against the layers. faint: a longer way says the same.
+    """
+
+    src: str
+    dst: str
+    kind: str
+    roles: list[str]
+    evidence: str
+    rule: str
+    count: int
+    at: int
+    also: bool
+    loop: bool
+    faint: bool
+
+
+class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
+    """The picture. hidden: vertices that were reached and are not drawn. cut: more lies beyond; cut_reason says what."""
+
+    focus: list[str]
+    nodes: list[SceneNode]
+    edges: list[SceneEdge]
+    drawn: int
+    hidden: int
+    cut: bool
+    cut_reason: str
+    as_of: int | None
+    lens: str = "versions"
+
+
+def seen_for(budget: int) -> int:
+    """How many vertices are walked to for that many cards."""
+    return max(_FEWEST_SEEN, _SEEN * budget)
+
+
+def beyond_of(
+    picture: Picture, before: Mapping[int, list[int]], behind: Mapping[int, list[int]]
+) -> dict[str, tuple[Beyond, Beyond]]:
+    """By card, how many neighbours before and behind it are not drawn."""
+    drawn = {node for card in picture.cards for node in card.members}
+    found = {}
+    for card in picture.cards:
+        ends = []
+        for known in (before, behind):
+            others = {other for node in card.members for other in known.get(node, ())} - drawn
+            whole = all(node in known and len(known[node]) <= EXACT for node in card.members)
+            ends.append(Beyond(count=min(len(others), EXACT), exact=whole and len(others) <= EXACT))
+        found[card.id] = (ends[0], ends[1])
+    return found
+
+
+def cut_reason(
+    picture: Picture, beyond: Mapping[str, tuple[Beyond, Beyond]], budget: int, *, what: str = "vertices"
+) -> str:
+    """What is not drawn, in words; empty when everything is."""
+    open_ends = sum(bool(up.count) or bool(down.count) for up, down in beyond.values())
+    said = [f"{len(picture.hidden):,} {what} did not fit into {budget} cards"] if picture.hidden else []
+    if open_ends:
+        said.append(f"more lies beyond {open_ends:,} cards")
+    return "; ".join(said)
