@@ -51,6 +51,11 @@ export function size(bytes: number | null | undefined): string {
 
 export type Value = Schemas["MetricOut"]["last"];
 
+/** What a mapping of the record has under a key; keys are of any kind, `__proto__` too. */
+export function at<T>(map: Record<string, T> | undefined, key: string): T | undefined {
+  return map !== undefined && Object.hasOwn(map, key) ? map[key] : undefined;
+}
+
 /** A metric's value as a number; texts are NaN and the infinities. */
 export function numeric(value: Value | undefined): number {
   return value === undefined ? Number.NaN : typeof value === "number" ? value : Number(value);

@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { fates } from "../datasets/schema";
 import { cell, complete, csv, field, nextOrder, reason, stopped } from "../runs/filter";
 import { parseColumns, usual, value, writeColumns } from "../runs/columns";
-import { better, delta, duration, figure, plain, signed, size } from "./format";
+import { at, better, delta, duration, figure, plain, signed, size } from "./format";
 import { align, smooth, varied } from "./series";
 
 describe("figures", () => {
@@ -63,5 +63,7 @@ it("tells what became of columns", () => {
   const found = fates([col("a", "int", "1"), col("b", "str", "2"), col("c", "int", "3"), col("e", "int")], [col("a", "int", "1"), col("b", "int", "2"), col("d", "int", "4"), col("e", "int")]);
   expect(found.map(({ column, fate }) => `${column.name} ${fate}`)).toEqual(["a same", "b type", "c new", "e unknown", "d gone"]);
 });
+
+it("finds only what a mapping really has, whatever the key", () => expect([at({}, "__proto__"), at(JSON.parse('{"__proto__": 2}'), "__proto__"), at(undefined, "a")]).toEqual([undefined, 2, undefined]));
 
 it("shows control and direction signs as boxes", () => expect(plain("a\u202eb\u0000c")).toBe("a▯b▯c"));

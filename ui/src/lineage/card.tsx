@@ -1,7 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api } from "../api/client";
 import { quote } from "../app/route";
-import { figure, numeric } from "../kit/format";
+import { at, figure, numeric } from "../kit/format";
 import { KindIcon } from "../kit/parts";
 import { varied } from "../kit/series";
 import { count, t } from "../text";
@@ -55,7 +55,7 @@ function Sweep({ node }: { node: SceneNode }) {
   const strip = useQuery({ queryKey: ["strip", node.label], queryFn: ({ signal }) => api.runs({ where: `job = ${quote(node.label)}`, limit: 400 }, signal), enabled: runs, staleTime: 60_000 });
   const all = strip.data?.runs ?? [];
   const metric = varied(all.map((run) => run.metrics))[0];
-  const values = metric ? all.map((run) => numeric(run.metrics[metric])).filter(Number.isFinite).reverse() : [];
+  const values = metric ? all.map((run) => numeric(at(run.metrics, metric))).filter(Number.isFinite).reverse() : [];
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const total = Object.values(node.states).reduce((sum, n) => sum + n, 0);
   return (

@@ -3,7 +3,7 @@ import { Crosshair, Expand, GitCompareArrows, Pin, Shrink, SquareArrowOutUpRight
 import type { ReactNode } from "react";
 import { api, type RunDetail, type VersionDetail } from "../api/client";
 import { linkOf, links, to } from "../app/route";
-import { better, delta, figure, plain, short, signed, size } from "../kit/format";
+import { at, better, delta, figure, plain, short, signed, size } from "../kit/format";
 import { DiffList, KindIcon, Loaded, Plain, State, Time, took } from "../kit/parts";
 import { allChanges } from "../models/changes";
 import { t } from "../text";
@@ -106,7 +106,7 @@ function Tiles({ metrics, before }: { metrics: RunDetail["summary"]["metrics"]; 
   return (
     <div className="metric-tiles">
       {all.map(([key, value]) => {
-        const moved = before ? delta(value, before[key]) : undefined;
+        const moved = before ? delta(value, at(before, key)) : undefined;
         const good = better(key);
         return <div key={key} className="metric-tile"><div className="label cut"><Plain cut>{key}</Plain></div><div className="value">{figure(value)}</div>{moved !== undefined ? <div className={moved === 0 || good === undefined ? "muted" : moved > 0 === good ? "up" : "down"}>{signed(moved)}</div> : null}</div>;
       })}

@@ -4,7 +4,7 @@ import { lazy, Suspense, useEffect, useState } from "react";
 import { api, type RunChange, type RunSummary, type Schemas } from "../api/client";
 import { Head } from "../app/head";
 import { change, go, linkOf, links, to, usePlace } from "../app/route";
-import { better, figure, signed } from "../kit/format";
+import { at, better, figure, signed } from "../kit/format";
 import { DiffList, Empty, Loaded, Panel, Plain, runName, Skeleton, State, Time, took } from "../kit/parts";
 import { t } from "../text";
 
@@ -141,7 +141,7 @@ function Many({ ids }: { ids: string[] }) {
   const answers = useQueries({ queries: ids.map((id) => ({ queryKey: ["show", `run:${id}`], queryFn: ({ signal }: { signal: AbortSignal }) => api.show(`run:${id}`, signal), staleTime: 5000 })) });
   const runs = answers.flatMap((answer) => (answer.data?.type === "run" ? [answer.data.summary] : []));
   const failed = answers.find((answer) => answer.error);
-  const rows = (["metrics", "params"] as const).map((scope) => ({ scope, keys: [...new Set(runs.flatMap((run) => Object.keys(run[scope])))].sort().filter((key) => !only || new Set(runs.map((run) => String(run[scope][key]))).size > 1) }));
+  const rows = (["metrics", "params"] as const).map((scope) => ({ scope, keys: [...new Set(runs.flatMap((run) => Object.keys(run[scope])))].sort().filter((key) => !only || new Set(runs.map((run) => String(at<unknown>(run[scope], key)))).size > 1) }));
   return (
     <>
       <div className="page-head"><h1>{t.compare.title}: {runs.length}</h1><label className="check"><input type="checkbox" checked={only} onChange={(event) => change({ all: !event.target.checked })} />{t.runs.differ}</label></div>
@@ -163,4 +163,4 @@ function Many({ ids }: { ids: string[] }) {
   );
 }
 
-const cellOf = (run: RunSummary, scope: "metrics" | "params", key: string) => (scope === "metrics" ? figure(run.metrics[key]) : <Plain>{run.params[key] ?? ""}</Plain>);
+const cellOf = (run: RunSummary, scope: "metrics" | "params", key: string) => (scope === "metrics" ? figure(at(run.metrics, key)) : <Plain>{at(run.params, key) ?? ""}</Plain>);

@@ -3,7 +3,7 @@ import { Share2 } from "lucide-react";
 import { api } from "../api/client";
 import { Head } from "../app/head";
 import { links, to, usePlace } from "../app/route";
-import { better, delta, figure, signed } from "../kit/format";
+import { at, better, delta, figure, signed } from "../kit/format";
 import { Empty, Loaded, Panel, Plain, Tile, Time } from "../kit/parts";
 import { RunTable } from "../more/home";
 import { t } from "../text";
@@ -45,7 +45,7 @@ export function Version() {
                   {made && Object.keys(made.metrics).length ? (
                     <div className="metric-tiles">
                       {Object.entries(made.metrics).slice(0, 8).map(([key, value]) => {
-                        const moved = before ? delta(value, before.run?.metrics[key]) : undefined;
+                        const moved = before ? delta(value, at(before.run?.metrics, key)) : undefined;
                         const good = better(key);
                         return <div key={key} className="metric-tile card"><div className="label cut"><Plain cut>{key}</Plain></div><div className="value">{figure(value)}</div>{moved !== undefined ? <div className={moved === 0 || good === undefined ? "muted" : moved > 0 === good ? "up" : "down"}>{signed(moved)}</div> : null}</div>;
                       })}

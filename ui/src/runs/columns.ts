@@ -1,6 +1,6 @@
 // Columns of the runs table, named as in the query language.
 import type { RunSummary } from "../api/client";
-import { figure, plain } from "../kit/format";
+import { at, figure, plain } from "../kit/format";
 import { varied } from "../kit/series";
 import { field } from "./filter";
 
@@ -51,8 +51,8 @@ export function parseColumns(text: string): Column[] | undefined {
 export const writeColumns = (columns: readonly Column[]): string => JSON.stringify(columns.filter((one) => one.scope !== "run").map((one) => `${one.scope[0]}:${one.key}`));
 
 export function value(run: RunSummary, one: Column): string {
-  if (one.scope === "metrics") return figure(run.metrics[one.key]);
-  if (one.scope === "params") return plain(run.params[one.key] ?? "");
-  if (one.scope === "tags") return plain(run.tags[one.key] ?? "");
+  if (one.scope === "metrics") return figure(at(run.metrics, one.key));
+  if (one.scope === "params") return plain(at(run.params, one.key) ?? "");
+  if (one.scope === "tags") return plain(at(run.tags, one.key) ?? "");
   return "";
 }

@@ -2,13 +2,13 @@
 import { useState } from "react";
 import type { RunSummary } from "../api/client";
 import { links } from "../app/route";
-import { figure, numeric } from "../kit/format";
+import { at, figure, numeric } from "../kit/format";
 import { Panel, runName } from "../kit/parts";
 import { t } from "../text";
 import type { Column } from "./columns";
 
 const MOST = 1000;
-const read = (run: RunSummary, one: Column): number => (one.scope === "metrics" ? numeric(run.metrics[one.key]) : one.scope === "params" ? (run.params[one.key]?.trim() ? Number(run.params[one.key]) : Number.NaN) : one.id === "started_at" ? run.started_at : Number.NaN);
+const read = (run: RunSummary, one: Column): number => (one.scope === "metrics" ? numeric(at(run.metrics, one.key)) : one.scope === "params" ? (at(run.params, one.key)?.trim() ? Number(at(run.params, one.key)) : Number.NaN) : one.id === "started_at" ? run.started_at : Number.NaN);
 
 function extent(values: number[]): [number, number] {
   const finite = values.filter(Number.isFinite);

@@ -6,6 +6,7 @@ import { api, Refused, type RunSummary } from "../api/client";
 import { Head } from "../app/head";
 import { change, go, to, usePlace } from "../app/route";
 import { safeGet, safeSet } from "../app/theme";
+import { at } from "../kit/format";
 import { Empty, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
 import { t } from "../text";
 import { Bulk } from "./bulk";
@@ -70,7 +71,7 @@ export function Runs() {
   const download = async () => {
     const all = await api.runs({ where, order, limit: 100_000 });
     const wanted = columns.filter((one) => one.scope !== "run");
-    const rows = all.runs.map((run) => [run.run_id, run.job, run.name, run.state, run.started_at, run.ended_at, run.actor, ...wanted.map((one) => (one.scope === "metrics" ? run.metrics[one.key] : one.scope === "params" ? run.params[one.key] : run.tags[one.key]))]);
+    const rows = all.runs.map((run) => [run.run_id, run.job, run.name, run.state, run.started_at, run.ended_at, run.actor, ...wanted.map((one) => (one.scope === "metrics" ? at(run.metrics, one.key) : one.scope === "params" ? at(run.params, one.key) : at(run.tags, one.key)))]);
     save("runs.csv", csv([["run_id", "job", "name", "state", "started_at", "ended_at", "actor", ...wanted.map((one) => one.id)], ...rows]), "text/csv");
   };
   return (
