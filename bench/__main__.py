@@ -48,6 +48,7 @@ LONG = (
             "tests/server/test_fuzz.py",
             "tests/server/test_openapi.py",
             "tests/doors/mlflow/test_fuzz.py",
+            "tests/doors/openlineage/test_fuzz.py",
         ],
     ),
     ("property tests with many examples", {}, [*_TESTS, "tests/props"]),

@@ -98,10 +98,10 @@ class _Walk:
     def _stand(self, view: RunView) -> Name:
         """The name under which a run's job stands in this answer."""
         name = Name(view.run.namespace, view.run.job)
-        raw = view.job_facets.get("dbt_node")
-        if raw is not None:
-            kind = _decode(view.job_facets.get("jobType", msgspec.Raw(b"{}"))).get("jobType", "")
-            node = f"{view.run.namespace}\0{_decode(raw).get('unique_id')}\0{kind}"
+        unique = loaded_facet(view.job_facets, "dbt_node").get("unique_id")
+        if unique:
+            kind = loaded_facet(view.job_facets, "jobType").get("jobType")
+            node = f"{view.run.namespace}\0{unique}\0{kind}"
             known = self._nodes.setdefault(node, name)
             if known != name:
                 self.graph.also.setdefault(known, set()).add(name)

@@ -9,6 +9,7 @@ import msgspec
 
 from lineal.core.errors import Invalid
 from lineal.core.model import MetricSummary, RunRecord
+from lineal.core.openlineage_story import STATEMENT
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.query import RUNS, search
@@ -103,7 +104,9 @@ def list_runs(scope: Scope, request: RunsRequest) -> RunList:
         raise Invalid(f"a limit of {request.limit}", hint="between 1 and 100000")
     if not 0 <= request.offset <= _MOST:
         raise Invalid(f"an offset of {request.offset}", hint=f"between 0 and {_MOST}")
-    asked = functools.partial(search, scope, RUNS, request.where, order=request.order)
+    # Single statements of a run, which some tools report as runs of their own, are listed by who asks for anything.
+    where = request.where if request.where.strip() else f"kind != '{STATEMENT}'"
+    asked = functools.partial(search, scope, RUNS, where, order=request.order)
     if request.counted:
         every, _ = asked(limit=_MOST)
         nodes, total = every[request.offset : request.offset + request.limit + 1], len(every)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from lineal.core.openlineage_story import GAPS
+from lineal.service.operations import ALL_PERMISSIONS, Scope
+from lineal.service.runs import RunsRequest, list_runs
 from lineal.store.open import Store
 from tests.doors.openlineage.making import (
     MODES,
@@ -141,6 +143,18 @@ def test_statements_of_dbt_are_folded_and_outputs_of_its_tests_are_no_data(store
     assert (kinds.count("statement"), kinds.count("run")) == (27, 8)
     assert all(run[3] for run in found["runs"].values() if run[2] == "statement")
     assert not [edge for edge in found["edges"] if "dbt_test__audit" in str(edge)]
+    with store.read() as tx:
+        scope = Scope(
+            tx=tx,
+            store=store,
+            blobs=None,
+            namespace="p",
+            actor="a",
+            at=1,
+            grants=ALL_PERMISSIONS,
+        )
+        assert len(list_runs(scope, RunsRequest()).runs) == 8
+        assert len(list_runs(scope, RunsRequest(where="kind = 'statement'")).runs) == 27
     test = by_job(found, "test.shop.not_null_features_customer_customer_id.ff93df7cef")
     said = json.loads(found["facets"][test][GAPS])
     assert [name.rpartition(".")[2] for name in said["ignored_outputs"]] == [

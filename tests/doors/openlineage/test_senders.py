@@ -45,7 +45,9 @@ class Step(BaseOperator):
 
 
 with DAG(dag_id="shop", schedule=None):
-    Step(["raw"], ["clean"], task_id="load") >> Step(["clean"], ["features"], task_id="build")
+    load = Step(reads=["raw"], writes=["clean"], task_id="load")
+    build = Step(reads=["clean"], writes=["features"], task_id="build")
+    load >> build
 '''
 
 
