@@ -11,7 +11,7 @@ import sys
 import time
 
 from ..journal.ids import new_run_id, run_id
-from . import child, command_name, control
+from . import child, command_name, control, joining
 from .layers import Layers, Refused
 from .redact import argv as redacted_argv
 from .redact import mapping as redacted
@@ -141,24 +141,29 @@ def launch(
     parent = os.environ.get("LINEAL_RUN") or None
     if parent:
         control.say("off")  # what we read and write ourselves is no part of the run around us
-    if "parent" in options:
-        try:
+    try:
+        joined = joining.run()
+        if "parent" in options:
             parent = run_id(options["parent"])
-        except ValueError as error:
-            raise UsageError(str(error)) from None
+    except ValueError as error:
+        raise UsageError(str(error)) from None
     project = _project()
-    run = new_run_id()
+    run = joined or new_run_id()
+    if joined and project is not None and joining.shared(project.journal_dir, run):
+        delivery = None
     environment = dict(os.environ)
     journal = around = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
+        if joined:
+            del environment["LINEAL_PARENT"]  # its direct command is not what the run is about
         offered = offer(project, environment) if offer is not None else None
         environment.update(offered.environment if offered is not None else {})
         try:
             around = Layers(command, environment, deep=bool(options.get("deep")))
         except Refused as refused:
             raise UsageError(str(refused)) from None
-        journal = _begin(options, command, project, run, parent)
+        journal = _begin(options, command, project, run, "" if joined else parent)
         around.tell(journal)
     between = _between(options, journal, environment)
     try:
@@ -167,7 +172,14 @@ def launch(
         print(f"lineal: {error}", file=sys.stderr)
         if journal is not None:
             told = {"type": "CannotStart", "message": str(error), "traceback": ""}
-            journal.json("end", run=run, state="failed", exit_code=error.code, signal=None, error=told)
+            journal.json(
+                "leave" if joined else "end",
+                run=run,
+                state="failed",
+                exit_code=error.code,
+                signal=None,
+                error=told,
+            )
             _Deliverer(delivery, project, run, command).finish()
         return error.code
     if around is not None:
@@ -266,11 +278,15 @@ def _location(path: str) -> dict[str, str]:
 def _begin(
     options: Mapping[str, Any], command: Sequence[str], project: Any, run: str, parent: str | None
 ) -> Journal:
+    """The wrapper's journal, with what is known before the command starts. parent "": the run was begun elsewhere."""
     from ..journal.append import Journal
 
     job, entry = command_name.job_of(command, project.root)
     argv = redacted_argv(command)
     journal = Journal(project.journal_dir, run, argv=argv)
+    if parent == "":
+        journal.json("join", argv=argv, cwd=os.getcwd())
+        return journal
     journal.json(
         "run",
         run=run,
@@ -310,7 +326,9 @@ def _end(
     )
     if reason:
         journal.json("note", level="warning", text=reason)
-    if os.WIFSIGNALED(status):
+    if joining.run():
+        journal.json("leave")
+    elif os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
         journal.json("end", run=run, state="killed", exit_code=None, signal=number, error=None)
     else:

@@ -290,7 +290,8 @@ class Drain:
             found.extend(story.closing_facets(end.at))
             found.extend(self._printed(story, end.at))
             found.extend(reported.executed(story, self.client.blobs.put, end.at))
-            found.append(end)
+            if not story.guest:
+                found.append(end)
             self._ingest([_facts_batch(found)])
             self._closed.add(story.run)
         self._fingerprints.save()

@@ -47,6 +47,7 @@ class Story:
         self.notebooks: dict[str, dict[str, Any]] = {}  # executed; by the path of the copy
         self.keys: set[str] = set()  # of metrics that its processes told
         self.logs = MetricLogs(run)
+        self.joined: dict[str, dict[str, Any] | None] = {}  # wrappers that only take part: how each left
         self.layers: dict[str, Any] = {}
         self.natives: dict[str, dict[str, Any]] = {}  # as `processes`, of those that are seen from below only
         self._quiet = noise.Quiet(project.root, (project.dir + "/", _OURS))
@@ -140,6 +141,14 @@ class Story:
                 run=self.run, key=text(record["key"]), value=plain(record.get("value")), at=int(record["at"])
             )
         ]
+
+    def _join(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.joined[journal] = None
+        return []
+
+    def _leave(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.joined[journal] = record
+        return []
 
     def _end(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         self.end = record
@@ -263,6 +272,8 @@ class Story:
             return self._said(self.end, self.end.get("error"))
         if self.started is None and not self.processes:
             return None
+        if self.guest:
+            return self._left()
         if self.owner is not None and processes.alive(self.owner):
             return None
         if any(processes.alive(opened) for opened in self._own_processes()):
@@ -272,6 +283,18 @@ class Story:
                 self.notes["the wrapper was killed: the exit code is not known"] = None
                 return self._said(record, record.get("error"))
         return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.LOST)
+
+    @property
+    def guest(self) -> bool:
+        """Whether only a part of the run is here, which was begun elsewhere and will be ended there."""
+        return bool(self.joined) and self.started is None
+
+    def _left(self) -> ev.RunEnded | None:
+        """When the last that took part here left or vanished; None while one is here."""
+        for journal, record in self.joined.items():
+            if record is None and processes.alive(self.processes.get(journal, {})):
+                return None
+        return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.FINISHED)
 
     def _own_processes(self) -> list[dict[str, Any]]:
         """The processes whose life keeps the run going: the main one if it is known, else all that are not helpers."""
@@ -330,6 +353,8 @@ class Story:
     def closing_facets(self, at: int) -> list[ev.Event]:
         """What is only known at the end: seeds, own source files, imported packages, notes and gaps."""
         found: list[ev.Event] = []
+        if self.guest:
+            return found  # the run's own are told where it was begun
         if self.seeds:
             found.append(self._facet("lineal.seeds/1", {"seeds": self.seeds}, at))
         if self.processes or self.natives:
@@ -402,6 +427,8 @@ _HANDLERS: dict[str, Any] = {
     "param": Story._param,
     "tag": Story._tag,
     "end": Story._end,
+    "join": Story._join,
+    "leave": Story._leave,
     "exit": Story._exit,
     "model": reported.model,
     "best": reported.best,

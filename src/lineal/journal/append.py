@@ -30,6 +30,12 @@ _FRAME_BYTES = POINT.size + HEAD.size
 _EBADF = 9
 _ENCODING = sys.getfilesystemencoding()
 _HIGH = (960, 200)
+_RANKS = (
+    ("RANK", "WORLD_SIZE"),
+    ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
+    ("PMI_RANK", "PMI_SIZE"),
+    ("SLURM_PROCID", "SLURM_NTASKS"),
+)
 _journals: list[Journal] = []
 _told: set[str] = set()
 
@@ -57,6 +63,7 @@ class Journal:
         self._fd = -1
         self._opening = RLock()
         self._ids = count()
+        self._names: dict[int, str] = {}  # by a key's id: what it is called in the record
         self._keys: dict[
             str, list[int]
         ] = {}  # key -> [id, next step]; an id is the same in every file of ours
@@ -172,8 +179,9 @@ class Journal:
 
     def _define(self, key: str) -> list[int]:
         entry = [next(self._ids), 0]
+        self._names[entry[0]] = _of_rank(key)
         # Written before it is shared, so that no other thread's point can come first.
-        self._put(_key_frame(key, entry[0]))
+        self._put(_key_frame(self._names[entry[0]], entry[0]))
         return self._keys.setdefault(key, entry)
 
     def _open(self) -> bool:
@@ -186,7 +194,7 @@ class Journal:
             return False
         data = MAGIC + json_frame(self._first())
         for key, entry in list(self._keys.items()):
-            data += _key_frame(key, entry[0])
+            data += _key_frame(self._names.get(entry[0], key), entry[0])
         self.path = path
         self._fd = _move_up(fd)
         try:
@@ -254,6 +262,26 @@ def started(pid: int | None = None) -> int:
         return int(text[text.rindex(")") + 2 :].split()[19])
     except (ValueError, IndexError):
         return 0
+
+
+def _of_rank(key: str) -> str:
+    """The key as the record has it: of the second and later ranks of a distributed training with `rankN/` before it.
+
+    The rank is what torchrun, mpirun and srun put into the environment, or torch.distributed was started with.
+    """
+    rank = world = ""
+    for rank_name, world_name in _RANKS:
+        if rank := os.environ.get(rank_name, ""):
+            world = os.environ.get(world_name, "")
+            break
+    if not rank:
+        distributed = sys.modules.get("torch.distributed")
+        try:
+            if distributed is not None and distributed.is_initialized():
+                rank, world = str(distributed.get_rank()), str(distributed.get_world_size())
+        except Exception:
+            return key
+    return "rank" + rank + "/" + key if rank.isdigit() and rank != "0" and world not in ("", "1") else key
 
 
 def _key_frame(key: str, number: int) -> bytes:

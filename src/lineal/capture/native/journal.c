@@ -114,8 +114,8 @@ void tell_as(const char *who_does)
 struct room *room_take(void)
 {
     for (int i = 0; i < ROOMS; i++) {
-        int now = (int)syscall(SYS_gettid), free = 0;
-        if (__atomic_compare_exchange_n(&rooms[i].busy, &free, now, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
+        int free = 0;
+        if (__atomic_compare_exchange_n(&rooms[i].busy, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return &rooms[i];
     }
     return NULL;

@@ -155,6 +155,15 @@ static size_t tidy(char *path)
     return to;
 }
 
+/* The working directory of the process at `process`; its length, or -1. */
+static int folder_of(const char *process, char *out)
+{
+    if (strcmp(process, "/proc/self") != 0)
+        return link_of(process, "cwd", -1, out);
+    long length = syscall(SYS_getcwd, out, PATH_MAX); /* a third of the time */
+    return length > 1 && out[0] == '/' ? (int)length - 1 : -1;
+}
+
 /* `path` from the root in `out` (PATH_MAX bytes), as the process at `process` (`/proc/self`, `/proc/123`) means it.
  * Links are kept as they were named. 0 when it cannot be told. */
 size_t path_absolute(const char *process, int dirfd, const char *path, char *out)
@@ -163,7 +172,7 @@ size_t path_absolute(const char *process, int dirfd, const char *path, char *out
     if (!length || length >= PATH_MAX - 1)
         return 0;
     if (path[0] != '/') {
-        int found = dirfd == AT_FDCWD ? link_of(process, "cwd", -1, out) : link_of(process, "fd", dirfd, out);
+        int found = dirfd == AT_FDCWD ? folder_of(process, out) : link_of(process, "fd", dirfd, out);
         if (found < 0)
             return 0;
         at = found == 1 ? 0 : (size_t)found;

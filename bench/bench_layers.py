@@ -1,0 +1,224 @@
+"""What the layers around a command cost: files opened by a compiled program, a data set of 100,000 files, a sweep of 500 runs.
+
+Each workload runs with and without Lineal in turn; quoted is the median. LINEAL_BENCH_SMALL=1 makes everything ten times smaller.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+
+from bench.figures import Figure, report
+
+HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k != "PYTHONPATH"}
+LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
+PART = 10 if os.environ.get("LINEAL_BENCH_SMALL") else 1
+
+OPENER = r"""
+#include <fcntl.h>
+#include <stdio.h>
+#include <time.h>
+#include <unistd.h>
+int main(int argc, char **argv) {
+    struct timespec a, b; char name[64], page[4096]; int many; sscanf(argv[1], "%d", &many);
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int n = 0; n < many; n++) {
+        sprintf(name, "files/%d.bin", n); int fd = open(name, O_RDONLY); if (read(fd, page, 4096) < 0) return 1; close(fd);
+    }
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    printf("%.3f\n", ((b.tv_sec - a.tv_sec) * 1e9 + b.tv_nsec - a.tv_nsec) / 1e3 / many);
+}
+"""
+WORKERS = """
+import glob, multiprocessing as m, sys, time
+def work(n):
+    found = 0
+    for k in range(n, MANY, 8):
+        with open(f"set/{k % 100}/{k}.jpg", "rb") as f: found += len(f.read())
+    return found
+if __name__ == "__main__":
+    t = time.perf_counter()
+    with m.get_context("fork").Pool(8) as pool: total = sum(pool.map(work, range(8)))
+    print(time.perf_counter() - t)
+"""
+TRAINING = """
+import time, torch
+torch.manual_seed(0); torch.set_num_threads(1)
+net = torch.nn.Sequential(torch.nn.Linear(64, 256), torch.nn.ReLU(), torch.nn.Linear(256, 10))
+opt = torch.optim.SGD(net.parameters(), 0.1); x = torch.randn(512, 64); y = torch.randint(0, 10, (512,))
+t = time.perf_counter()
+for _ in range(STEPS):
+    opt.zero_grad(); torch.nn.functional.cross_entropy(net(x), y).backward(); opt.step()
+print(time.perf_counter() - t)
+"""
+
+
+def say(folder: Path, *command: str) -> float:
+    """The number that a command printed last."""
+    done = subprocess.run(command, cwd=folder, env=HERE, capture_output=True, text=True, check=True)
+    return float(done.stdout.split()[-1])
+
+
+def both(folder: Path, *command: str, rounds: int, deep: bool = False) -> tuple[float, float]:
+    """Medians of what a command printed: with Lineal, and without it in turn."""
+    ours, theirs = [], []
+    for _ in range(rounds):
+        theirs.append(say(folder, *command))
+        ours.append(say(folder, LINEAL, "run", *(["--deep"] if deep else []), *command))
+    return statistics.median(ours), statistics.median(theirs)
+
+
+def opener(folder: Path) -> list[Figure]:
+    compiler = shutil.which("cc")
+    if not compiler:
+        return []
+    many = 10_000 // PART
+    (folder / "files").mkdir()
+    for number in range(many):
+        (folder / f"files/{number}.bin").write_bytes(b"%d" % number * 20)
+    (folder / "opener.c").write_text(OPENER)
+    subprocess.run([compiler, "-O2", "-o", "opener", "opener.c"], cwd=folder, check=True)
+    command = ("sh", "-c", f"./opener {many}")
+    ours, bare = both(folder, *command, rounds=5)
+    figures = [
+        Figure("a file opened by a C program under sh, bare", bare, "µs"),
+        Figure("the same, added by Lineal", ours - bare, "µs", 15),
+    ]
+    try:
+        deep, bare = both(folder, *command, rounds=3, deep=True)
+    except subprocess.CalledProcessError:
+        return figures
+    return [*figures, Figure("the same with --deep, against bare", deep / bare, "x")]
+
+
+def training(folder: Path) -> list[Figure]:
+    (folder / "training.py").write_text(TRAINING.replace("STEPS", str(4000 // PART)))
+    try:
+        ours, bare = both(folder, sys.executable, "training.py", rounds=5)
+    except subprocess.CalledProcessError:
+        return []  # no torch here
+    return [Figure("PyTorch CPU training loop, against bare", ours / bare, "x", 1.02)]
+
+
+class Memory(threading.Thread):
+    """The most memory (MB, resident) that a process had while it lived."""
+
+    def __init__(self, pid: int) -> None:
+        super().__init__(daemon=True)
+        self._pid = pid
+        self.most = 0.0
+        self.start()
+
+    def run(self) -> None:
+        while True:
+            try:
+                for line in Path(f"/proc/{self._pid}/status").read_text().splitlines():
+                    if line.startswith("VmHWM"):
+                        self.most = max(self.most, int(line.split()[1]) / 1024)
+            except (OSError, ValueError):
+                return
+            time.sleep(0.02)
+
+
+def data_set(folder: Path) -> list[Figure]:
+    many = 100_000 // PART
+    for number in range(100):
+        (folder / f"set/{number}").mkdir(parents=True)
+    for number in range(many):
+        (folder / f"set/{number % 100}/{number}.jpg").write_bytes(b"%d" % number * 100)
+    (folder / "workers.py").write_text(WORKERS.replace("MANY", str(many)))
+    ours, bare, most = [], [], 0.0
+    for _ in range(3):
+        bare.append(say(folder, sys.executable, "workers.py"))
+        process = subprocess.Popen(
+            [LINEAL, "run", sys.executable, "workers.py"],
+            cwd=folder,
+            env=HERE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        memory = Memory(process.pid)
+        said, _ = process.communicate()
+        ours.append(float(said.split()[-1]))
+        memory.join(1)
+        most = max(most, memory.most)
+    runs = json.loads(subprocess.check_output([LINEAL, "runs", "--json"], cwd=folder, env=HERE))
+    shown = json.loads(
+        subprocess.check_output([LINEAL, "show", f"run:{runs[0]['run_id']}", "--json"], cwd=folder, env=HERE)
+    )
+    return [
+        Figure(
+            f"a data set of {many:,} files read by 8 workers, against bare",
+            statistics.median(ours) / statistics.median(bare),
+            "x",
+            1.2,
+        ),
+        Figure("the same, versions recorded as its input", len(shown["inputs"]), "", 1),
+        Figure("the same, memory of the delivering process", most, "MB", 200),
+    ]
+
+
+def sweep(folder: Path) -> list[Figure]:
+    """Runs of one second each, four at a time; ours is what a run takes besides its second and its interpreter."""
+    many = 500 // PART
+    (folder / "one.py").write_text(
+        "import sys, time\ntime.sleep(1)\nopen(f'out-{sys.argv[1]}', 'w').write('x')\n"
+    )
+
+    def spent(*around: str) -> tuple[float, float]:
+        """(processor seconds, wall seconds) of the whole sweep."""
+        waiting = list(range(many))
+        running: list[subprocess.Popen[bytes]] = []
+        before, begun = os.times(), time.perf_counter()
+        while waiting or running:
+            while waiting and len(running) < 4:
+                number = waiting.pop()
+                running.append(
+                    subprocess.Popen([*around, sys.executable, "one.py", str(number)], cwd=folder, env=HERE)
+                )
+            running[0].wait()
+            running = [process for process in running if process.poll() is None]
+        after = os.times()
+        busy = after.children_user + after.children_system - before.children_user - before.children_system
+        return busy, time.perf_counter() - begun
+
+    plain, plain_wall = spent()
+    ours, ours_wall = spent(LINEAL, "run")
+    begun = time.perf_counter()
+    runs = json.loads(
+        subprocess.check_output([LINEAL, "runs", "--limit", str(many), "--json"], cwd=folder, env=HERE)
+    )
+    after = time.perf_counter() - begun
+    ended = sum(run["state"] == "finished" for run in runs)
+    return [
+        Figure(
+            f"a sweep of {many} runs of 1 s, 4 at a time: wall time added per run",
+            (ours_wall - plain_wall) * 4 / many * 1e3,
+            "ms",
+        ),
+        Figure("the same, processor time added per run", (ours - plain) / many * 1e3, "ms", 30),
+        Figure("the same, delivered and shown after the last one", after, "s", 5),
+        Figure("the same, runs in the record", ended, "runs", many, higher=True),
+    ]
+
+
+def main() -> None:
+    figures: list[Figure] = []
+    for part in (opener, training, data_set, sweep):
+        with tempfile.TemporaryDirectory(dir=os.environ.get("LINEAL_BENCH_DIR")) as name:
+            folder = Path(name)
+            (folder / ".lineal").mkdir()
+            figures += part(folder)
+    report("layers", figures)
+
+
+if __name__ == "__main__":
+    main()
