@@ -46,6 +46,9 @@ _TEMPORARY = (
     "ipykernel_",
     "pip-",
     "torchelastic_",
+    "ray/",
+    "dask-scratch-space/",
+    "dask-worker-space/",
 )
 _HIDDEN = (
     "/.git/",

@@ -24,7 +24,7 @@ _SDK = 1 << frames.SDK
 class Access:
     """Touched from `at` to `last` (UTC microseconds). There are as many as files, so it is small: layers are bits."""
 
-    __slots__ = ("_layers", "at", "labels", "last", "libs", "role", "taken", "told")
+    __slots__ = ("_layers", "at", "digest", "labels", "last", "libs", "role", "taken", "told")
 
     def __init__(self, at: int, layer: int, lib: str, role: str = "") -> None:
         self.at = self.last = at
@@ -34,6 +34,7 @@ class Access:
         self.labels: dict[tuple[str, str], None] | None = (
             None  # (scheme, value): what others call it, by a sample
         )
+        self.digest = b""  # of the content it met, once that is known
         self.taken = False  # whether the content it met was looked at
         self.told = False  # whether it is handed over already
 

@@ -96,9 +96,9 @@ class Drain:
         self._agree()
         self._discover()
         moved = self._take()
-        self._facts()
+        self._facts(final=final)
         while final and self._finish() and self._take():
-            self._facts()
+            self._facts(final=final)
         self._fingerprints.save()
         return moved
 
@@ -204,10 +204,12 @@ class Drain:
             and not story.owned_elsewhere()
         ]
 
-    def _facts(self) -> None:
+    def _facts(self, *, final: bool) -> None:
         found: list[ev.Event] = []
         for story in self._mine():
             found.extend(self._governing(story))
+            if final and story.ended() is not None:
+                continue  # told at once with the rest, and then let go of
             found.extend(story.tracker.inputs(final=False))
             found.extend(_config_parameters(story))
             found.extend(story.tracker.so_far(interval_s()))
@@ -292,6 +294,7 @@ class Drain:
             found.extend(reported.executed(story, self.client.blobs.put, end.at))
             if not story.guest:
                 found.append(end)
+            story.tracker.release()
             self._ingest([_facts_batch(found)])
             self._closed.add(story.run)
         self._fingerprints.save()

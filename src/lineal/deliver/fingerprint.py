@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 
 import apsw
 import msgspec
 
 from lineal.core.events import Level, Member
-from lineal.resolve.content import Stat, files_below, manifest_digest, sha256_of, stat_of
+from lineal.resolve.content import (
+    Stat,
+    files_below,
+    manifest_digest,
+    sha256_of,
+    sorted_manifest_digest,
+    stat_of,
+)
 from lineal.resolve.project import Project
 
+_MOST_KNOWN = 10_000  # digests kept in memory when they are in the local file too
 MOST_MEMBERS = 200_000  # files of one directory version; more are not listed and the version says so
 
 
@@ -58,6 +66,8 @@ class Fingerprints:
         if (path, stat) not in self._known:
             self._known[path, stat] = sha256
             self._new.append((path, stat, sha256))
+            if len(self._new) >= _MOST_KNOWN:
+                self.save()
 
     def known(self, path: bytes, stat: Stat) -> str | None:
         """The digest of the path at this stat, if it was ever taken."""
@@ -73,6 +83,8 @@ class Fingerprints:
         except apsw.Error:
             return None
         if row:
+            if len(self._known) > _MOST_KNOWN and not self._new:
+                self._known.clear()
             self._known[path, stat] = row[0]
             return str(row[0])
         return None
@@ -167,6 +179,8 @@ class Fingerprints:
                 )
         except apsw.Error:
             return
+        if len(self._known) > _MOST_KNOWN:
+            self._known.clear()
 
     def close(self) -> None:
         """Save and let go."""
@@ -176,27 +190,35 @@ class Fingerprints:
             self._database = None
 
 
-def manifest_of(folder: bytes, contents: list[tuple[bytes, Fingerprint]]) -> Fingerprint:
-    """The content of some files below a folder as one version, as `take_directory` would give it if there were no others."""
+def manifest_of(folder: bytes, contents: Iterable[tuple[bytes, Fingerprint]]) -> Fingerprint:
+    """The content of some files below a folder as one version, as `take_directory` would give it if there were no others.
+
+    contents: by path, in bytewise order; gone through once, so that many files need little memory.
+    """
     members: list[Member] = []
-    entries: list[tuple[bytes, str]] = []
-    unknown = 0
+    size = unknown = 0
     reason = ""
-    for path, found in sorted(contents, key=lambda content: content[0]):
-        relative = os.path.relpath(path, folder)
-        if found.sha256 is None:
-            unknown += 1
-            reason = reason or f"{os.fsdecode(relative)}: {found.reason}"
-            continue
-        entries.append((relative, found.sha256))
-        members.append(_member(relative, found))
-    size = sum(member.size for member in members)
+
+    def known() -> Iterator[tuple[bytes, str]]:
+        nonlocal size, unknown, reason
+        for path, found in contents:
+            relative = os.path.relpath(path, folder)
+            if found.sha256 is None:
+                unknown += 1
+                reason = reason or f"{os.fsdecode(relative)}: {found.reason}"
+                continue
+            size += found.size or 0
+            if len(members) <= MOST_MEMBERS:
+                members.append(_member(relative, found))
+            yield relative, found.sha256
+
+    digest = sorted_manifest_digest(known())
+    if len(members) > MOST_MEMBERS:
+        members = []
     if unknown:
         more = f" (and {unknown - 1} more)" if unknown > 1 else ""
         return Fingerprint(sha256=None, size=size, level=Level.NONE, reason=reason + more, members=members)
-    if len(members) > MOST_MEMBERS:
-        members = []
-    return Fingerprint(sha256=manifest_digest(entries), size=size, level=Level.CONTENT, members=members)
+    return Fingerprint(sha256=digest, size=size, level=Level.CONTENT, members=members)
 
 
 def _member(relative: bytes, found: Fingerprint) -> Member:

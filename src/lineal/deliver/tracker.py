@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -46,7 +46,7 @@ class _Place:
         self.reads: dict[Stat | None, Access] = {}
         self.written: Access | None = None
         self.before: Stat | None = None  # the state in which the run first met it
-        self.hashes: dict[Stat, tuple[str | None, str]] = {}
+        self.hashes: dict[Stat, tuple[str | None, str]] | None = None
         self.directory = False
         self.model: dict[str, Any] | None = None
         self.name = ""
@@ -68,6 +68,7 @@ class Tracker:
         self._schemas = schemas
         self._places: dict[bytes, _Place] = {}
         self._root = os.fsencode(project.root.rstrip("/"))
+        self._now = 0
         self._sets_at: dict[bytes, int] = {}  # data sets still being written, and when they were told last
         self._latest: dict[bytes, int] = {}  # folders, and when something in them was last read
         self._remotes = Remotes(run)
@@ -149,15 +150,16 @@ class Tracker:
             self._write(new, access)
         new.model = old.model or new.model
         new.directory = old.directory
-        for known_stat, found in old.hashes.items():
-            new.hashes.setdefault(known_stat, found)
+        if old.hashes:
+            new.hashes = {**old.hashes, **(new.hashes or {})}
         if not stays:
             old.written = None
             self._went[src] = dst
 
     def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
         """The program hashed the path itself, at this stat, before it overwrote or removed it."""
-        self._place(path).hashes[stat] = (digest, reason)
+        place = self._place(path)
+        place.hashes = {**(place.hashes or {}), stat: (digest, reason)}
         if digest:
             self._fingerprints.learn(path, stat, digest)
 
@@ -249,20 +251,17 @@ class Tracker:
         While the program runs (not `final`), what is still being read on in the same folder is held back for a while: it
         may turn out to be one data set.
         """
-        waiting = [
-            (path, place, stat, access)
-            for path, place in self._places.items()
-            for stat, access in place.reads.items()
-            if not access.told
-        ]
         found: list[ev.Event] = []
-        if waiting:
+        self._now = (
+            time.time_ns() // 1000
+        )  # hashing takes its time, and what is read meanwhile is not known here
+        if any(True for _ in self._waiting()):
             sets = self._data_sets(final=final)
             folded: set[bytes] = set()
-            for path, place, stat, access in waiting:
+            for path, place, stat, access in self._waiting():
                 if not access.taken:
-                    access.taken = True
-                    self._content(path, place, stat)  # now, before somebody changes it; it is remembered
+                    access.taken = True  # now, before somebody changes it
+                    access.digest = bytes.fromhex(self._content(path, place, stat).sha256 or "")
                 whole = self._whole(path, access, written=False)
                 if whole is not None:
                     access.told = True
@@ -279,6 +278,13 @@ class Tracker:
                     found.append(self._used_folder(folder, inside))
         found.extend(self._remotes.events("read"))
         return found
+
+    def _waiting(self) -> Iterator[tuple[bytes, _Place, Stat | None, Access]]:
+        """What was read and is not told."""
+        for path, place in self._places.items():
+            for stat, access in place.reads.items():
+                if not access.told:
+                    yield path, place, stat, access
 
     def _data_sets(self, *, final: bool) -> dict[bytes, bytes]:
         """Which of the files read are part of which folder."""
@@ -301,8 +307,8 @@ class Tracker:
 
     def _settled(self, folder: bytes, first_at: int) -> bool:
         """Whether a folder seems to be read to its end, or what was read first in it has waited long enough."""
-        now = time.time_ns() // 1000
-        return now - self._latest.get(folder, 0) > _QUIET_US or now - first_at > _PATIENCE_US
+        quiet = self._now - self._latest.get(folder, 0) > _QUIET_US
+        return quiet or self._now - first_at > _PATIENCE_US
 
     def _whole(self, path: bytes, access: Access, *, written: bool) -> Access | None:
         """How the folder around a path was touched, when that was read or written as one thing."""
@@ -334,18 +340,25 @@ class Tracker:
 
     def _used_folder(self, folder: bytes, inside: list[tuple[bytes, _Place]]) -> ev.Event:
         """One version for all that was read of a folder."""
-        access = Access(_last_read(inside[0][1]).at, frames.AUDIT, "")
+        access = Access(0, frames.AUDIT, "")
         access.clear()
-        contents = []
-        for path, place in inside:
+        for _, place in inside:
             last = _last_read(place)
             last.told = True
             access.join(last)
-            contents.append((path, self._content(path, place, next(reversed(place.reads)))))
+        inside.sort(key=lambda item: item[0])
+        contents = ((path, self._last_content(path, place)) for path, place in inside)
         state = self._state(folder, _Place(), manifest_of(folder, contents), None)
         return ev.VersionUsed(
             run=self._run, version=state, at=access.at, role="input", evidence=access.evidence, via=access.via
         )
+
+    def _last_content(self, path: bytes, place: _Place) -> Fingerprint:
+        """The content of a file as it was read last."""
+        stat, access = next(reversed(place.reads.items()))
+        if access.digest and stat is not None:
+            return Fingerprint(sha256=access.digest.hex(), size=stat.size, level=ev.Level.CONTENT)
+        return self._content(path, place, stat)
 
     def outputs(self, ended_at: int | None, began_at: int | None = None) -> list[ev.Event]:
         """What the run left behind when it ended, and of folders it added to, what they held before.
@@ -452,6 +465,10 @@ class Tracker:
             inside.update(parts)
         return inside
 
+    def release(self) -> None:
+        """Let go of what is known of single files: all of it was told."""
+        self._places.clear()
+
     def _may_fold(self, path: bytes) -> bool:
         place = self._places[path]
         said = place.written is not None and place.written.said
@@ -486,7 +503,9 @@ class Tracker:
         for path, _ in contents:
             if (written := self._places[path].written) is not None:
                 access.join(written)
-        state = self._state(folder, place, manifest_of(folder, contents), None)
+        state = self._state(
+            folder, place, manifest_of(folder, sorted(contents, key=lambda item: item[0])), None
+        )
         return ev.VersionGenerated(
             run=self._run,
             version=state,
@@ -534,7 +553,7 @@ class Tracker:
             return self._fingerprints.take_directory(path)
         if place.directory and os.path.isdir(there := self._went.get(path, b"")):
             return self._fingerprints.take_directory(there)
-        if stat is not None and stat in place.hashes:
+        if stat is not None and place.hashes and stat in place.hashes:
             digest, reason = place.hashes[stat]
             level = ev.Level.CONTENT if digest else ev.Level.NONE
             return Fingerprint(

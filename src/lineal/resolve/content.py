@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat as stat_module
-from typing import Callable, Iterator, List, NamedTuple, Optional, Tuple
+from typing import Callable, Iterable, Iterator, List, NamedTuple, Optional, Tuple
 
 CHUNK = 1 << 20
 
@@ -90,7 +90,12 @@ def manifest_digest(entries: List[Tuple[bytes, str]]) -> str:
 
     One line per file in bytewise order of path: `<sha256 hex> <length of path in bytes> <path>\\n`.
     """
+    return sorted_manifest_digest(sorted(entries))
+
+
+def sorted_manifest_digest(entries: Iterable[Tuple[bytes, str]]) -> str:
+    """The same of files that come in bytewise order of path already."""
     digest = hashlib.sha256(b"lineal-manifest-1\n")
-    for path, sha256 in sorted(entries):
+    for path, sha256 in entries:
         digest.update(b"%s %d %s\n" % (sha256.encode(), len(path), path))
     return digest.hexdigest()
