@@ -75,6 +75,15 @@ def test_every_way_of_the_c_library_to_open_a_file_is_seen(workshop: Workshop) -
     assert outputs == ["i1.txt", "o1.txt", "o2.txt", "o3.txt", "o4.txt"]
 
 
+def test_a_file_that_is_the_standard_input_is_an_input(workshop: Workshop) -> None:
+    put(workshop.root, data="b\na\n")
+    with (workshop.root / "data.txt").open() as file:
+        workshop.run("sort", "-o", "out.txt", stdin=file)
+    done = workshop.newest()
+    assert files(done) == (["data.txt"], ["out.txt"])
+    assert done.inputs[0].via == ["descriptor"]
+
+
 def test_archives_are_one_input_however_many_members_are_read(workshop: Workshop) -> None:
     with zipfile.ZipFile(workshop.root / "data.zip", "w") as archive:
         for number in range(20):

@@ -194,6 +194,7 @@ def test_a_dask_worker_that_was_started_elsewhere_joins_by_its_environment(
     shown = asked(serving.folder, "show", f"run:{runs[0]['run_id']}")
     assert "data.txt" in {os.path.basename(file["uri"]) for file in shown["inputs"]}
     assert "made.txt" in {os.path.basename(file["uri"]) for file in shown["outputs"]}
+    assert {param["source"] for param in shown["params"]} <= {"argparse"}
 
 
 @pytest.mark.slow
@@ -217,3 +218,4 @@ def test_tasks_on_ray_workers_are_of_the_run_of_their_driver(tmp_path: Path) -> 
     shown = asked(tmp_path, "show", f"run:{asked(tmp_path, 'runs')[0]['run_id']}")
     assert {file["path"] for file in shown["inputs"]} == {"data.txt"}
     assert {file["path"] for file in shown["outputs"]} == {"o0.txt", "o1.txt"}
+    assert shown["params"] == []

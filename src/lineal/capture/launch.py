@@ -306,9 +306,26 @@ def _begin(
         project_root=project.root,
         entry=entry,
     )
+    _standard_input(journal)
     for path in options.get("in", ()):
         journal.json("use", role="input", **_location(path))
     return journal
+
+
+def _standard_input(journal: Journal) -> None:
+    """A file that the command is given as its standard input was opened before it, so no layer sees that."""
+    import stat
+
+    from ..journal.frames import INHERITED, READ
+
+    try:
+        found = os.fstat(0)
+        path = os.readlink("/proc/self/fd/0")
+    except OSError:
+        return
+    if stat.S_ISREG(found.st_mode) and found.st_nlink and os.path.isabs(path):
+        state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
+        journal.file(READ, INHERITED, path, state)
 
 
 def _end(

@@ -25,8 +25,7 @@ def argparse(module: ModuleType) -> None:
 
 
 def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-    spec = getattr(sys.modules.get("__main__"), "__spec__", None)
-    if spec is not None and str(spec.name).startswith(_WORKERS):
+    if of_worker():
         return
     caller = sys._getframe(3).f_code.co_filename
     if "-packages/hydra/" in caller:
@@ -40,6 +39,15 @@ def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     report.params(values, "argparse")
 
 
+def of_worker() -> bool:
+    """Whether this process only serves a program: its command line is that of a library, or of one that joined the run."""
+    main = sys.modules.get("__main__")
+    spec, file = getattr(main, "__spec__", None), getattr(main, "__file__", None) or ""
+    if spec is not None and str(spec.name).startswith(_WORKERS):
+        return True
+    return "-packages/ray/" in file or bool(os.environ.get("LINEAL_JOIN"))
+
+
 def is_code(value: Any) -> bool:
     """Whether a value is a function, as `set_defaults(func=...)` leaves it in a namespace."""
     return callable(value) and not isinstance(value, (type, os.PathLike))
@@ -49,6 +57,8 @@ def click(module: ModuleType) -> None:
     """After `click.core` (or a copy of it): the values of each command on the way to the one that runs."""
 
     def invoked(args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        if of_worker():
+            return
         context = args[1] if len(args) > 1 else kwargs["ctx"]
         root = context.find_root()
         if not _first_command:

@@ -96,9 +96,9 @@ class Drain:
         self._agree()
         self._discover()
         moved = self._take()
-        self._facts(final=final)
+        self._facts()
         while final and self._finish() and self._take():
-            self._facts(final=final)
+            self._facts()
         self._fingerprints.save()
         return moved
 
@@ -204,11 +204,11 @@ class Drain:
             and not story.owned_elsewhere()
         ]
 
-    def _facts(self, *, final: bool) -> None:
+    def _facts(self) -> None:
         found: list[ev.Event] = []
         for story in self._mine():
             found.extend(self._governing(story))
-            if final and story.ended() is not None:
+            if story.ended() is not None:
                 continue  # told at once with the rest, and then let go of
             found.extend(story.tracker.inputs(final=False))
             found.extend(_config_parameters(story))

@@ -411,7 +411,7 @@ class Story:
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _MOST_PROCESSES = 500  # listed of one run; the count is of all
-_FROM_BELOW = frozenset({frames.PRELOAD, frames.SUPERVISOR})
+_FROM_BELOW = frozenset({frames.PRELOAD, frames.SUPERVISOR, frames.INHERITED})
 _NAMED = {"preload": frames.PRELOAD, "supervisor": frames.SUPERVISOR}
 # Programs that run a text, and how such texts are called. What they read besides is data.
 _RUNS = {
