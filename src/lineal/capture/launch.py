@@ -141,12 +141,7 @@ def launch(
     parent = os.environ.get("LINEAL_RUN") or None
     if parent:
         control.say("off")  # what we read and write ourselves is no part of the run around us
-    try:
-        joined = joining.run()
-        if "parent" in options:
-            parent = run_id(options["parent"])
-    except ValueError as error:
-        raise UsageError(str(error)) from None
+    parent, joined = _runs_around(options, parent)
     project = _project()
     run = joined or new_run_id()
     if joined and project is not None and joining.shared(project.journal_dir, run):
@@ -172,14 +167,8 @@ def launch(
         print(f"lineal: {error}", file=sys.stderr)
         if journal is not None:
             told = {"type": "CannotStart", "message": str(error), "traceback": ""}
-            journal.json(
-                "leave" if joined else "end",
-                run=run,
-                state="failed",
-                exit_code=error.code,
-                signal=None,
-                error=told,
-            )
+            end = "leave" if joined else "end"
+            journal.json(end, run=run, state="failed", exit_code=error.code, signal=None, error=told)
             _Deliverer(delivery, project, run, command).finish()
         return error.code
     if around is not None:
@@ -200,6 +189,14 @@ def launch(
         child.die_by(os.WTERMSIG(status))
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
+
+
+def _runs_around(options: Mapping[str, Any], parent: str | None) -> tuple[str | None, str]:
+    """(the run that this one is part of, the run that is joined instead of beginning one or "")."""
+    try:
+        return (run_id(options["parent"]) if "parent" in options else parent), joining.run()
+    except ValueError as error:
+        raise UsageError(str(error)) from None
 
 
 def _between(options: Mapping[str, Any], journal: Any, environment: dict[str, str]) -> Any:
