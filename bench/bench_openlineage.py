@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
-import http.client
 import json
 import os
+import sys
 import tempfile
-import threading
-import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from bench.bench_server import serving
-from bench.figures import Figure, report
+from bench import load, servers
+from bench.figures import Figure, report_parts
 
 PATH = "/api/v1/lineage"
-SECONDS = 6.0
 BATCH = 100
 TABLES = 200
 _TICKS = os.sysconf("SC_CLK_TCK")
@@ -63,38 +61,11 @@ def pair(worker: int, number: int) -> list[bytes]:
     ]
 
 
-def hammer(port: int, workers: int, *, batch: int) -> int:
-    """How many events were answered for, sent over so many connections that each wait for their answer."""
-    count = [0] * workers
-    ready = threading.Barrier(workers + 1)
-
-    def send(worker: int) -> None:
-        requests = int(SECONDS * (20 if batch > 1 else 300))
-        events = [e for n in range(requests * max(batch // 2, 1)) for e in pair(worker + 1000 * batch, n)]
-        parts = [events[n : n + batch] for n in range(0, len(events), batch)]
-        bodies = [b"[" + b",".join(part) + b"]" if batch > 1 else part[0] for part in parts]
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
-        ready.wait()
-        until = time.monotonic() + SECONDS
-        for body in bodies:
-            if time.monotonic() > until:
-                break
-            path = f"{PATH}/batch" if batch > 1 else PATH
-            connection.request("POST", path, body, {"Content-Type": "application/json"})
-            answer = connection.getresponse()
-            said = answer.read()
-            if answer.status not in {200, 201}:
-                raise RuntimeError(said)
-            count[worker] += batch
-        connection.close()
-
-    threads = [threading.Thread(target=send, args=(n,)) for n in range(workers)]
-    for thread in threads:
-        thread.start()
-    ready.wait()
-    for thread in threads:
-        thread.join()
-    return sum(count)
+def bodies(worker: int, count: int, batch: int) -> list[bytes]:
+    """Requests of so many events each, the first at the end of the list; START and COMPLETE of a run one after the other."""
+    events = [event for number in range(count * batch // 2 + 1) for event in pair(worker, number)]
+    parts = [events[n : n + batch] for n in range(0, count * batch, batch)]
+    return [b"[" + b",".join(part) + b"]" if batch > 1 else part[0] for part in reversed(parts)]
 
 
 def cpu_s(pid: int) -> float:
@@ -102,37 +73,49 @@ def cpu_s(pid: int) -> float:
     return (int(parts[11]) + int(parts[12])) / _TICKS
 
 
-def measured(name: str, folder: Path, store: str, limits: tuple[float, float]) -> list[Figure]:
+def measured(name: str, limits: tuple[float, float], store: str = "") -> list[Figure]:
     figures = [Figure(f"{name}: bytes of an event", len(pair(1, 1)[0]), "bytes")]
-    with serving(folder, store) as (port, pid, _):
-        hammer(port, 1, batch=2)
-        for words, workers, batch, limit in (
-            (f"batches of {BATCH}, 4 connections", 4, BATCH, limits[0]),
-            ("single events, 16 connections", 16, 1, limits[1]),
+    with (
+        tempfile.TemporaryDirectory(prefix="lineal-bench-") as folder,
+        servers.lineal(Path(folder), store) as server,
+    ):
+        load.load(server.port, f"{PATH}/batch", bodies(1, 10, BATCH))
+        for words, worker, batch, most, limit in (
+            (f"batches of {BATCH}", 2, BATCH, 500, limits[0]),
+            ("single events", 3, 1, 20_000, limits[1]),
         ):
-            before = cpu_s(pid)
-            count = hammer(port, workers, batch=batch)
-            spent = cpu_s(pid) - before
-            figures.append(
-                Figure(f"{name}: {words}, durable", count / SECONDS, "events/s", limit, higher=True)
-            )
-            figures.append(
-                Figure(f"{name}: {words}: processor time of the server", spent / count * 1e6, "us/event")
-            )
+            requests = bodies(worker, most, batch)
+            before = cpu_s(server.pid)
+            rate, median, p99 = load.load(server.port, PATH + "/batch" * (batch > 1), requests)
+            sent = (most - len(requests)) * batch
+            figures += [
+                Figure(f"{name}: {words}, durable", rate * batch, "events/s", limit, higher=True),
+                Figure(f"{name}: {words}: a request, median", median, "ms"),
+                Figure(f"{name}: {words}: a request, 99th percentile", p99, "ms"),
+                Figure(
+                    f"{name}: {words}: processor time of the server",
+                    (cpu_s(server.pid) - before) / sent * 1e6,
+                    "us/event",
+                ),
+            ]
+        figures.append(Figure(f"{name}: database", server.size() / 2**20, "MiB"))
     return figures
 
 
-def main() -> None:
-    figures: list[Figure] = []
-    with tempfile.TemporaryDirectory(prefix="lineal-bench-") as folder:
-        figures += measured("SQLite", Path(folder, "one"), "", (5000, 1500))
-        from tests.store import postgres_server
+def on_postgres() -> list[Figure]:
+    if servers.postgres() is None:
+        return []
+    with servers.schema() as store:
+        return measured("PostgreSQL", (2500, 750), store)
 
-        with contextlib.suppress(postgres_server.NotInstalled):
-            url = postgres_server.server().schema()
-            figures += measured("PostgreSQL", Path(folder, "two"), url, (2500, 750))
-    report("openlineage", figures)
+
+def main() -> int:
+    parts: list[tuple[str, Callable[[], list[Figure]]]] = [
+        ("SQLite", partial(measured, "SQLite", (5000, 1500))),
+        ("PostgreSQL", on_postgres),
+    ]
+    return report_parts("OpenLineage events over HTTP, 8 connections", parts)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

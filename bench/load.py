@@ -64,7 +64,7 @@ class _Answers(asyncio.Protocol):
         length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n")[0] or b"0") if found else 0
         if found and len(body) >= length:
             self.rest = body[length:]
-            self.answered.set_result(head.split(b" ", 2)[1] == b"200")
+            self.answered.set_result(head.split(b" ", 2)[1] in {b"200", b"201"})
 
 
 def load(
