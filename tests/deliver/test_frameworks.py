@@ -60,6 +60,7 @@ def test_a_models_facet_says_which_columns_it_takes(workshop: Workshop) -> None:
         """
     )
     facet = workshop.version(named(run.outputs, "m.joblib")[0].version).facets["lineal.model/1"]
+    assert "age int64, income float64" in workshop.lineal("show", "m.joblib").stdout
     assert facet["inputs"] == [{"name": "age", "type": "int64"}, {"name": "income", "type": "float64"}]
 
 
@@ -91,6 +92,8 @@ def test_a_folder_that_holds_a_model_is_one_output(workshop: Workshop) -> None:
     ]
     best = workshop.version(named(run.outputs, "model-2")[0].version)
     assert [member["path"] for member in best.members] == ["part-0", "part-1", "part-2"]
+    page = workshop.lineal("show", "model-2").stdout
+    assert "step 2, became the model, by loss 0.5" in page
     assert best.facets["lineal.model/1"]["checkpoint"] == {
         "step": 2,
         "best": True,

@@ -192,3 +192,7 @@ def test_a_difference_says_which_columns_drifted_and_how(workshop: Workshop) -> 
     assert "drifted: PSI" in shown
     assert "rows)" in shown
     assert len(os.listdir(workshop.root / ".lineal" / "profiles")) == 4
+    page = workshop.lineal("show", "out.parquet").stdout
+    assert "columns (3)" in page
+    assert "word  String  a 667, b 667, d 666" in page
+    assert "x  Int64  50 to 149" in page

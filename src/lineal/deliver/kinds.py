@@ -10,6 +10,7 @@ _MODELS = frozenset(
 _REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp .ipynb".split())
 _CONFIGS = frozenset(".yaml .yml .toml .ini .cfg".split())
 _CONFIG_WORDS = ("config", "param", "setting", "hparam", "arguments", "options")
+_CONFIG_FOLDERS = ("conf", "config", "configs", "settings", "params", "experiments")
 _LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.load", "safe_open", "load_file")
 
 
@@ -24,12 +25,13 @@ def kind_of(path: bytes, *, written: bool) -> str:
 
 
 def is_config(path: bytes) -> bool:
-    """Whether a file that is read is a configuration: by its ending, or for JSON by its name."""
+    """Whether a file that is read is a configuration: by its ending, or for JSON by its name or its folder's."""
     ending = extension(path)
     if ending in _CONFIGS:
         return True
     name = os.path.basename(os.fsdecode(path)).lower()
-    return ending == ".json" and any(word in name for word in _CONFIG_WORDS)
+    folder = os.path.basename(os.path.dirname(os.fsdecode(path))).lower()
+    return ending == ".json" and (any(word in name for word in _CONFIG_WORDS) or folder in _CONFIG_FOLDERS)
 
 
 def role_of(path: bytes, libs: list[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 from rich.text import Text
 
 from lineal.render import page as pages
-from lineal.render import sweeps
+from lineal.render import sweeps, tables
 from lineal.render.page import STATES, Page, clean, count, digest, duration, run_ref, short, styled, value
 from lineal.service.runs import RunSummary
 from lineal.service.show import ReferenceOut, RunDetail, RunFile, Shown, VersionDetail
@@ -226,8 +226,11 @@ def _version(version: VersionDetail, page: Page, most: int) -> Iterator[Text]:
             ("tags", ", ".join(f"{clean(key)}={short(text, 60)}" for key, text in version.tags.items())),
             ("schema", _schema(version.facets)),
             ("model", _model(version.facets)),
+            ("features", tables.features(version.facets)),
+            ("checkpoint", tables.checkpoint(version.facets)),
         ],
     )
+    yield from _list(page, "columns", tables.columns(version.facets, page), most)
     yield from _list(page, "references", [_reference(item) for item in version.references], most)
     makers = [run_line(run, page) for run in version.made_by]
     if version.origin_unknown:
