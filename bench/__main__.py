@@ -34,6 +34,7 @@ _TESTS = ["-m", "pytest", "-q", "-p", "no:cacheprovider", "--timeout=7200"]
 # A title, settings, a command; each runs by itself, and what one finds costs the others nothing.
 LONG = (
     ("ten million edges", _EDGES, ["-m", "bench.bench_store", "million_edges"]),
+    ("questions to ten million edges", _EDGES, ["-m", "bench.bench_lineage"]),
     ("ten million edges on PostgreSQL", _EDGES, ["-m", "bench.bench_store", "million_edges_postgres"]),
     (
         "servers killed 200 times",

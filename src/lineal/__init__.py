@@ -30,7 +30,9 @@ if TYPE_CHECKING:
         undeploy,
     )
     from lineal.sdk.questions import (
+        columns,
         common,
+        conflicts,
         impact,
         inherited,
         joins,
@@ -63,7 +65,9 @@ _WHERE = {
         *("sync", "trace", "undeploy"),
     ),
     "lineal.sdk.questions": (
+        "columns",
         "common",
+        "conflicts",
         "impact",
         "inherited",
         "joins",
@@ -88,7 +92,9 @@ __all__ = [
     "Unavailable",
     "alias",
     "aliases",
+    "columns",
     "common",
+    "conflicts",
     "current",
     "delete",
     "deploy",

@@ -175,3 +175,11 @@ def test_versions_of_one_digest_under_two_declared_names_are_one(desk: Desk) -> 
     reply = desk.call("joins", ref="a")
     assert reply.members == ["a@1", "b@1"]
     assert [(join.rule, join.message) for join in reply.joins] == [("symlink", 7)]
+
+
+def test_a_tag_set_by_hand_joins_a_run_and_never_a_version(desk: Desk) -> None:
+    desk.ingest(started(1, "dag", 1), started(2, "train", 1), made(2, "m", "m", 2))
+    desk.call("tag", ref="m", key="mlflow.run_id", value=run_id(1))
+    assert desk.call("joins", ref="m").members == ["m@1"]
+    desk.call("tag", ref=f"run:{run_id(2)}", key="mlflow.run_id", value=run_id(1))
+    assert len(desk.call("joins", ref=f"run:{run_id(2)}").members) == 2

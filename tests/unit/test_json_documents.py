@@ -17,6 +17,7 @@ from lineal.core.health import Check
 from lineal.deliver.delivery import SyncReport
 from lineal.service import (
     check,
+    columns,
     compare,
     conflicts,
     facets,
@@ -47,6 +48,7 @@ PARTS = {
     "lineal common": [questions.CommonReply, questions.Common],
     "lineal why": [questions.WhyReply, questions.Difference],
     "lineal inherited": [questions.InheritedReply, questions.Inherited],
+    "lineal columns": [columns.ColumnsReply, columns.ColumnNode, columns.ColumnEdge],
     "lineal conflicts": [conflicts.ConflictsReply, Conflict, Claim, conflicts.Gap, conflicts.Resolved],
     "lineal facet": [facets.FacetDefined, facets.FacetFaultOut],
     "lineal joins": [meeting.Joined, meeting.Join],

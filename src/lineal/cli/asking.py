@@ -1,4 +1,4 @@
-"""Questions about two things, or about all that depends on one: path, impact, common, why, inherited."""
+"""Questions about two things, or about all that depends on one: path, impact, common, why, inherited, columns."""
 
 from __future__ import annotations
 
@@ -137,3 +137,27 @@ def inherited_command(ref: str, as_json: bool, **narrow: Any) -> None:
         request = InheritedRequest(ref=session.reference(client, ref), **narrowed(narrow))
         reply = client.call("inherited", request)
     desk.answer(as_json, reply, lambda page: questions.inherited(reply, page))
+
+
+@click.command("columns")
+@click.argument("ref", type=REFERENCE)
+@click.argument("column", default="")
+@click.option("--up", "direction", flag_value="up", default="up", help="From what it was made (the default).")
+@click.option("--down", "direction", flag_value="down", help="Into what it went.")
+@click.option("--as-of", metavar="TIME", help=f"As recorded by then: {_TIME}.")
+@desk.json_option
+def columns_command(ref: str, column: str, direction: str, as_of: str | None, as_json: bool) -> None:
+    """Show from which columns the columns of REF (or its COLUMN) were made, or with --down into which they went.
+
+    Known from OpenLineage's columnLineage facet, and where two columns hold the very same values (marked inferred).
+    """
+    from lineal.render import questions
+    from lineal.service.columns import ColumnsRequest
+
+    by = times.parse(as_of, times.now()) if as_of is not None else None
+    with desk.reading() as client:
+        request = ColumnsRequest(
+            ref=session.reference(client, ref), column=column, direction=direction, as_of=by
+        )
+        reply = client.call("columns", request)
+    desk.answer(as_json, reply, lambda page: questions.column_lines(reply, page))

@@ -33,6 +33,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "common": ("asking", "Show what two things were both made from."),
         "why": ("asking", "Show how the ancestries of two things differ."),
         "inherited": ("asking", "Show which tags reach something from upstream."),
+        "columns": ("asking", "Show from which columns a column was made."),
         "conflicts": ("meeting", "Show what contradicts, and what is missing."),
         "diff": ("record", "Show why two runs or versions differ."),
         "health": ("record", "Show how complete a record is and what is not known."),

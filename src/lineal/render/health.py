@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.text import Text
 
 from lineal.render.page import Page, clean, count, short, styled
+from lineal.render.questions import contradiction
 from lineal.service.health import HealthReply
 
 LINES = 12  # of one check's list; `--all` prints every one
@@ -23,6 +24,8 @@ def render(reply: HealthReply, page: Page, *, most: int = LINES) -> Iterator[Tex
     )
     if reply.cut:
         yield styled(("cut: the ancestry was too large to examine whole", "bold yellow"))
+    for conflict in reply.conflicts:
+        yield from contradiction(conflict, page)
     wide = max((len(check.name) for check in reply.checks), default=0)
     for check in reply.checks:
         whole = check.known == check.total

@@ -11,6 +11,7 @@ from lineal.core.conflicts import Conflict
 from lineal.render.page import Page, clean, count, styled
 from lineal.render.table import columns
 from lineal.render.tree import describe
+from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facets import FacetDefined, FacetFaultOut
 from lineal.service.meeting import Join, Joined
@@ -228,6 +229,29 @@ def resolved(reply: Resolved, page: Page) -> Iterator[Text]:
     """The decision as it stands."""
     said = f"decided: {clean(reply.choice)}" if reply.choice else "stands open again"
     yield from page.hang("", "  ", styled((clean(reply.id), "bold"), f"  {said}"))
+
+
+def column_lines(reply: ColumnsReply, page: Page) -> Iterator[Text]:
+    """Each column with those it was made from, or those it went into."""
+    nodes = {node.id: node for node in reply.nodes}
+    up = reply.direction == "up"
+    for node in reply.nodes:
+        beside = [edge for edge in reply.edges if (edge.dst if up else edge.src) == node.id]
+        if not beside and node.id not in reply.roots:
+            continue
+        yield styled(
+            (clean(node.ref), "bold"),
+            f" {clean(node.column)}",
+            ("" if beside else "  nothing is known", "yellow"),
+        )
+        for edge in beside:
+            other = nodes[edge.src if up else edge.dst]
+            line = styled((clean(other.ref), "" if other.known else "yellow"), f" {clean(other.column)}")
+            line.append(f"  {clean(', '.join(edge.how))}" if edge.how else "", "dim")
+            line.append(f"  {clean(edge.evidence)}: {clean(edge.rule)}" if edge.rule else "", "yellow")
+            yield from page.hang(f"  {page.signs.up if up else page.signs.down} ", "    ", line)
+    if reply.cut:
+        yield styled(("there is more: fewer columns at once show it", "bold yellow"))
 
 
 def _join(join: Join, page: Page) -> Iterator[Text]:

@@ -9,11 +9,15 @@ from lineal.sdk.query import reading, writing
 
 if TYPE_CHECKING:
     from lineal.sdk.found import Versions
+    from lineal.service.columns import ColumnsReply
+    from lineal.service.conflicts import ConflictsReply
     from lineal.service.meeting import Joined
     from lineal.service.questions import CommonReply, ImpactReply, InheritedReply, PathReply, WhyReply
 
 __all__ = [
+    "columns",
     "common",
+    "conflicts",
     "impact",
     "inherited",
     "joins",
@@ -117,6 +121,30 @@ def inherited(ref: str, *, project: str | None = None, **narrow: Any) -> Inherit
     """Which tags reach something from what it was made from, each with the way that carries it."""
     reply: InheritedReply = _one("inherited", "InheritedRequest", ref, project, narrow)
     return reply
+
+
+def columns(ref: str, column: str = "", *, down: bool = False, project: str | None = None) -> ColumnsReply:
+    """From which columns the columns of a version (or one of them) were made; with `down`, into which they went."""
+    from lineal.sdk.session import reference
+    from lineal.service.columns import ColumnsRequest
+
+    with reading(project) as client:
+        request = ColumnsRequest(
+            ref=reference(client, ref), column=column, direction="down" if down else "up"
+        )
+        found: ColumnsReply = client.call("columns", request)
+        return found
+
+
+def conflicts(ref: str = "", *, resolved: bool = False, project: str | None = None) -> ConflictsReply:
+    """What contradicts in what something was made from, and what nobody told; without a reference, among what runs live."""
+    from lineal.sdk.session import reference
+    from lineal.service.conflicts import ConflictsRequest
+
+    with reading(project) as client:
+        request = ConflictsRequest(ref=reference(client, ref) if ref else "", resolved=resolved)
+        found: ConflictsReply = client.call("conflicts", request)
+        return found
 
 
 def _one(name: str, request: str, ref: str, project: str | None, fields: dict[str, Any]) -> Any:

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 
+from lineal.core.conflicts import Conflict
 from lineal.core.events import Level, State
 from lineal.core.health import Check, percent
 from lineal.core.lineage import ancestry
 from lineal.core.model import EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
+from lineal.service.conflicts import within
 from lineal.service.lineage import BUDGET, DEPTH
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
@@ -26,7 +28,10 @@ class HealthRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class HealthReply(msgspec.Struct, frozen=True, kw_only=True):
-    """percent: known facts among all facts asked for (0 to 100). cut: the ancestry was too large to examine whole."""
+    """percent: known facts among all facts asked for (0 to 100). cut: the ancestry was too large to examine whole.
+
+    conflicts: what contradicts in it, see `conflicts`.
+    """
 
     ref: str
     percent: float
@@ -34,6 +39,7 @@ class HealthReply(msgspec.Struct, frozen=True, kw_only=True):
     runs: int
     versions: int
     cut: bool
+    conflicts: list[Conflict] = []
 
 
 @operation(
@@ -72,6 +78,7 @@ def health(scope: Scope, request: HealthRequest) -> HealthReply:
         runs=len(runs),
         versions=len(versions),
         cut=cut,
+        conflicts=within(scope, root, edges),
     )
 
 

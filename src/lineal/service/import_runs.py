@@ -14,6 +14,7 @@ from lineal.core.errors import Invalid, NotFound
 from lineal.core.events import Evidence, Level, Reference, State
 from lineal.core.ids import is_hex, sha256
 from lineal.core.model import Attribute, Edge, EdgeKind
+from lineal.service import meeting
 from lineal.service.operations import Scope
 from lineal.store.records import Record
 
@@ -96,6 +97,8 @@ def set_tags(scope: Scope, node: int, tags: dict[str, str]) -> None:
     """Set tags of a run or version."""
     given = [Attribute(key=key, value=value) for key, value in tags.items()]
     scope.store.attributes.set_tags(scope.tx, node, given, at=scope.at, actor=scope.actor)
+    for key, value in tags.items():
+        meeting.meet_in_tag(scope, node, key, value, 0)
 
 
 # ---- experiments ---------------------------------------------------------------------------------------------------------
@@ -194,7 +197,7 @@ def run(taking: Taking, item: found.Run) -> None:
 
 def _vertex(scope: Scope, item: found.Run, tags: dict[str, str]) -> int:
     source = posixpath.basename(tags.get(_SOURCE, "").replace("\\", "/").rstrip("/"))
-    return scope.store.runs.add_run(
+    node = scope.store.runs.add_run(
         scope.tx,
         item.id,
         namespace=scope.namespace,
@@ -206,6 +209,8 @@ def _vertex(scope: Scope, item: found.Run, tags: dict[str, str]) -> int:
         started_at=item.start * 1000 or scope.at,
         recorded_at=scope.at,
     )
+    meeting.meet_awaited(scope, {item.id: node})
+    return node
 
 
 def _parent(scope: Scope, item: found.Run, tags: dict[str, str]) -> int | None:

@@ -10,6 +10,7 @@ import msgspec
 from lineal.core import meeting
 from lineal.core.errors import Conflict, Invalid
 from lineal.core.events import Evidence, Level
+from lineal.core.model import NodeKind
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.store.joins import Meeting
@@ -271,6 +272,8 @@ _SYSTEMS = (b"mlflow", b"openlineage", b"kfp", b"kubeflow")
 
 def _meet(scope: Scope, node: int, mentions: Iterable[tuple[str, str, str]], lead: str, message: int) -> None:
     for rule, run_id, where in mentions:
+        if scope.store.edges.kinds(scope.tx, [node]).get(node) != NodeKind.RUN:
+            return  # what a version names is no run that it could be
         other = scope.store.runs.find_run(scope.tx, run_id)
         said = f"{lead}{where} = {run_id}"
         if other is None:

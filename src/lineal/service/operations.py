@@ -35,6 +35,7 @@ _MODULES = (
     "questions",
     "facets",
     "conflicts",
+    "columns",
     "openlineage_out",
     "compare",
     "health",

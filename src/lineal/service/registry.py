@@ -10,7 +10,7 @@ from lineal.core import events as ev
 from lineal.core.errors import Conflict, Invalid, NotFound
 from lineal.core.ids import uuid7
 from lineal.core.model import AliasRecord, Attribute, Edge, EdgeKind, VersionRecord
-from lineal.service import references
+from lineal.service import meeting, references
 from lineal.service.operations import Scope, operation
 
 DEPLOYMENT = "deployment"
@@ -254,6 +254,8 @@ def tag(scope: Scope, request: TagRequest) -> Tagged:
         at=scope.at,
         actor=scope.actor,
     )
+    if found.version is None:
+        meeting.meet_in_tag(scope, found.node, request.key, request.value, 0)
     return Tagged(ref=request.ref, key=request.key, value=request.value)
 
 

@@ -17,6 +17,7 @@ from lineal.doors.mlflow.errors import invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.names import random_name
 from lineal.doors.mlflow.wire import Message, integer, items, read, text
+from lineal.service import meeting
 from lineal.service.operations import Scope
 from lineal.service.removal import living_dependants
 from lineal.store.records import Record
@@ -188,6 +189,7 @@ def add(scope: Scope, message: Message, within: str = "") -> Known:
         scope.tx, DOOR, KIND, run_id, _encode(body), parent=experiment.number, node=node, at=scope.at
     )
     _put_tags(scope, node, tags)
+    meeting.meet_awaited(scope, {run_id: node})
     code.govern(scope, node, tags)
     return Known(node, run_id, experiment.number, body, record)
 
@@ -311,6 +313,8 @@ def pair(said: Message, path: str, what: str) -> tuple[str, str]:
 def _put_tags(scope: Scope, node: int, tags: dict[str, str]) -> None:
     given = [Attribute(key=key, value=value) for key, value in tags.items()]
     scope.store.attributes.set_tags(scope.tx, node, given, at=scope.at, actor=scope.actor)
+    for key, value in tags.items():
+        meeting.meet_in_tag(scope, node, key, value, 0)
 
 
 def _job(tags: dict[str, str], experiment: str) -> str:
