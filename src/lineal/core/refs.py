@@ -4,6 +4,7 @@
 `sha256:PREFIX`   versions by the start of their digest (4 hex digits or more)
 `NAME@NUMBER`     version NUMBER of a registered name, else of an artifact
 `NAME@ALIAS`      where a registered name's alias points
+`SCHEME:VALUE`    the version that carries this native reference, for example `ol:NAMESPACE/NAME@VERSION`
 `NAME` or a path  the newest version of a registered name, else of an artifact
 """
 

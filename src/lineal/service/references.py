@@ -10,6 +10,7 @@ from lineal.core.model import EdgeKind, VersionRecord
 from lineal.service.operations import Scope
 
 _CANDIDATES = 10
+_CUTS = 40
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -94,6 +95,8 @@ def versions_of(scope: Scope, text: str) -> list[VersionRecord]:
     """All versions of the artifact that `text` names, oldest first; the project's own before other namespaces."""
     namespace, name = artifact_of(scope, text)
     found = scope.store.artifacts.list_versions(scope.tx, namespace or scope.namespace, name)
+    if not found and "://" in text:
+        found = _within(scope, text)
     if not found and namespace is None:
         found = scope.store.artifacts.list_versions(scope.tx, None, name)
         spaces = sorted({version.namespace for version in found})
@@ -103,6 +106,16 @@ def versions_of(scope: Scope, text: str) -> list[VersionRecord]:
                 hint="name a version by its digest: sha256:PREFIX",
             )
     return found[::-1]
+
+
+def _within(scope: Scope, text: str) -> list[VersionRecord]:
+    """The versions of an artifact whose namespace is itself a path (a database file): every way to cut the text is tried."""
+    begin = text.index("://") + 3
+    cuts = [at for at in range(begin, len(text)) if text[at] == "/"][:_CUTS]
+    for cut in reversed(cuts):
+        if found := scope.store.artifacts.list_versions(scope.tx, text[:cut], text[cut + 1 :]):
+            return found
+    return []
 
 
 def _by_digest(scope: Scope, prefix: str) -> Found:
@@ -133,6 +146,9 @@ def _by_name(scope: Scope, ref: refs.Named, as_of: int | None) -> Found:
         for version in versions_of(scope, ref.name):
             if str(version.number) == ref.selector:
                 return Found(version.node, version)
+    scheme, colon, value = ref.whole.partition(":")
+    if colon and (nodes := scope.store.artifacts.list_by_reference(scope.tx, scheme, value)):
+        return Found(nodes[0], scope.store.artifacts.get_versions(scope.tx, nodes[:1])[nodes[0]])
     raise _unknown(scope, ref)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from lineal.core.openlineage_story import GAPS
 from lineal.service.operations import ALL_PERMISSIONS, Scope
+from lineal.service.references import find
 from lineal.service.runs import RunsRequest, list_runs
 from lineal.store.open import Store
 from tests.doors.openlineage.making import (
@@ -91,6 +92,23 @@ def test_a_version_that_is_named_is_one_for_writer_and_reader_whoever_is_told_fi
     assert sources(found, hexed("r")) == [("pg://db:1 t ol:pg://db:1/t@42", "observed", "")]
     assert [e[1] for e in found["edges"] if e[0] == hexed("w")] == ["pg://db:1 t ol:pg://db:1/t@42"]
     assert found["references"] == {"pg://db:1 t ol:pg://db:1/t@42": ["pg://db:1/t@42"]}
+
+
+@pytest.mark.parametrize("namespace", ["pg://db:1", "duckdb:///srv/a b/shop.duckdb", "s3://bucket", "kafka"])
+def test_a_dataset_and_its_named_version_are_found_by_what_they_are_called(
+    store: Store, namespace: str
+) -> None:
+    dataset = {"namespace": namespace, "name": "main.t/x", "facets": {"version": facet(datasetVersion="42")}}
+    take(store, [packed(event("COMPLETE", "w", 1, outputs=(dataset,)))])
+    with store.read() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="p", actor="a", at=1)
+        named = [f"ol:{namespace}/main.t/x@42"]
+        if "://" in namespace:
+            named += [f"{namespace}/main.t/x", f"{namespace}/main.t/x@1"]
+        for text in named:
+            found = find(scope, text).version
+            assert found is not None, text
+            assert (found.namespace, found.name) == (namespace, "main.t/x")
 
 
 def test_a_symlink_makes_one_series_of_two_names_and_both_names_are_kept(store: Store) -> None:
