@@ -33,14 +33,14 @@ log.close()
 class Running:
     """A program under `lineal run` that goes on until it is told to stop."""
 
-    def __init__(self, workshop: Workshop, **variables: str) -> None:
+    def __init__(self, workshop: Workshop, text: str = SLOW) -> None:
         self.workshop = workshop
-        workshop.script("slow.py", SLOW)
+        workshop.script("slow.py", text)
         (workshop.root / "data.csv").write_text("a\n1\n")
         self.process = subprocess.Popen(
             [*LINEAL, "run", sys.executable, "slow.py"],
             cwd=workshop.root,
-            env={**workshop.environment, "LINEAL_INTERVAL": "1", **variables},
+            env={**workshop.environment, "LINEAL_INTERVAL": "1"},
         )
 
     def detail(self) -> RunDetail | None:
@@ -88,8 +88,18 @@ def test_inputs_outputs_metrics_and_life_are_seen_while_a_program_runs(running: 
     seen = running.until(lambda run: files(run)[0] and "early.txt" in files(run)[1] and run.metrics)
     assert seen.state == "running"
     assert files(seen)[0] == ["data.csv"]
-    seen = running.until(lambda run: "lineal.alive/1" in run.facets or len(run.metrics) > 0)
     assert running.stop().state == "finished"
+
+
+def test_a_program_that_says_nothing_is_told_to_live_again_and_again(workshop: Workshop) -> None:
+    running = Running(
+        workshop, SLOW.partition("log =")[0] + "while not os.path.exists('stop'): time.sleep(0.02)\n"
+    )
+    try:
+        first = running.until(lambda run: "lineal.alive/1" in run.facets).facets["lineal.alive/1"]["at"]
+        running.until(lambda run: run.facets["lineal.alive/1"]["at"] > first)
+    finally:
+        running.stop()
 
 
 def test_a_log_gets_versions_now_and_then_and_at_its_end_not_at_every_write(running: Running) -> None:
