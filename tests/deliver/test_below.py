@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
 import sys
@@ -154,6 +155,25 @@ def test_a_file_written_under_a_temporary_name_is_known_by_its_last(workshop: Wo
     put(workshop.root, data="b\na\n", target="old")
     done = sh(workshop, "sort data.txt > .part-1; mv .part-1 target.txt; sort -o data.txt data.txt")
     assert files(done) == (["data.txt"], ["data.txt", "target.txt"])
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "sort -o data.txt data.txt",
+        "sed -i s/a/c/ data.txt",
+        "cat data.txt > kept; sort kept > data.txt",
+        "cat data.txt > kept; sort kept > new; mv new data.txt",
+        "awk 1 data.txt | tail -c 1 >> data.txt",
+    ],
+)
+def test_what_a_program_overwrites_keeps_its_identity(command: str, workshop: Workshop) -> None:
+    content = "b\na\n" + "x" * 100_000
+    put(workshop.root, data=content)
+    done = sh(workshop, command)
+    digest = "sha256:" + hashlib.sha256(content.encode()).hexdigest()
+    assert named(done.inputs, "data.txt")[0].digest == digest
+    assert named(done.outputs, "data.txt")[0].digest not in {digest, None}
 
 
 def test_a_file_that_had_no_name_is_an_output_when_it_gets_one(workshop: Workshop) -> None:

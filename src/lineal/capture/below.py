@@ -21,7 +21,7 @@ _SOURCES = {
     LIBRARY: ("journal.c", "paths.c", "program.c", "preload.c", "launch.c"),
     SUPERVISOR: ("journal.c", "paths.c", "supervise.c"),
 }
-_HEADERS = ("record.h", "preload.h", "crc.h")
+_HEADERS = ("record.h", "preload.h", "crc.h", "sha256.h")
 _FLAGS = ("-std=gnu11", "-O2", "-Wall", "-Wno-nonnull-compare", "-fno-delete-null-pointer-checks")
 _SHARED = ("-shared", "-fPIC", "-fvisibility=hidden", "-ldl")
 _HERE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "native")

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "crc.h"
+#include "sha256.h"
 
 #define ROOMS 32
 #define FILES 16
@@ -450,6 +451,50 @@ void tell_file(enum op op, const char *path, const struct state *state)
     room_leave(room);
 }
 
+static void put_state(struct text *text, const struct state *state)
+{
+    put_plain(text, ",\"stat\":[");
+    put_number(text, state->size), put(text, ",", 1), put_number(text, state->mtime), put(text, ",", 1);
+    put_number(text, state->ctime), put(text, ",", 1), put_number(text, (int64_t)state->ino), put(text, ",", 1);
+    put_number(text, (int64_t)state->dev);
+    put(text, "]", 1);
+}
+
+static bool is_in(int fd, const struct state *state)
+{
+    struct state now;
+    return state_at(fd, "", AT_EMPTY_PATH, &now, NULL) && !memcmp(&now, state, sizeof now);
+}
+
+/* Tell the digest of the file at `room->path`, which is in `state` and about to lose that content. */
+void tell_digest(struct room *room, const struct state *state)
+{
+    char digest[65];
+    struct sha256 sum;
+    int fd = (int)syscall(SYS_openat, AT_FDCWD, room->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    if (fd < 0)
+        return;
+    long got = -1;
+    sha256_begin(&sum);
+    if (is_in(fd, state))
+        while ((got = syscall(SYS_read, fd, room->frame, FRAME_MAX)) > 0)
+            sha256_add(&sum, (unsigned char *)room->frame, (uint64_t)got);
+    bool whole = got == 0 && is_in(fd, state);
+    syscall(SYS_close, fd);
+    struct file *file = whole ? file_for(room) : NULL;
+    if (!file)
+        return;
+    sha256_end(&sum, digest);
+    struct text text = {room->frame, 0, FRAME_MAX};
+    put_plain(&text, "J{\"t\":\"hash\"");
+    put_count(&text, "at", now_us());
+    put_field(&text, "path", room->path);
+    put_field(&text, "sha256", digest);
+    put_state(&text, state);
+    put_plain(&text, "}");
+    write_json(file, &text);
+}
+
 void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, bool is_folder)
 {
     struct file *file = file_for(room);
@@ -465,16 +510,8 @@ void tell_move(struct room *room, const char *src, const char *dst, const struct
         put_field(&text, "how", how);
     if (is_folder)
         put_field(&text, "kind", "directory");
-    if (state) {
-        char numbers[160];
-        struct text list = {numbers, 0, sizeof numbers};
-        put_number(&list, state->size), put(&list, ",", 1), put_number(&list, state->mtime), put(&list, ",", 1);
-        put_number(&list, state->ctime), put(&list, ",", 1), put_number(&list, (int64_t)state->ino), put(&list, ",", 1);
-        put_number(&list, (int64_t)state->dev);
-        put_plain(&text, ",\"stat\":[");
-        put(&text, numbers, list.at);
-        put(&text, "]", 1);
-    }
+    if (state)
+        put_state(&text, state);
     put_plain(&text, "}");
     write_json(file, &text);
 }

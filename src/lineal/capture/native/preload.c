@@ -21,6 +21,7 @@
 
 #define TOLD 32768  /* accesses remembered, so that what is opened again and again is told once */
 #define DESCRIPTORS 65536
+#define KEPT (16 << 20) /* bytes of the largest file that is hashed before its content is lost */
 
 static bool on;
 static uint64_t told[TOLD], written[TOLD / 4];
@@ -143,6 +144,33 @@ static bool is_marked(int fd)
 
 #define CHANGES(flags) (((flags) & O_ACCMODE) != O_RDONLY || (flags) & O_TRUNC)
 
+/* The file is about to lose its content, which the delivering process may not have hashed yet: it is hashed here, once. */
+static void keep(int dirfd, const char *path, void *caller)
+{
+    struct state state;
+    mode_t mode;
+    if (!on || !path || left_to_hook(caller, dirfd, path))
+        return;
+    int kept = errno;
+    if (state_at(dirfd, path, 0, &state, &mode) && S_ISREG(mode) && state.size > 0 && state.size <= KEPT) {
+        struct room *room = room_take();
+        if (room && path_absolute("/proc/self", dirfd, path, room->path) && !path_quiet(room->path)) {
+            uint64_t hash = hash_of(room->path, 0);
+            if (!own(hash) && !again(DIGEST, hash, &state))
+                tell_digest(room, &state);
+        }
+        if (room)
+            room_leave(room);
+    }
+    errno = kept;
+}
+
+static void before_open(int dirfd, const char *path, int flags, void *caller)
+{
+    if (CHANGES(flags) && flags & O_TRUNC)
+        keep(dirfd, path, caller);
+}
+
 static enum op op_of(int flags, const struct state *state)
 {
     if (!CHANGES(flags))
@@ -163,6 +191,8 @@ static void tell_open(int dirfd, const char *path, int flags, struct state *stat
         if (op == READ)
             set_own(hash, false);
         bool more = (op == MODIFY || op == READ_WRITE) && own(hash);
+        if ((op == MODIFY || op == READ_WRITE) && !more && state->size <= KEPT && !again(DIGEST, hash, state))
+            tell_digest(room, state);
         if (!more && (op == WRITE || !again(op, hash, state)))
             tell_file(op, room->path, op == WRITE ? NULL : state);
         if (op != READ)
@@ -204,27 +234,32 @@ static int after_open(int fd, int dirfd, const char *path, int flags, void *call
         MODE(flags, flags)                                                                    \
         if (path && path[0] == CONTROL[0])                                                    \
             return control(path, (uintptr_t)CALLER);                                          \
+        before_open(AT_FDCWD, path, flags, CALLER);                                           \
         return after_open(REAL(name)(path, flags, mode), AT_FDCWD, path, flags, CALLER);      \
     }
 #define OPENAT(name)                                                                          \
     SHOWN int name(int dirfd, const char *path, int flags, ...)                               \
     {                                                                                         \
         MODE(flags, flags)                                                                    \
+        before_open(dirfd, path, flags, CALLER);                                              \
         return after_open(REAL(name)(dirfd, path, flags, mode), dirfd, path, flags, CALLER);  \
     }
 #define OPEN_2(name)                                                                          \
     SHOWN int name(const char *path, int flags)                                               \
     {                                                                                         \
+        before_open(AT_FDCWD, path, flags, CALLER);                                           \
         return after_open(REAL(name)(path, flags), AT_FDCWD, path, flags, CALLER);            \
     }
 #define OPENAT_2(name)                                                                        \
     SHOWN int name(int dirfd, const char *path, int flags)                                    \
     {                                                                                         \
+        before_open(dirfd, path, flags, CALLER);                                              \
         return after_open(REAL(name)(dirfd, path, flags), dirfd, path, flags, CALLER);        \
     }
 #define CREAT(name)                                                                           \
     SHOWN int name(const char *path, mode_t mode)                                             \
     {                                                                                         \
+        keep(AT_FDCWD, path, CALLER);                                                         \
         return after_open(REAL(name)(path, mode), AT_FDCWD, path, O_WRONLY | O_CREAT | O_TRUNC, CALLER); \
     }
 
@@ -261,11 +296,15 @@ static FILE *after_fopen(FILE *file, const char *path, const char *mode, void *c
 #define FOPEN(name)                                                                           \
     SHOWN FILE *name(const char *path, const char *mode)                                      \
     {                                                                                         \
+        if (mode && mode[0] == 'w')                                                           \
+            keep(AT_FDCWD, path, CALLER);                                                     \
         return after_fopen(REAL(name)(path, mode), path, mode, CALLER);                       \
     }
 #define FREOPEN(name)                                                                         \
     SHOWN FILE *name(const char *path, const char *mode, FILE *file)                          \
     {                                                                                         \
+        if (mode && mode[0] == 'w')                                                           \
+            keep(AT_FDCWD, path, CALLER);                                                     \
         return after_fopen(REAL(name)(path, mode, file), path, mode, CALLER);                 \
     }
 
@@ -366,6 +405,9 @@ static bool before_move(struct names *names, int from, const char *src, int to, 
         room = NULL;
     }
     names->room = room;
+    struct state lost;
+    if (room && state_at(to, dst, AT_SYMLINK_NOFOLLOW, &lost, NULL) && lost.ino != names->state.ino)
+        keep(to, dst, caller);
     errno = kept;
     return room != NULL;
 }
@@ -548,6 +590,8 @@ static int truncated(int result, const char *path, off64_t length, struct state 
         struct state state;                                                                   \
         mode_t mode;                                                                          \
         bool there = on && path && state_at(AT_FDCWD, path, 0, &state, &mode) && S_ISREG(mode); \
+        if (there)                                                                            \
+            keep(AT_FDCWD, path, CALLER);                                                     \
         return truncated(REAL(name)(path, length), path, length, &state, there, CALLER);      \
     }
 

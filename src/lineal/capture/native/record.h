@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-enum op { READ = 1, WRITE = 2, REMOVED = 3, READ_WRITE = 4, MODIFY = 7, CLOSED = 8 };
+enum op { READ = 1, WRITE = 2, REMOVED = 3, READ_WRITE = 4, MODIFY = 7, CLOSED = 8, DIGEST = 9 /* never in a frame */ };
 enum layer { PRELOAD = 5, SUPERVISOR = 6 };
 
 #define FRAME_MAX 16384
@@ -43,6 +43,7 @@ struct room *room_take(void);
 void room_leave(struct room *room);
 void tell_file(enum op op, const char *path, const struct state *state);
 void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, bool folder);
+void tell_digest(struct room *room, const struct state *state);
 void tell_note(const char *text, const char *subject, const char *more);
 void tell_as(const char *who_does); /* the name of the program that the next accesses are by */
 
