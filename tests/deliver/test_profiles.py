@@ -75,7 +75,8 @@ def test_a_damaged_footer_is_refused_and_never_more(tmp_path: Path) -> None:
 
 
 def made(path: Path, form: str) -> dict[str, Any]:
-    found, _ = profiles.profile_of(bytes(path), form, path.stat().st_size)
+    with profiles.Passes() as passes:
+        found, _ = profiles.profile_of(bytes(path), form, path.stat().st_size, passes)
     assert found is not None
     assert json.loads(json.dumps(found, allow_nan=False)) == found
     return found
@@ -148,9 +149,10 @@ def test_a_large_table_is_profiled_in_part_and_says_so(
 def test_odd_files_are_no_harm(tmp_path: Path, data: bytes) -> None:
     path = tmp_path / "t.csv"
     path.write_bytes(data)
-    profiles.profile_of(bytes(path), "csv", len(data))
-    path.write_bytes(data + b"PAR1")
-    profiles.profile_of(bytes(path), "parquet", len(data))
+    with profiles.Passes() as passes:
+        profiles.profile_of(bytes(path), "csv", len(data), passes)
+        path.write_bytes(data + b"PAR1")
+        profiles.profile_of(bytes(path), "parquet", len(data), passes)
 
 
 def test_without_time_or_library_the_footer_stands_and_says_what_is_missing(
@@ -160,6 +162,12 @@ def test_without_time_or_library_the_footer_stands_and_says_what_is_missing(
     pq.write_table(table(), path)
     monkeypatch.setattr(profiles.importlib.util, "find_spec", lambda name: None)
     assert "pip install 'lineal[data]'" in made(path, "parquet")["reason"]
+    (tmp_path / "t.csv").write_text("a,b\n1,2\n")
+    assert made(tmp_path / "t.csv", "csv") == {
+        "format": "csv",
+        "columns": [],
+        "reason": "its values were not looked at; for that: pip install 'lineal[data]'",
+    }
     monkeypatch.undo()
     monkeypatch.setenv("LINEAL_PROFILE", "0.001")
     assert "LINEAL_PROFILE" in made(path, "parquet")["reason"]
@@ -168,6 +176,22 @@ def test_without_time_or_library_the_footer_stands_and_says_what_is_missing(
     assert "switched off" in found["reason"]
     assert "@" not in json.dumps(found)
     assert found["by"] == "parquet footer"
+
+
+@pytest.mark.peer("polars")
+def test_one_table_that_takes_too_long_costs_the_next_one_nothing_but_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "t.parquet"
+    pq.write_table(table(), path)
+    with profiles.Passes() as passes:
+        monkeypatch.setenv("LINEAL_PROFILE", "0.001")
+        assert passes.over(bytes(path), "parquet", path.stat().st_size, 300)[0] is None
+        monkeypatch.setenv("LINEAL_PROFILE", "100")
+        assert passes.over(bytes(path), "parquet", path.stat().st_size, 300)[0] is not None
+        assert passes.over(bytes(path), "csv", path.stat().st_size, 300)[0] != {}
+        monkeypatch.setenv("LINEAL_PROFILE", "0.01")
+        assert "the tables before it took" in passes.over(bytes(path), "parquet", 1, 300)[1]
 
 
 @pytest.mark.peer("polars", "pandas")

@@ -127,6 +127,7 @@ class Drain:
 
     def close(self) -> None:
         """Let go of the store and the cache."""
+        self._schemas.close()
         self._fingerprints.close()
         self.client.close()
 

@@ -1,7 +1,7 @@
-"""One table's profile by Polars, in a process of its own: `python -m lineal.deliver.profile`.
+"""Tables' profiles by Polars, in a process of its own: `python -m lineal.deliver.profile`.
 
-A process of its own, since a pass over a file cannot be stopped from within, and its memory is given back with it. Reads one
-JSON request on stdin, writes one JSON answer on stdout.
+A process of its own, since a pass over a file cannot be stopped from within, and its memory is given back with it. For each
+line of JSON on stdin it writes one on stdout: the profile, or null where the file cannot be read as a table.
 """
 
 from __future__ import annotations
@@ -21,11 +21,16 @@ LONGEST = 200  # characters of a value that is kept
 
 
 def main() -> int:
-    """Answer the request on stdin; the exit code."""
-    request = json.load(sys.stdin)
+    """Answer the requests on stdin until it ends; the exit code."""
     os.nice(10)
-    answer = profile(request["path"], request["format"], int(request["size"]), request.get("rows"))
-    json.dump(answer, sys.stdout)
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = profile(request["path"], request["format"], int(request["size"]), request.get("rows"))
+        except BaseException:  # noqa: BLE001 - Polars panics are none of Exception
+            answer = None
+        sys.stdout.write(json.dumps(answer) + "\n")
+        sys.stdout.flush()
     return 0
 
 

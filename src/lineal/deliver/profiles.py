@@ -10,9 +10,11 @@ from __future__ import annotations
 import importlib.util
 import json
 import os
+import select
 import subprocess
 import sys
-from typing import Any
+import time
+from typing import Any, Self
 
 import msgspec
 
@@ -25,6 +27,7 @@ from lineal.deliver.kinds import extension
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv"}
 MOST_FILES = 64  # of one delivery: a folder of thousands is data, not tables
 LIMIT_S = 10.0  # seconds for one file
+MOST_TIMES = 3  # so many times as long may all tables of one delivery take
 KEPT = 500  # profiles remembered
 WANTED = "pip install 'lineal[data]'"
 
@@ -43,6 +46,11 @@ class Profiles:
     def __init__(self, folder: str) -> None:
         self._folder = folder
         self._made: dict[str, msgspec.Raw | None] = {}
+        self._passes = Passes()
+
+    def close(self) -> None:
+        """End the process that passes over tables."""
+        self._passes.close()
 
     def of(self, path: bytes, content: Fingerprint) -> msgspec.Raw | None:
         """The facet of the content that the path holds now; None when it is no table or cannot be read as one."""
@@ -57,7 +65,7 @@ class Profiles:
         return self._made[digest]
 
     def _fresh(self, path: bytes, form: str, size: int, digest: str) -> bytes | None:
-        found, lasting = profile_of(path, form, size)
+        found, lasting = profile_of(path, form, size, self._passes)
         if found is None:
             return None
         body = msgspec.json.encode(found)
@@ -89,7 +97,7 @@ class Profiles:
             pass  # made again the next time
 
 
-def profile_of(path: bytes, form: str, size: int) -> tuple[dict[str, Any] | None, bool]:
+def profile_of(path: bytes, form: str, size: int, passes: Passes) -> tuple[dict[str, Any] | None, bool]:
     """(the profile, whether it would be the same the next time); None when nothing can be said of the file."""
     found: dict[str, Any] = {"format": "csv" if form == "tsv" else form}
     if form == "parquet":
@@ -98,9 +106,9 @@ def profile_of(path: bytes, form: str, size: int) -> tuple[dict[str, Any] | None
         except (parquet_footer.NotParquet, OSError):
             return None, False
     columns = {column["name"]: column for column in found.get("columns", [])}
-    passed, reason = _passed(path, form, size, found.get("rows"))
+    passed, reason = passes.over(path, form, size, found.get("rows"))
     if passed is None:
-        if not columns:
+        if not columns and WANTED not in reason:
             return None, False
         found["reason"] = reason
     else:
@@ -121,37 +129,69 @@ def profile_of(path: bytes, form: str, size: int) -> tuple[dict[str, Any] | None
     return found, passed is not None
 
 
-def _passed(path: bytes, form: str, size: int, rows: int | None) -> tuple[dict[str, Any] | None, str]:
-    """(what the pass by Polars found, why there is none)."""
-    allowed = limit_s()
-    if not allowed:
-        return None, "switched off by LINEAL_PROFILE=0"
-    if importlib.util.find_spec("polars") is None:
-        return None, f"only the footer was read; for more: {WANTED}"
-    request = {"path": os.fsdecode(path), "format": form, "size": size, "rows": rows}
-    environment = {
-        **os.environ,
-        "POLARS_MAX_THREADS": "1",
-        "PYTHONPATH": "",
-        "POLARS_ENGINE_AFFINITY": "streaming",
-    }
-    environment.pop("LINEAL_RUN", None)
-    try:
-        done = subprocess.run(
+class Passes:
+    """The process that passes over tables, started at the first one and ended with `close`. Use as a context manager."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._spent_s = 0.0
+
+    def over(self, path: bytes, form: str, size: int, rows: int | None) -> tuple[dict[str, Any] | None, str]:
+        """(what a pass over the file found, why there was none)."""
+        allowed = limit_s()
+        if not allowed:
+            return None, "switched off by LINEAL_PROFILE=0"
+        if importlib.util.find_spec("polars") is None:
+            return None, f"its values were not looked at; for that: {WANTED}"
+        if self._spent_s > MOST_TIMES * allowed:
+            return None, f"the tables before it took {self._spent_s:.0f} s in all (LINEAL_PROFILE)"
+        begun = time.monotonic()
+        try:
+            return self._ask({"path": os.fsdecode(path), "format": form, "size": size, "rows": rows}, allowed)
+        except (OSError, ValueError):
+            self.close()
+            return None, "its rows could not be read"
+        finally:
+            self._spent_s += time.monotonic() - begun
+
+    def _ask(self, request: dict[str, Any], allowed: float) -> tuple[dict[str, Any] | None, str]:
+        process = self._process or self._start()
+        assert process.stdin is not None
+        assert process.stdout is not None
+        process.stdin.write(json.dumps(request).encode() + b"\n")
+        process.stdin.flush()
+        ready, _, _ = select.select([process.stdout], [], [], allowed)
+        if not ready:
+            self.close()
+            return None, f"the pass over its rows took longer than {allowed:g} s (LINEAL_PROFILE)"
+        found = json.loads(process.stdout.readline())
+        return (found, "") if found is not None else (None, "its rows could not be read")
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        environment = {**os.environ, "POLARS_MAX_THREADS": "1", "PYTHONPATH": ""}
+        environment.pop("LINEAL_RUN", None)
+        self._process = subprocess.Popen(
             [sys.executable, "-m", "lineal.deliver.profile"],
-            input=json.dumps(request).encode("utf-8", "surrogateescape"),
-            capture_output=True,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
             env=environment,
-            timeout=allowed,
-            check=False,
         )
-        if done.returncode == 0:
-            return json.loads(done.stdout), ""
-    except subprocess.TimeoutExpired:
-        return None, f"the pass over its rows took longer than {allowed:g} s (LINEAL_PROFILE)"
-    except (OSError, ValueError):
-        pass
-    return None, "its rows could not be read"
+        return self._process
+
+    def close(self) -> None:
+        """End the process, whatever it is at."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.kill()
+        process.communicate()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
 
 def _discreet(column: dict[str, Any]) -> dict[str, Any]:

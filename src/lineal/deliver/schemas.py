@@ -33,6 +33,11 @@ class Schemas:
             self._read[digest] = msgspec.Raw(msgspec.json.encode(found)) if found else None
         return self._read[digest]
 
+    def close(self) -> None:
+        """End what works on profiles."""
+        if self._profiles is not None:
+            self._profiles.close()
+
     def profile(self, path: bytes, content: Fingerprint) -> msgspec.Raw | None:
         """The facet `lineal.profile/1` of the content that the path holds now; None when it is no table."""
         return self._profiles.of(path, content) if self._profiles is not None else None
