@@ -52,6 +52,7 @@ LONG = (
             "tests/doors/openlineage/test_fuzz.py",
         ],
     ),
+    ("operations on both engines", {}, [*_TESTS, "tests/service"]),
     ("property tests with many examples", {}, [*_TESTS, "tests/props"]),
 )
 

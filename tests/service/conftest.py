@@ -1,7 +1,8 @@
-"""The operations on a real, empty SQLite store, with a clock of the test's own."""
+"""The operations on a real, empty store (SQLite; in the long form on PostgreSQL too), with a clock of the test's own."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from lineal.core import events as ev
 from lineal.service import operations
 from lineal.service.ingest import IngestReply, IngestRequest
 from lineal.store.open import Store, open_store
+from tests.store import postgres_server
 
 
 class Desk:
@@ -55,11 +57,27 @@ class Desk:
         return reply
 
 
-@pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
-    store = open_store(str(tmp_path / "lineal.db"))
+# The long form asks the same of PostgreSQL.
+ENGINES = [
+    "sqlite",
+    *([pytest.param("postgres", marks=pytest.mark.postgres)] if os.environ.get("LINEAL_SOAK") else []),
+]
+
+
+@pytest.fixture(params=ENGINES)
+def desk(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Desk]:
+    if request.param == "postgres":
+        if reason := postgres_server.absent():
+            pytest.skip(f"PostgreSQL is not installed: {reason}")
+        monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+        place = postgres_server.server().schema()
+    else:
+        place = str(tmp_path / "lineal.db")
+    store = open_store(place)
     yield Desk(store)
     store.close()
+    if request.param == "postgres":
+        postgres_server.server().drop(place)
 
 
 def run_id(number: int) -> str:
