@@ -206,7 +206,10 @@ def conflicts(reply: ConflictsReply, page: Page) -> Iterator[Text]:
             ),
         )
     if not reply.conflicts and not reply.gaps:
-        yield Text("nothing contradicts, and nothing is missing")
+        if reply.ref:
+            yield Text("nothing contradicts, and nothing is missing")
+        else:
+            yield Text("nothing contradicts among what runs live; name a run or version to see what it lacks")
     if reply.cut:
         yield styled(("the ancestry was too large to look at whole", "bold yellow"))
 
