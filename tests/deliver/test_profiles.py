@@ -20,6 +20,12 @@ pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
 
 
+@pytest.fixture(autouse=True)
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A busy machine has all the time it needs."""
+    monkeypatch.setenv("LINEAL_PROFILE", "100")
+
+
 def table(rows: int = 300) -> Any:
     import datetime as dt
 
@@ -196,6 +202,7 @@ def test_one_table_that_takes_too_long_costs_the_next_one_nothing_but_time(
 
 @pytest.mark.peer("polars", "pandas")
 def test_a_difference_says_which_columns_drifted_and_how(workshop: Workshop) -> None:
+    workshop.environment["LINEAL_PROFILE"] = "100"
     script = "import pandas; pandas.read_csv('in.csv').to_parquet('out.parquet')"
     runs = []
     for shift in (0, 50):
