@@ -104,7 +104,7 @@ def test_the_overview_counts_and_names_what_runs_failed_and_moved(desk: Desk) ->
     trained(desk)
     desk.call("alias", name="m", alias="champion", version="2")
     seen = desk.call("overview")
-    assert (seen.runs, seen.running, seen.jobs, seen.models, seen.datasets, seen.live) == (4, 1, 3, 1, 1, 1)
+    assert (seen.runs, seen.running, seen.jobs, seen.models, seen.datasets, seen.live) == (4, 1, 2, 1, 1, 1)
     assert [run.run_id for run in seen.now] == [run_id(4)]
     assert [run.run_id for run in seen.failed] == [run_id(2)]
     assert [(move.number, move.before) for move in seen.moves] == [(2, 1), (1, None)]

@@ -123,7 +123,7 @@ def overview(scope: Scope, request: Nothing) -> Overview:
         running=sum(
             count for (kind, state), count in states.items() if kind != DEPLOYMENT and state == "running"
         ),
-        jobs=len(store.catalog.list_jobs(tx, limit=100_000)),
+        jobs=store.catalog.count_jobs(tx),
         models=len(store.registry.list_names(tx, limit=100_000)),
         datasets=artifacts.get("dataset", 0) + artifacts.get("features", 0),
         live=states.get((DEPLOYMENT, "running"), 0),

@@ -99,6 +99,12 @@ class Catalog:
         words = get_words(tx, {kind for kind, _, _ in rows})
         return {(words[kind], state): count for kind, state, count in rows}
 
+    def count_jobs(self, tx: Tx) -> int:
+        """How many jobs ran anything but deployments; deleted runs are counted too."""
+        kind = find_word(tx, "deployment") or 0
+        exists = "EXISTS (SELECT 1 FROM run r WHERE r.job = j.id AND r.kind <> :kind)"
+        return int(tx.value(f"SELECT count(*) FROM job j WHERE {exists}", kind=kind) or 0)
+
     def count_artifacts(self, tx: Tx) -> dict[str, int]:
         """How many artifacts there are, by kind."""
         rows = tx.rows("SELECT kind, count(*) FROM artifact GROUP BY kind")

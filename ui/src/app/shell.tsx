@@ -23,7 +23,7 @@ const ITEMS = [
 export const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
 export function useOverview() {
-  return useQuery({ queryKey: ["overview"], queryFn: ({ signal }) => api.overview(signal), refetchInterval: 5000 });
+  return useQuery({ queryKey: ["overview"], queryFn: ({ signal }) => api.overview(signal), refetchInterval: () => (/^#\/?$/.test(window.location.hash) || window.location.hash === "" ? 3000 : 8000) });
 }
 
 /** The frame of every screen: navigation, search, and what the server says of itself. */

@@ -79,7 +79,7 @@ function useScene(asked: ReturnType<typeof useAsked>) {
   const stamp = parts.map((part) => part?.nodes.length ?? 0).join();
   // biome-ignore lint: `stamp` stands for the parts, whose list is new at every render.
   const scene = useMemo(() => (main.data ? through(merge(sceneOf(main.data), parts.flatMap((part) => (part ? [sceneOf(part)] : []))), asked.lens) : undefined), [main.data, stamp, asked.lens]);
-  const whole = useQuery({ queryKey: ["scene", { ...base, as_of: undefined, times: true }], queryFn: ({ signal }) => api.scene({ ...base, as_of: undefined, budget: 500, fold: false }, signal), enabled: asked.ref !== "", staleTime: 60_000, placeholderData: keepPreviousData });
+  const whole = useQuery({ queryKey: ["scene", { ...base, as_of: undefined, times: true }], queryFn: ({ signal }) => api.scene({ ...base, as_of: undefined, budget: 500, fold: false }, signal), enabled: main.data !== undefined, staleTime: 60_000, placeholderData: keepPreviousData });
   return { main, scene, whole: whole.data ? sceneOf(whole.data) : undefined };
 }
 
@@ -213,7 +213,7 @@ function Graph({ asked }: { asked: ReturnType<typeof useAsked> }) {
             {node ? <button type="button" aria-pressed={asked.only} title={t.lineage.paths} aria-label={t.lineage.paths} onClick={() => change({ only: !asked.only })}><RouteIcon size={14} aria-hidden="true" /></button> : null}
             <button type="button" aria-pressed={asked.table} onClick={() => change({ table: !asked.table })}><Table2 size={14} aria-hidden="true" /> {t.lineage.table}</button>
           </div>
-          <Popover className="button countchip" align="right" label={<><b>{count(shown?.nodes.length ?? 0)}</b><span className="muted">{t.lineage.cards.toLowerCase()} · {t.lineage.vertices(total)}</span><ChevronDown size={14} aria-hidden="true" /></>}>
+          <Popover className="button countchip" align="right" label={<><b>{count(shown?.nodes.length ?? 0)}</b><span className="muted">{t.lineage.of(total)}</span><ChevronDown size={14} aria-hidden="true" /></>}>
             {(close) => BUDGETS.map((budget) => <button key={budget} type="button" className="option" aria-pressed={asked.budget === budget} onClick={() => { close(); change({ budget: budget === 60 ? "" : budget, v: undefined }); }}>{t.lineage.budget}: {count(budget)}</button>)}
           </Popover>
         </div>

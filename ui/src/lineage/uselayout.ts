@@ -12,10 +12,12 @@ const waiting = new Map<number, (layout: Layout) => void>();
 function ask(boxes: ReturnType<typeof boxOf>[], edges: [string, string][]): Promise<Layout> {
   worker ??= new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
   worker.onmessage = (event: MessageEvent<{ id: number; layout: Layout }>) => {
+    performance.measure("layout", "layout-asked");
     waiting.get(event.data.id)?.(event.data.layout);
     waiting.delete(event.data.id);
   };
   const id = (counter += 1);
+  performance.mark("layout-asked");
   worker.postMessage({ id, boxes, edges });
   return new Promise((resolve) => waiting.set(id, resolve));
 }

@@ -148,7 +148,7 @@ function Data({ run }: { run: RunDetail }) {
         <Panel key={title} title={title} flush>
           {files.length ? (
             <div className="tablewrap" tabIndex={0} role="region" aria-label={title}><table className="list">
-              <thead><tr><th>{t.run.name}</th><th>{t.run.role}</th><th>{t.run.evidence}</th><th>{t.run.digest}</th><th className="num">{t.run.size}</th><th>{t.run.madeBy}</th></tr></thead>
+              <thead><tr><th>{t.run.name}</th><th>{t.run.role}</th><th>{t.run.evidence}</th><th>{t.run.digest}</th><th className="num">{t.run.size}</th><th>{t.datasets.made}</th></tr></thead>
               <tbody>{files.map((file) => (
                 <tr key={file.version + file.role}>
                   <td><div className="row"><Tile kind={file.kind} /><a href={linkOf(file.version, file.kind)}><Plain>{file.version}</Plain></a></div></td>
