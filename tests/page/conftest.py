@@ -62,9 +62,10 @@ def served(seeded: Path) -> Iterator[Serving]:
     server.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def chromium() -> Iterator[Any]:
-    """One browser for all tests."""
+    """One browser for the tests of a file. While it is open its driver's event loop runs in this thread, so it must not
+    outlive the file: other tests start loops of their own."""
     sync_api = pytest.importorskip("playwright.sync_api")
     with sync_api.sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
