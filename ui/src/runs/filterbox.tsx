@@ -1,6 +1,6 @@
 import { useQuery } from "@tanstack/react-query";
 import { Filter, X } from "lucide-react";
-import { useEffect, useId, useRef, useState } from "react";
+import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { api, type Refused } from "../api/client";
 import { isTyping } from "../app/shell";
 import { Plain } from "../kit/parts";
@@ -14,6 +14,7 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
   const [open, setOpen] = useState(false);
   const [at, setAt] = useState(-1);
   const input = useRef<HTMLInputElement>(null);
+  const caret = useRef<number>(undefined);
   const id = useId();
   const sent = useRef(value);
   const fields = useQuery({ queryKey: ["fields"], queryFn: ({ signal }) => api.fields(signal), staleTime: 30_000 });
@@ -41,6 +42,12 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
     window.addEventListener("keydown", press);
     return () => window.removeEventListener("keydown", press);
   }, []);
+  // Before the next key is read, or what is typed on would land in the wrong place.
+  useLayoutEffect(() => {
+    if (caret.current === undefined) return;
+    input.current?.setSelectionRange(caret.current, caret.current);
+    caret.current = undefined;
+  }, [text]);
   const { from, options } = complete(text, cursor, fields.data ?? { metrics: [], params: [], tags: [] });
   const showing = open && options.length > 0;
   const take = (option: string) => {
@@ -49,7 +56,7 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
     setAt(-1);
     const place = from + option.length;
     setCursor(place);
-    requestAnimationFrame(() => input.current?.setSelectionRange(place, place));
+    caret.current = place;
   };
   const stop = error && sent.current === text ? stopped(error.message) : undefined;
   return (
