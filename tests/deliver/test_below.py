@@ -5,13 +5,14 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import subprocess
 import sys
 import zipfile
 
 import pytest
 
 from tests.deliver.below import c, compiled, files, gaps, needs_library, put, sh
-from tests.deliver.conftest import Workshop, named
+from tests.deliver.conftest import LINEAL, Workshop, named
 
 pytestmark = needs_library
 
@@ -236,6 +237,21 @@ def test_a_program_linked_statically_is_not_seen_and_the_record_says_so(workshop
     health = workshop.lineal("health", "copy.txt").stdout
     assert "observed inside         0 of 1" in health
     assert "linked statically" in health
+
+
+def test_what_a_run_leaves_running_is_delivered_when_it_has_ended_and_leaves_nothing_behind(
+    workshop: Workshop,
+) -> None:
+    put(workshop.root, data="x")
+    left = "exec >/dev/null 2>&1; read x < data.txt; while ! test -e go; do :; done; cat data.txt > late.txt; : > end"
+    done = sh(workshop, f"({left}) & echo x > now.txt")
+    assert (done.state, "late.txt" in files(done)[1]) == ("finished", False)
+    (workshop.root / "go").touch()
+    journals = workshop.root / ".lineal" / "journal"
+    wait = f'while test -n "$(ls {journals})"; do {LINEAL[0]} -m lineal sync >/dev/null; done'
+    subprocess.run(["sh", "-c", wait], cwd=workshop.root, env=workshop.environment, check=True, timeout=100)
+    after = workshop.detail(done.run_id)
+    assert (after.state, "late.txt" in files(after)[1]) == ("finished", True)
 
 
 def test_where_no_compiler_is_the_run_says_what_was_not_observed(workshop: Workshop) -> None:

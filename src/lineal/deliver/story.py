@@ -270,7 +270,7 @@ class Story:
         """How the run ended, if it has: by its own word, or by what can be seen of its processes."""
         if self.end is not None:
             return self._said(self.end, self.end.get("error"))
-        if self.started is None and not self.processes:
+        if self.started is None and not self.processes and not self.natives:
             return None
         if self.guest:
             return self._left()
@@ -286,14 +286,18 @@ class Story:
 
     @property
     def guest(self) -> bool:
-        """Whether only a part of the run is here, which was begun elsewhere and will be ended there."""
-        return bool(self.joined) and self.started is None
+        """Whether only a part of the run is here: it was begun and is ended elsewhere, or has ended and left programs behind."""
+        return self.started is None and (bool(self.joined) or not self.processes)
 
     def _left(self) -> ev.RunEnded | None:
         """When the last that took part here left or vanished; None while one is here."""
-        for journal, record in self.joined.items():
-            if record is None and processes.alive(self.processes.get(journal, {})):
-                return None
+        if any(
+            record is None and processes.alive(self.processes.get(journal, {}))
+            for journal, record in self.joined.items()
+        ):
+            return None
+        if not self.joined and any(processes.alive(opened) for opened in self.natives.values()):
+            return None
         return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.FINISHED)
 
     def _own_processes(self) -> list[dict[str, Any]]:
