@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from lineal.store.open import Store, open_store
 from tests.doors.openlineage.making import MODES, data, event, facet, packed, record, recorded, take
 
+_LONG = bool(os.environ.get("LINEAL_SOAK"))
 _BOTH = [line for mode in MODES for line in recorded(mode)]
 
 
@@ -62,7 +64,7 @@ def same(found: Any, wanted: Any) -> None:
 _MODES_TOGETHER = told([_BOTH])
 
 
-@settings(max_examples=12, deadline=None)
+@settings(max_examples=200 if _LONG else 6, deadline=None)
 @given(arrivals(len(_BOTH)))
 def test_two_modes_of_dbt_make_one_record_in_whatever_order_they_come(order: list[list[int]]) -> None:
     same(told(of(_BOTH, order)), _MODES_TOGETHER)
@@ -126,7 +128,7 @@ def dataset(draw: st.DrawFn, name: str) -> dict[str, Any]:
     return data(name, version=version, symlinks=symlinks, **more)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=3000 if _LONG else 30, deadline=None)
 @given(st.data())
 def test_events_in_any_order_and_number_make_the_same_record(drawn: st.DataObject) -> None:
     events = [packed(item) for item in drawn.draw(runs())]

@@ -21,7 +21,7 @@ from lineal.service import facets as facets_of
 from lineal.service import meeting
 from lineal.service.openlineage_graph import Teller, settle
 from lineal.service.openlineage_parents import open_circles
-from lineal.service.openlineage_tags import TAGS, keep_tags
+from lineal.service.openlineage_tags import TAGS, settle_tags
 from lineal.service.operations import Scope
 from lineal.store.many import ManyRun, ManyState
 from lineal.store.stories import KeptEvent
@@ -246,9 +246,8 @@ class _Telling:
             batch=self._message,
             at=self._scope.at,
         )
-        for node, name, told in rows:
-            if name in TAGS and told is not None:
-                keep_tags(self._scope, node, name, told)
+        for node in {node for node, name, _ in rows if name in TAGS}:
+            settle_tags(self._scope, node)
 
 
 def _stated(outcome: Outcome) -> tuple[object, ...]:

@@ -19,7 +19,7 @@ from lineal.core.model import Edge, EdgeKind
 from lineal.core.openlineage import DOOR, Name, Seen
 from lineal.core.openlineage_story import DatasetStory, Outcome, Read, Story, Write
 from lineal.service import facets, meeting
-from lineal.service.openlineage_tags import TAGS, keep_tags
+from lineal.service.openlineage_tags import TAGS, settle_tags, tag_new, tag_versions
 from lineal.service.operations import Scope
 from lineal.store.many import ManyVersion
 from lineal.store.moments import DatasetWrite
@@ -343,10 +343,25 @@ class _Settling:
             stories[node] = _encode(story)
         rows = facets.admit(self._scope, rows, self._message)
         store.many.add_facets(tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at)
-        for node, name, body in rows:
-            if name in TAGS and body is not None:
-                keep_tags(self._scope, node, name, body)
+        self._pass_on_tags({node for node, name, _ in rows if name in TAGS})
         store.stories.put_stories(tx, stories)
+
+    def _pass_on_tags(self, told: set[int]) -> None:
+        """Bring the tags of what was just tagged up to date, and of versions of datasets that are tagged as such."""
+        place = {node: (artifact, digest) for (artifact, digest), node in self._versions.items()}
+        fresh = {node for node in self._fresh if not place[node][1].startswith("ol-any:")}
+        names = {artifact: name for name, artifact in self._artifacts.items()}
+        unknown = {
+            artifact: ol.state_unknown(names[artifact]) for artifact, _ in (place[n] for n in fresh | told)
+        }
+        found = self._scope.store.many.find_versions(self._scope.tx, unknown.values()) if unknown else {}
+        as_such = {artifact: found.get((artifact, digest)) for artifact, digest in unknown.items()}
+        for node in told:
+            dataset = as_such[place[node][0]]
+            settle_tags(self._scope, node, dataset if dataset != node else None)
+            if dataset == node:
+                tag_versions(self._scope, names[place[node][0]], node)
+        tag_new(self._scope, {node: as_such[place[node][0]] for node in fresh - told})
 
     def _take_over(self, story: DatasetStory, newest: ol.Facets, old: int, kept: bytes | None) -> None:
         """Say of a version what was said of it before its name was known."""

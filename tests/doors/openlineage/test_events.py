@@ -255,6 +255,21 @@ def test_tags_of_runs_and_datasets_are_tags_and_go_when_they_are_taken_back(stor
     assert list(found.values()) == [{"pii": "yes"}]
 
 
+@pytest.mark.parametrize("first", ["dataset", "run"])
+def test_tags_of_a_dataset_as_such_are_carried_by_every_version_of_it(store: Store, first: str) -> None:
+    tagged = {
+        "eventTime": time_of(1),
+        "producer": "p",
+        "schemaURL": "s",
+        "dataset": data("t", tags=facet(tags=[{"key": "pii", "value": "true", "source": "USER"}])),
+    }
+    events = [packed(tagged), packed(event("COMPLETE", "r", 5, outputs=("t",)))]
+    for one in events if first == "dataset" else events[::-1]:
+        take(store, [one])
+    take(store, [packed(event("COMPLETE", "later", 9, outputs=("t",)))])
+    assert list(record(store)["tags"].values()) == [{"pii": "true"}] * 2
+
+
 def test_an_event_twice_has_no_second_effect(store: Store) -> None:
     raw = [packed(event("START", "r", 1, inputs=("a",))), packed(event("COMPLETE", "r", 2, outputs=("b",)))]
     assert take(store, raw) == 2
