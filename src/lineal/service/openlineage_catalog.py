@@ -91,7 +91,7 @@ def _sorted_facets(
     for facet in scope.store.attributes.get_facets(scope.tx, node, as_of=as_of):
         side, _, rest = facet.name.partition(".")
         if facet.name == tales.GAPS:
-            gaps = _decode(facet.body)["gaps"]
+            gaps = _gaps(facet.body)
         elif side == "job" and rest:
             if not _deleted(facet.body):
                 job[rest] = facet.body
@@ -104,7 +104,17 @@ def _sorted_facets(
 
 
 def _deleted(body: msgspec.Raw) -> bool:
-    return b'"_deleted"' in bytes(body) and bool(_decode(body).get("_deleted"))
+    if b'"_deleted"' not in bytes(body):
+        return False
+    said = _decode(body)
+    return isinstance(said, dict) and said.get("_deleted") is True
+
+
+def _gaps(body: msgspec.Raw) -> list[str]:
+    """What our own facet says; a client may have sent something else under its name."""
+    said = _decode(body)
+    gaps = said.get("gaps") if isinstance(said, dict) else None
+    return [str(gap) for gap in gaps] if isinstance(gaps, list) else []
 
 
 def find_job(scope: Scope, namespace: str, name: str, *, as_of: int | None = None) -> LinkedName:

@@ -261,7 +261,9 @@ def _columns_of(
     entries: dict[str, tuple[list[Source], str, str]] = {}
     for field_name, entry in fields.items() if isinstance(fields, dict) else []:
         if isinstance(entry, dict):
-            sources = [s for item in entry.get("inputFields") or [] if (s := _source(item)) is not None]
+            given = entry.get("inputFields")
+            listed = given if isinstance(given, list) else []
+            sources = [source for item in listed if (source := _source(item)) is not None]
             description = str(entry.get("transformationDescription") or "")
             entries[field_name] = (sources, description, str(entry.get("transformationType") or ""))
     return entries

@@ -89,6 +89,30 @@ def test_numbers_that_json_does_not_know_are_kept_as_words(door: Door) -> None:
     assert (score["value"], score["most"]) == ("NaN", "Infinity")
 
 
+def test_facets_that_only_look_like_something_are_answered_for(door: Door) -> None:
+    odd = {
+        "openlineage.gaps": 5,
+        "tags": ["_deleted"],
+        "nominalTime": "now",
+        "processing_engine": ["_deleted"],
+    }
+    columns = {
+        "columnLineage": {"fields": {"a": {"inputFields": True}}},
+        "schema": {"fields": {"a": 1}},
+        "tags": {"tags": [7]},
+    }
+    said = event(
+        "COMPLETE", "looks", 1, job="looks", run_facets=odd, job_facets={"sql": ["_deleted"], "tags": 3}
+    )
+    said["outputs"] = [{"namespace": "n", "name": "looks_out", "facets": columns}]
+    door.send(said)
+    assert door.get("jobs", "runs", run_id("looks"))["state"] == "COMPLETED"
+    door.get("namespaces", "jobs", "jobs", "looks")
+    assert door.get("lineage", nodeId="dataset:n:looks_out")["graph"]
+    door.get("column-lineage", nodeId="dataset:n:looks_out", withDownstream="true")
+    door.get("tags")
+
+
 def test_a_facet_of_another_shape_is_kept_and_flagged(door: Door) -> None:
     odd = event(
         "COMPLETE", "odd", 1, run_facets={"parent": "my mother"}, inputs=(data("odd_in", symlinks=()),)

@@ -105,9 +105,13 @@ def spoilt(draw: st.DrawFn) -> Any:
         if kind == "gone":
             del holder[last]
         elif kind == "key" and isinstance(holder, dict):
-            holder[draw(st.sampled_from(["", "\x00", "\ud800", "x" * 3000, "a.b.c", "job.sql"]))] = (
-                holder.pop(last)
-            )
+            holder[
+                draw(
+                    st.sampled_from(
+                        ["", "\x00", "\ud800", "x" * 3000, "a.b.c", "job.sql", "openlineage.gaps", "_deleted"]
+                    )
+                )
+            ] = holder.pop(last)
         else:
             holder[last] = draw(_HOSTILE)
         if not places(found):
