@@ -110,3 +110,23 @@ def test_a_text_that_is_different_in_nearly_every_row_is_withheld() -> None:
     column = {"name": "note", "top": [["a", 1], ["b", 1]], "other": 400, "length_max": 9}
     assert withheld(column) == "identifier"
     assert withheld({**column, "top": [["a", 300], ["b", 1]]}) == ""
+
+
+@pytest.mark.parametrize(
+    "profile",
+    [
+        {"columns": 5},
+        {"columns": [5]},
+        {"columns": [{}]},
+        {"columns": [{"name": []}]},
+        {"columns": [{"name": "x", "edges": [3, 1], "counts": []}]},
+        {"columns": [{"name": "x", "edges": "ab", "counts": "cd"}]},
+        {"columns": [{"name": "x", "top": [1, 2]}]},
+        {"columns": [{"name": "x", "nulls": "many"}], "rows": "all"},
+        {"rows": {}, "columns": [{"name": "x", "top": [[{}, "a"]], "other": []}]},
+    ],
+)
+def test_what_only_looks_like_a_profile_says_nothing(profile: dict[str, Any]) -> None:
+    reference = numbers(np.arange(100.0))
+    for a, b in ((profile, reference), (reference, profile), (profile, profile)):
+        assert all(isinstance(found, ColumnDrift) for found in drifts(a, b))

