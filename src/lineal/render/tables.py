@@ -18,9 +18,10 @@ def columns(facets: dict[str, Any], page: Page) -> list[Text]:
     if not isinstance(profile, dict):
         return []
     rows = profile.get("rows_read") or profile.get("rows")
-    found = [
-        _column(column, rows, page) for column in profile.get("columns") or [] if isinstance(column, dict)
-    ]
+    try:
+        found = [_column(column, rows, page) for column in profile.get("columns") or []]
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
+        return []  # somebody's facet that only has the name of a profile
     if found and profile.get("reason"):
         found.append(styled((short(str(profile["reason"]), 200), "dim")))
     return found

@@ -333,13 +333,18 @@ def _input_change(
         if all(schemas)
         else [],
         columns_same=columns_same if all(schemas) else 0,
-        rows_a=(schemas[0] or profiles[0] or {}).get("rows"),
-        rows_b=(schemas[1] or profiles[1] or {}).get("rows"),
+        rows_a=_rows(schemas[0] or profiles[0]),
+        rows_b=_rows(schemas[1] or profiles[1]),
         files=files[:_FILES],
         drift=drifts(profiles[0] or {}, profiles[1] or {}),
         drift_unknown=next((str(p["reason"]) for p in profiles if p and p.get("reason")), ""),
         columns_unknown="" if all(schemas) or any(members) else _why_no_columns(version.name),
     )
+
+
+def _rows(facet: dict[str, Any] | None) -> int | None:
+    rows = (facet or {}).get("rows")
+    return rows if isinstance(rows, int) else None
 
 
 def _why_no_columns(name: str) -> str:
