@@ -18,7 +18,7 @@ RUN = [
 
 
 def run(*words: str, **more: Any) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*RUN, *words], capture_output=True, text=True, timeout=110, **more)
+    return subprocess.run([*RUN, *words], capture_output=True, text=True, timeout=280, **more)
 
 
 def records(project: Path) -> list[dict[str, Any]]:

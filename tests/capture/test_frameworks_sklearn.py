@@ -234,6 +234,7 @@ def test_saved_models_are_named_with_framework_and_class(project: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(300)
 def test_scikit_learns_own_tests_pass_while_it_is_recorded(project: Path) -> None:
     own = [
         "sklearn.tests.test_base",

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+_PROGRESS = re.compile(r"lineal: (.* \.\.\.|fingerprinting files: .*)\n")
 LINEAL = str(Path(sys.executable).parent / "lineal")
 
 
@@ -36,9 +38,8 @@ def lineal(folder: Path, *words: str, stdin: str = "", **more: str) -> subproces
 
 
 def told(done: subprocess.CompletedProcess[str]) -> str:
-    """What stands on stderr, but for what is being waited for: on a busy machine that is told of too."""
-    lines = done.stderr.splitlines(keepends=True)
-    return "".join(line for line in lines if not (line.startswith("lineal: ") and line.endswith(" ...\n")))
+    """What stands on stderr, but for how far something is that takes long: on a busy machine anything may."""
+    return "".join(line for line in done.stderr.splitlines(keepends=True) if not _PROGRESS.fullmatch(line))
 
 
 def said(folder: Path, *words: str) -> str:

@@ -22,6 +22,7 @@ import subprocess
 import sys
 import threading
 import time
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -408,12 +409,20 @@ def test_08_two_servers_that_start_at_once_are_one_server_and_one_clear_refusal(
         assert refused.returncode in (1, 4)
         _, said = refused.communicate(timeout=10)
         assert "runs already at http://127.0.0.1:" in said or "another process" in said
+        url = json.loads((project / ".lineal" / "server.json").read_text())["url"]
+        assert until(lambda: answers(url), 60)
         serving.send_signal(signal.SIGTERM)
         assert serving.wait(30) == 0
     finally:
         for process in both:
             process.kill()
             process.communicate()
+
+
+def answers(url: str) -> bool:
+    with contextlib.suppress(OSError), urllib.request.urlopen(f"{url}/health", timeout=5) as reply:
+        return bool(reply.status == 200)
+    return False
 
 
 def test_08_an_older_client_refuses_a_newer_store_in_plain_words(project: Path, place: str) -> None:
