@@ -105,10 +105,8 @@ def get_history_interval(scope: Scope, message: Message) -> Message:
 def history(scope: Scope, run_id: str, key: str, *, offset: int = 0, limit: int) -> tuple[list[Shown], int]:
     """Points of a metric by time, then step, then value, from `offset`; and how many there are in all. None of a run that
     is not known, as the protocol has it."""
-    import numpy as np
-
     step, at, value = scope.store.metrics.get_points(scope.tx, _node(scope, run_id), key)
-    order = np.lexsort((value, step, at))
+    order = _order(at, step, value)
     part = order[offset : offset + limit]
     return list(map(Shown, [key] * len(part), *_columns(step[part], at[part], value[part]))), len(order)
 
@@ -124,7 +122,7 @@ def sample(
     if bounds is not None:
         inside = (step >= bounds[0]) & (step <= bounds[1])
         step, at, value = step[inside], at[inside], value[inside]
-    order = np.lexsort((value, at, step))
+    order = _order(step, at, value)
     count = len(order)
     if count > most:
         # The first of each of `most` stretches of equal length (the earlier ones longer by one), as SQL's ntile cuts them.
@@ -135,6 +133,16 @@ def sample(
         order = order[chosen]
     columns = _columns(step[order], at[order], value[order])
     return [ShownOfRun(key, v, t, s, run_id) for v, t, s in zip(*columns, strict=True)]
+
+
+def _order(first: Any, second: Any, third: Any) -> Any:
+    """Positions in the order of three columns. Points mostly lie in it already; to see that costs a tenth of sorting them."""
+    import numpy as np
+
+    later = first[1:] > first[:-1]
+    if (later | ((first[1:] == first[:-1]) & (second[1:] > second[:-1]))).all():
+        return np.arange(len(first))
+    return np.lexsort((third, second, first))
 
 
 def _node(scope: Scope, run_id: str) -> int:
