@@ -13,7 +13,7 @@ from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node, hold_nodes
 from lineal.store.text import number_of
-from lineal.store.words import Scope, add_fields, add_words, get_words
+from lineal.store.words import Scope, add_fields, add_words, find_word, get_words
 
 _COLUMNS = (
     ("node", "bigint"),
@@ -120,6 +120,22 @@ class Attributes:
             ),
             key=lambda facet: facet.name.encode(),
         )
+
+    def get_facet(
+        self, tx: Tx, nodes: Sequence[int], name: str, *, as_of: int | None = None
+    ) -> dict[int, bytes]:
+        """The document of that name by vertex, as received; vertices without one are left out."""
+        word = find_word(tx, name)
+        if word is None or not nodes:
+            return {}
+        rows = tx.rows(
+            f"SELECT f.node, f.body FROM facet f WHERE f.node IN ({each(tx, 'nodes')}) AND f.name = :name "
+            f"AND {recorded_by(as_of, 'f')}",
+            nodes=list(nodes),
+            name=word,
+            **values_of(as_of),
+        )
+        return {node: bytes(body) for node, body in rows}
 
 
 def set_attributes(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, actor: str) -> None:

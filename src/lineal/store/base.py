@@ -124,6 +124,9 @@ class AttributeStore(Protocol):
         self, tx: Tx, facets: Sequence[tuple[int, str, bytes]], *, at: int, batch: int = 0
     ) -> None: ...  # vertex, name, body of each, in their order
     def get_facets(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[FacetRecord]: ...
+    def get_facet(
+        self, tx: Tx, nodes: Sequence[int], name: str, *, as_of: int | None = None
+    ) -> dict[int, bytes]: ...  # by vertex that has one of that name
 
 
 class MetricStore(Protocol):
@@ -256,7 +259,9 @@ class JoinStore(Protocol):
     def canonical(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
     ) -> dict[int, int]: ...  # only of those that were joined
-    def expand(self, tx: Tx, nodes: Sequence[int]) -> list[int]: ...  # with all that they stand for
+    def expand(
+        self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
+    ) -> list[int]: ...  # with all that they stand for
     def list_given(
         self, tx: Tx, runs: Sequence[int]
     ) -> dict[int, list[tuple[int, int]]]: ...  # inputs as they were reported
@@ -294,6 +299,9 @@ class LogicalStore(Protocol):
     ) -> dict[int, list[int]]: ...
     def list_between(self, tx: Tx, pairs: Iterable[tuple[int, int]]) -> list[LogicalEdge]: ...
     def list_greatest(self, tx: Tx, *, limit: int, as_of: int | None = None) -> list[int]: ...
+    def list_newer(
+        self, tx: Tx, versions: Mapping[int, int], *, as_of: int | None = None
+    ) -> dict[int, int]: ...  # by version that is not the newest of its artifact, the newest
     def describe(self, tx: Tx, keys: Sequence[int]) -> dict[int, LogicalNode]: ...
 
 
@@ -338,11 +346,22 @@ class GroupStore(Protocol):
     def list_members(self, tx: Tx, group: int, *, limit: int) -> list[int]: ...
 
 
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Whence and when a message came. digest: `sha256:...` of its bytes as received."""
+
+    number: int
+    door: str
+    source: str
+    digest: str
+    recorded_at: int
+
+
 class AuditStore(Protocol):
     def add_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> int: ...
     def get_message(
         self, tx: Tx, message: int
     ) -> bytes: ...  # the received bytes; edges name it as their `batch`
+    def describe_message(self, tx: Tx, message: int) -> MessageRecord: ...
     def get_position(self, tx: Tx, door: str, source: str) -> int: ...  # 0: nothing yet
     def set_position(self, tx: Tx, door: str, source: str, position: int) -> None: ...
     def add_leaf(

@@ -170,9 +170,8 @@ class Joins:
         if not nodes:
             return {}
         if as_of is not None:
-            ever = tx.value("SELECT 1 FROM meeting LIMIT 1")
-            found = {node: self.members(tx, node, as_of=as_of)[0] for node in nodes} if ever else {}
-            return {node: first for node, first in found.items() if first != node}
+            first = self._together(tx, nodes, as_of)
+            return {node: first[node] for node in nodes if first.get(node, node) != node}
         return dict(
             tx.rows(
                 f"SELECT node, stands_for FROM canonical WHERE node IN ({each(tx, 'nodes')})",
@@ -180,16 +179,44 @@ class Joins:
             )
         )
 
-    def expand(self, tx: Tx, nodes: Sequence[int]) -> list[int]:
+    def expand(self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None) -> list[int]:
         """The vertices and all that they stand for, each once."""
-        rows = (
-            tx.rows(
-                f"SELECT node FROM canonical WHERE stands_for IN ({each(tx, 'nodes')})", nodes=list(nodes)
-            )
-            if nodes
-            else []
+        if not nodes:
+            return []
+        if as_of is not None:
+            first = self._together(tx, nodes, as_of)
+            wanted = set(nodes)
+            return list(dict.fromkeys([*nodes, *sorted(n for n, one in first.items() if one in wanted)]))
+        rows = tx.rows(
+            f"SELECT node FROM canonical WHERE stands_for IN ({each(tx, 'nodes')})", nodes=list(nodes)
         )
         return list(dict.fromkeys([*nodes, *(node for (node,) in rows)]))
+
+    def _together(self, tx: Tx, nodes: Sequence[int], as_of: int) -> dict[int, int]:
+        """By vertex that was joined by then, the least of those that it was one with; of `nodes` and all of those."""
+        if not tx.value("SELECT 1 FROM meeting LIMIT 1"):
+            return {}
+        stands: dict[int, int] = {}
+
+        def first(node: int) -> int:
+            while stands.setdefault(node, node) != node:
+                stands[node] = node = stands[stands[node]]
+            return node
+
+        known, ask = set(nodes), list(nodes)
+        while ask:
+            rows = tx.rows(
+                f"SELECT m.a, m.b FROM meeting m WHERE (m.a IN ({each(tx, 'ask')}) OR m.b IN ({each(tx, 'ask')})) "
+                f"AND m.apart = 0 AND {recorded_by(as_of, 'm')}",
+                ask=ask,
+                **values_of(as_of),
+            )
+            for a, b in rows:
+                low, high = sorted((first(a), first(b)))
+                stands[high] = low
+            ask = sorted({end for row in rows for end in row} - known)
+            known.update(ask)
+        return {node: first(node) for node in list(stands)}
 
     def list_given(self, tx: Tx, runs: Sequence[int]) -> dict[int, list[tuple[int, int]]]:
         """By run that stands for several, (version, run) of each input as it was reported."""
