@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
-from lineal.core.errors import Invalid
+from lineal.core.errors import Invalid, NotFound
 from tests.service.conftest import Desk, ended, made, run_id, started, used
 
 
@@ -177,3 +179,91 @@ def test_a_lens_that_does_not_fit_is_refused(desk: Desk, fields: dict[str, str])
     sweep(desk, 1)
     with pytest.raises(Invalid):
         desk.call("scene", **fields)
+
+
+def marked(reply: Any) -> set[tuple[str, str, str]]:
+    return {(node.label, mark.kind, mark.said) for node in reply.nodes for mark in node.marks}
+
+
+def test_gaps_and_contradictions_are_marked_on_what_they_concern(desk: Desk) -> None:
+    desk.ingest(started(1, "features", 1), used(1, "raw.csv", "v1", 1), made(1, "f.csv", "f", 2), ended(1, 2))
+    desk.ingest(
+        started(2, "train", 3), used(2, "f.csv", "f", 3), used(2, "raw.csv", "v2", 3), made(2, "m", "m", 4)
+    )
+    reply = desk.call("scene", ref="m", fold=False)
+    mixed = "train was made from two versions of raw.csv, none of them made from another"
+    assert marked(reply) >= {
+        ("raw.csv", "gap", "nobody is known to have produced it"),
+        ("train", "gap", "train: no end was recorded"),
+        ("train", "conflict", mixed),
+    }
+    by_id = {node.id: node.ref for node in reply.nodes}
+    lines = {by_id[edge.src] for edge in reply.edges for mark in edge.marks if mark.kind == "conflict"}
+    assert lines == {"f.csv@1", "raw.csv@2"}
+    (conflict,) = desk.call("conflicts", ref="m").conflicts
+    assert {mark.id for node in reply.nodes for mark in node.marks if mark.kind == "conflict"} == {
+        conflict.id
+    }
+    desk.call("resolve", id=conflict.id, choice="meant so")
+    assert "conflict" not in {kind for _, kind, _ in marked(desk.call("scene", ref="m", fold=False))}
+
+
+def test_what_was_made_from_an_old_version_is_stale_until_it_is_made_again(desk: Desk) -> None:
+    sweep(desk, 1)
+    assert not {kind for _, kind, _ in marked(desk.call("scene", ref="models/100.pkl"))} & {"stale"}
+    desk.ingest(started(2, "clean.py", 500), used(2, "raw.csv", "raw2", 501), made(2, "clean.csv", "c2", 502))
+    then = desk.at
+    reply = desk.call("scene", ref="models/100.pkl", direction="up", fold=False)
+    said = "made from clean.csv@1; there is clean.csv@2"
+    assert ("models/100.pkl", "stale", said) in marked(reply)
+    assert [mark.ref for edge in reply.edges for mark in edge.marks if mark.kind == "stale"] == [
+        "clean.csv@2"
+    ]
+    desk.ingest(
+        started(101, "train.py", 600),
+        used(101, "clean.csv", "c2", 601),
+        made(101, "models/100.pkl", "new", 602),
+    )
+    now = marked(desk.call("scene", ref="models/100.pkl@1", fold=False))
+    assert "stale" not in {kind for _, kind, _ in now}
+    desk.call("register", ref="models/100.pkl@1", name="churn")
+    desk.call("alias", name="churn", alias="live", version="1")
+    assert ("models/100.pkl", "stale", said) in marked(desk.call("scene", ref="churn@live", fold=False))
+    assert ("models/100.pkl", "stale", said) in marked(
+        desk.call("scene", ref="models/100.pkl", fold=False, as_of=then)
+    )
+
+
+def test_a_return_to_earlier_bytes_makes_nothing_stale(desk: Desk) -> None:
+    for number, content in ((1, "a"), (2, "b"), (3, "a")):
+        desk.ingest(started(number, "load", number * 10), made(number, "t.csv", content, number * 10 + 1))
+    desk.ingest(started(4, "train", 50), used(4, "t.csv", "a", 51), made(4, "m", "m", 52))
+    assert "stale" not in {kind for _, kind, _ in marked(desk.call("scene", ref="m", fold=False))}
+
+
+def test_what_was_made_from_deleted_data_is_marked_with_the_cause(desk: Desk) -> None:
+    sweep(desk, 1)
+    desk.call("delete", ref="raw.csv", reason="consent withdrawn")
+    reply = desk.call("scene", ref="clean.csv", fold=False)
+    said = {(label, words) for label, kind, words in marked(reply) if kind == "withdrawn"}
+    assert said == {
+        ("raw.csv", "it was deleted"),
+        ("clean.py", "made from raw.csv@1, which was deleted"),
+        ("clean.csv", "made from raw.csv@1, which was deleted"),
+        ("train.py", "made from raw.csv@1, which was deleted"),
+        ("models/100.pkl", "made from raw.csv@1, which was deleted"),
+    }
+
+
+def test_a_line_names_its_messages_and_each_is_given_back_as_received(desk: Desk) -> None:
+    sweep(desk, 5)
+    reply = desk.call("scene", ref="clean.csv")
+    line = next(edge for edge in reply.edges if edge.count == 5)
+    assert (line.evidences, len(line.messages)) == ({"observed": 5}, 5)
+    told = desk.call("message", number=line.messages[0])
+    assert (told.door, told.source, told.cut) == ("test", "test", False)
+    assert "train.py" in told.text
+    with pytest.raises(NotFound):
+        desk.call("message", number=10**9)
+    with pytest.raises(Invalid):
+        desk.call("message", number=2**70)

@@ -35,6 +35,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "inherited": ("asking", "Show which tags reach something from upstream."),
         "columns": ("asking", "Show from which columns a column was made."),
         "conflicts": ("meeting", "Show what contradicts, and what is missing."),
+        "message": ("meeting", "Show a message as it was received."),
         "diff": ("record", "Show why two runs or versions differ."),
         "health": ("record", "Show how complete a record is and what is not known."),
         "export": ("export", "Write the record in the form of another system."),

@@ -86,6 +86,22 @@ def conflicts_command(ref: str, resolved: bool, as_json: bool) -> None:
     desk.answer(as_json, reply, lambda page: questions.conflicts(reply, page))
 
 
+@click.command("message")
+@click.argument("number", type=click.IntRange(min=0))
+@desk.json_option
+def message_command(number: int, as_json: bool) -> None:
+    """Show the message NUMBER as it was received, word for word.
+
+    Edges, joins and contradictions name the message that brought them.
+    """
+    from lineal.render import questions
+    from lineal.service.messages import MessageRequest
+
+    with desk.reading() as client:
+        reply = client.call("message", MessageRequest(number=number))
+    desk.answer(as_json, reply, lambda page: questions.message(reply, page))
+
+
 @click.command("resolve")
 @click.argument("id")
 @click.argument("choice", default="")

@@ -15,6 +15,7 @@ from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facets import FacetDefined, FacetFaultOut
 from lineal.service.meeting import Join, Joined
+from lineal.service.messages import MessageReply
 from lineal.service.questions import (
     Affected,
     CommonReply,
@@ -226,6 +227,22 @@ def contradiction(conflict: Conflict, page: Page) -> Iterator[Text]:
     if conflict.choice:
         said = f"decided: {clean(conflict.choice)} ({clean(conflict.actor)}) {clean(conflict.reason)}"
         yield from page.hang("  ", "    ", styled((said.rstrip(), "green")))
+
+
+def message(reply: MessageReply, page: Page) -> Iterator[Text]:
+    """Whence it came, then its text as it stands."""
+    by = f"{clean(reply.door)} {clean(reply.source)}".rstrip()
+    yield styled(
+        (f"message {reply.number}", "bold"),
+        f"  {by}  {page.time(reply.recorded_at)}",
+        (f"  {clean(reply.digest)}", "dim"),
+    )
+    for line in reply.text.splitlines():
+        yield Text(clean(line))
+    if reply.cut:
+        yield styled(
+            ("there is more of it: `lineal message --json`, with an offset over HTTP", "bold yellow")
+        )
 
 
 def resolved(reply: Resolved, page: Page) -> Iterator[Text]:

@@ -35,6 +35,7 @@ _MODULES = (
     "questions",
     "facets",
     "conflicts",
+    "messages",
     "columns",
     "openlineage_out",
     "compare",

@@ -13,9 +13,11 @@ from lineal.core.scene import Card, Item, Line, Picture, Walk, draw, stem, walk
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
+from lineal.service.scene_marks import Marks, marks_of
 from lineal.service.scene_reply import (
     EXACT,
     LENSES,
+    MESSAGES,
     NAMED,
     Beyond,
     SceneEdge,
@@ -100,8 +102,17 @@ class _Scene:
             fold=self.request.fold,
         )
         beyond = self._beyond(picture, seen)
-        edges = self._edges(picture)
+        edges = self._edges(picture, pairs)
         also = self._also(edges)
+        drawn = {node for card in picture.cards for node in card.members}
+        marks = marks_of(
+            self.scope,
+            drawn,
+            [edge for found in edges.values() for edge in found],
+            seen.before,
+            facts.aliases.keys(),
+            as_of=self.request.as_of,
+        )
         return SceneReply(
             focus=[str(node) for node in self.focus],
             nodes=[
@@ -113,11 +124,12 @@ class _Scene:
                     side=self._side(card, facts),
                     made=not seen.before.get(card.members[0]) and card.members[0] in seen.before,
                     weight=max(items[node].weight for node in card.members),
+                    marks=marks,
                 )
                 for card in picture.cards
             ],
-            edges=[_line(line, edges, also) for line in picture.lines],
-            drawn=sum(len(card.members) for card in picture.cards),
+            edges=[_line(line, edges, also, marks) for line in picture.lines],
+            drawn=len(drawn),
             hidden=len(picture.hidden),
             cut=bool(picture.hidden) or any(up.count or down.count for up, down in beyond.values()),
             cut_reason=cut_reason(picture, beyond, self.request.budget),
@@ -164,9 +176,11 @@ class _Scene:
         ask = [node for card in picture.cards for node in card.members[:NAMED] if node not in seen.behind]
         return beyond_of(picture, seen.before, {**seen.behind, **self._ask(ask, False)})
 
-    def _edges(self, picture: Picture) -> dict[tuple[int, int], list[Edge]]:
+    def _edges(self, picture: Picture, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], list[Edge]]:
+        """The edges among what is drawn, also those inside a group or chain."""
         edges: dict[tuple[int, int], list[Edge]] = {}
-        wanted = {pair for line in picture.lines for pair in line.pairs}
+        drawn = {node for card in picture.cards for node in card.members}
+        wanted = {pair for pair in pairs if pair[0] in drawn and pair[1] in drawn}
         found = self.scope.store.neighbours.list_between(
             self.scope.tx, wanted, as_of=self.request.as_of, skip=self.skip
         )
@@ -268,6 +282,7 @@ class _Facts:
         side: str,
         made: bool,
         weight: float,
+        marks: Marks,
     ) -> SceneNode:
         first = card.members[0]
         run, version = self.runs.get(first), self.versions.get(first)
@@ -307,6 +322,7 @@ class _Facts:
             deleted_at=(run.deleted_at if run is not None else version.deleted_at if version else None)
             if single
             else None,
+            marks=marks.of(card.members),
         )
 
     def _said(self, node: int) -> tuple[str, str, str, str, int]:
@@ -331,7 +347,9 @@ def _leading(card: Card, picture: Picture) -> list[int]:
 _DOUBT = ("observed", "imported", "declared", "inferred")
 
 
-def _line(line: Line, edges: Mapping[tuple[int, int], list[Edge]], also: set[tuple[int, int]]) -> SceneEdge:
+def _line(
+    line: Line, edges: Mapping[tuple[int, int], list[Edge]], also: set[tuple[int, int]], marks: Marks
+) -> SceneEdge:
     found = [edge for pair in line.pairs for edge in edges.get(pair, ())]
     kinds = Counter(edge.kind for edge in found)
     return SceneEdge(
@@ -346,4 +364,8 @@ def _line(line: Line, edges: Mapping[tuple[int, int], list[Edge]], also: set[tup
         also=all(pair in also for pair in line.pairs),
         loop=line.loop,
         faint=line.faint,
+        marks=marks.between(line.pairs),
+        messages=sorted({edge.batch for edge in found if edge.batch})[:MESSAGES],
+        vias=sorted({via for edge in found for via in edge.via.split()})[:NAMED],
+        evidences=dict(Counter(str(edge.evidence) for edge in found)),
     )

@@ -7,10 +7,12 @@ from collections.abc import Mapping
 import msgspec
 
 from lineal.core.scene import Picture
+from lineal.service.scene_marks import Mark
 
 BUDGET = 150  # cards; more than fits on a screen without zooming out
 EXACT = 1000  # hidden neighbours are counted up to so many
 NAMED = 12  # members of a group that are named
+MESSAGES = 12  # messages of a line that are named
 LENSES = ("versions", "logical", "overview")
 _SEEN = 4  # vertices walked to for each card: groups and chains take most of them in
 _FEWEST_SEEN = 600
@@ -50,7 +52,7 @@ class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     id: stays the same between scenes; what `expand` takes. count: vertices behind the card; members: references of the
     first of them. states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down:
     neighbours that are not drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
-    importance: 0 to 1.
+    importance: 0 to 1. marks: what to look at, contradictions first (at most 8).
     """
 
     id: str
@@ -80,6 +82,7 @@ class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     importance: float
     origin_unknown: bool
     deleted_at: int | None
+    marks: list[Mark] = []
 
 
 class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -87,6 +90,9 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
 
     count: edges behind it. evidence: the weakest of them (`inferred` before `declared`, `imported`, `observed`). also: a
     producer that ancestry does not follow. loop: runs against the layers. faint: a longer way says the same.
+
+    marks: what to look at, contradictions first (at most 8). messages: numbers of the messages that brought the edges, which the
+    operation `message` gives back (the first 12). vias: what saw them. evidences: how many edges are known how.
     """
 
     src: str
@@ -100,6 +106,10 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
     also: bool
     loop: bool
     faint: bool
+    marks: list[Mark] = []
+    messages: list[int] = []
+    vias: list[str] = []
+    evidences: dict[str, int] = {}
 
 
 class SceneReply(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,10 +9,10 @@ import msgspec
 
 from lineal.core import merkle
 from lineal.core.errors import NotFound
-from lineal.store.base import Row, Tx
+from lineal.store.base import MessageRecord, Row, Tx
 from lineal.store.bulk import insert
-from lineal.store.text import keep
-from lineal.store.words import add_words, find_word
+from lineal.store.text import give, keep
+from lineal.store.words import add_words, find_word, get_words
 
 _LOCK = 0x4C494E4C4C454146  # advisory lock of PostgreSQL: leaves are numbered in the order of their commits
 _PACK_ABOVE = 512  # bytes; what is shorter hardly shrinks
@@ -71,6 +71,22 @@ class Audit:
         if row is None:
             raise NotFound(f"there is no message {message}", hint="edges name their message as `batch`")
         return _unpack(bytes(row[1])) if row[0] else bytes(row[1])
+
+    def describe_message(self, tx: Tx, message: int) -> MessageRecord:
+        """Whence and when a message came. Raises NotFound: there is no message of that number."""
+        row = tx.row(
+            "SELECT door, source, digest, recorded_at FROM message WHERE id = :message", message=message
+        )
+        if row is None:
+            raise NotFound(f"there is no message {message}", hint="edges name the message that brought them")
+        words = get_words(tx, row[:2])
+        return MessageRecord(
+            number=message,
+            door=words[row[0]],
+            source=words[row[1]],
+            digest=give(row[2]),
+            recorded_at=row[3],
+        )
 
     def get_position(self, tx: Tx, door: str, source: str) -> int:
         """How far a stream is recorded, as its door counts (bytes of a journal); 0 for one never seen."""

@@ -13,7 +13,7 @@ import msgspec
 from lineal.core.model import Edge, EdgeKind
 from lineal.store.base import Tx
 from lineal.store.bulk import insert
-from lineal.store.history import STANDS
+from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.words import get_words
 
@@ -182,6 +182,46 @@ class Logical:
             **({} if as_of is None else {"as_of": as_of}),
         )
         return [key for (key,) in rows]
+
+    def list_newer(self, tx: Tx, versions: Mapping[int, int], *, as_of: int | None = None) -> dict[int, int]:
+        """By version that is not the newest of its artifact, the newest: the last that arrived, unless the version was written again
+        after it.
+
+        Args:
+            versions: by vertex, the artifact. as_of: of what was recorded by then.
+        """
+        then = "" if as_of is None else " AND v.recorded_at <= :as_of"
+        values = {} if as_of is None else {"as_of": as_of}
+        newest: dict[int, int | None] = dict(
+            tx.rows(
+                f"SELECT k.item, (SELECT v.node FROM version v WHERE v.artifact = k.item{then} "
+                f"ORDER BY v.number DESC LIMIT 1) FROM ({each(tx, 'artifacts')}) k",
+                artifacts=sorted(set(versions.values())),
+                **values,
+            )
+            if versions
+            else ()
+        )
+        older = {
+            node: last
+            for node, artifact in versions.items()
+            if (last := newest[artifact]) is not None and last != node
+        }
+        if not older:
+            return {}
+        written: dict[int, int] = dict(
+            tx.rows(
+                "SELECT e.dst, max(e.at) FROM edge e JOIN edge_type t ON t.id = e.type AND t.kind = 2 "
+                f"WHERE e.dst IN ({each(tx, 'nodes')}) AND {recorded_by(as_of, 'e')} GROUP BY e.dst",
+                nodes=sorted({*older, *older.values()}),
+                **values_of(as_of),
+            )
+        )
+        return {
+            node: last
+            for node, last in older.items()
+            if node not in written or last not in written or written[node] < written[last]
+        }
 
     def describe(self, tx: Tx, keys: Sequence[int]) -> dict[int, LogicalNode]:
         """Artifacts and jobs by their logical vertices; unknown ones, and jobs without a name, are left out."""
