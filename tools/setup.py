@@ -23,7 +23,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
-SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow")}
+SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm")}
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 UI = ROOT / "ui"
@@ -54,6 +54,7 @@ GOALS = {
         "frameworks",
         "dbt",
         "airflow",
+        "pachyderm",
     ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers"],
     "ui": ["venv", "runtime", "lineal", "ui"],
@@ -76,6 +77,7 @@ SAYS = {
     "frameworks": "what trains models: Lightning, Keras, transformers, ..., in .venv-frameworks",
     "dbt": "dbt with OpenLineage, and OpenLineage's client, in .venv-dbt",
     "airflow": "Airflow with OpenLineage, in .venv-airflow",
+    "pachyderm": "Pachyderm's client, in .venv-pachyderm",
 }
 
 
@@ -277,7 +279,7 @@ def frameworks() -> str:
 
 
 def sender(step: str) -> str:
-    """What sends OpenLineage events, in an environment of its own. What came of it, in words."""
+    """What speaks another system's protocol, in an environment of its own. What came of it, in words."""
     venv = SENDERS[step]
     try:
         make_venv(venv)

@@ -20,7 +20,8 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "run": ("run", "Run a command and record what it read and wrote."),
         "init": ("store", "Begin a project here, or set where its record is kept."),
         "sync": ("store", "Deliver what ended or crashed programs left in the journal."),
-        "import": ("importing", "Take in what another tracking system recorded."),
+        "import": ("importing", "Take in what another system recorded."),
+        "watch": ("watching", "Follow another system as things happen there."),
     },
     "Ask": {
         "runs": ("record", "List and search runs."),

@@ -108,6 +108,43 @@ def neptune_command(place: str, step_multiplier: int, as_json: bool) -> int:
     return _import("neptune", Folder(place, step_multiplier=step_multiplier), as_json)
 
 
+@import_command.command("pachyderm")
+@click.argument("place", metavar="ADDRESS")
+@click.option(
+    "--token",
+    envvar="PACH_TOKEN",
+    default="",
+    metavar="TOKEN",
+    help="Of a user there; by default PACH_TOKEN.",
+)
+@click.option("--no-files", is_flag=True, help="Leave out which files commits hold.")
+@click.option("--no-datums", is_flag=True, help="Leave out which files jobs made from which.")
+@desk.json_option
+def pachyderm_command(place: str, token: str, no_files: bool, no_datums: bool, as_json: bool) -> int:
+    """Import from Pachyderm: its commits with their provenance, jobs, files and datums, from a server of version 2.
+
+    \b
+      lineal import pachyderm grpc://pachd.example:30650
+      lineal import pachyderm grpcs://pachd.example:443 --no-files
+
+    A repeat goes on where the last one stopped, and asks again for what had not ended. `lineal watch pachyderm` does so all the time.
+    """
+    from lineal.cli import pachyderm
+
+    projects_here()
+    with desk.telling() as (client, tell), pachyderm.opened(place, token) as cluster:
+        history = pachyderm.History(client, cluster, tell, files=not no_files, datums=not no_datums)
+        took = history.take()
+    desk.answer(as_json, took, lambda page: pachyderm.lines(page, took))
+    return exits.REFUSED if took.unreadable else exits.OK
+
+
+def projects_here() -> None:
+    """Make the project here, where nothing was recorded yet: an import may be the first."""
+    if not os.environ.get("LINEAL_URL"):
+        projects.ensure()
+
+
 def _mlflow(place: str) -> found.Source:
     if place.startswith(("http://", "https://")):
         from lineal.connect.mlflow_rest import Server
@@ -130,8 +167,7 @@ def _mlflow(place: str) -> found.Source:
 
 def _import(system: str, source: found.Source, as_json: bool, *, with_bytes: bool = False) -> int:
     try:
-        if not os.environ.get("LINEAL_URL"):
-            projects.ensure()  # an import may be the first that is recorded here
+        projects_here()
         with desk.telling() as (client, tell):
             tell(f"reading {source.name}")
             imported = _Taking(client, system, source, tell, with_bytes=with_bytes).all()

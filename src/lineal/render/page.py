@@ -175,10 +175,16 @@ def short(text: str, most: int, *, more: str = "…") -> str:
 
 
 def digest(text: str | None, digits: int = 12) -> str:
-    """A digest by its scheme and first digits: `sha256:3f2a9c11d0b4`; empty where there is none."""
+    """A digest by its scheme and first digits: `sha256:3f2a9c11d0b4`; empty where there is none.
+
+    Of a version that a store gave to data, the last part of its name and the first digits of the version: `pach:train@00000004`.
+    """
     if not text:
         return ""
     scheme, colon, value = clean(text).partition(":")
+    place, at, version = value.rpartition("@")
+    if at:
+        return f"{scheme}{colon}{place.rpartition('/')[2][-digits:]}@{version[:digits]}"
     return f"{scheme}{colon}{value[:digits]}"
 
 

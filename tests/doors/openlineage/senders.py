@@ -17,6 +17,7 @@ from tests.server.serving import Serving
 ROOT = Path(__file__).resolve().parents[3]
 _PROVES = {
     "dbt": "import dbt.adapters.duckdb, openlineage.dbt",
+    "pachyderm": "import pachyderm_sdk",
     "airflow": "import importlib.metadata as m; m.version('apache-airflow-providers-openlineage')",
 }
 
