@@ -44,6 +44,7 @@ class Fingerprints:
         self._progress = progress
         self._known: dict[tuple[bytes, Stat], str] = {}
         self._new: list[tuple[bytes, Stat, str]] = []
+        self._bare: dict[bytes, bool] = {}  # folders, and whether the local file knows nothing of them
         self._database = self._open(os.path.join(project.dir, "cache.db"))
 
     @staticmethod
@@ -66,6 +67,7 @@ class Fingerprints:
         if (path, stat) not in self._known:
             self._known[path, stat] = sha256
             self._new.append((path, stat, sha256))
+            self._bare[os.path.dirname(path)] = False
             if len(self._new) >= _MOST_KNOWN:
                 self.save()
 
@@ -74,6 +76,12 @@ class Fingerprints:
         if (found := self._known.get((path, stat))) is not None:
             return found
         if self._database is None:
+            return None
+        folder = os.path.dirname(path)
+        bare = self._bare.get(folder)
+        if bare is None:
+            bare = self._bare[folder] = self._knows_nothing_of(folder)
+        if bare:
             return None
         try:
             row = self._database.execute(
@@ -88,6 +96,16 @@ class Fingerprints:
             self._known[path, stat] = row[0]
             return str(row[0])
         return None
+
+    def _knows_nothing_of(self, folder: bytes) -> bool:
+        """Whether no file of a folder is in the local file: then a large data set needs no question for each of its files."""
+        assert self._database is not None
+        inside = folder.rstrip(b"/") + b"/"
+        query = "SELECT 1 FROM fingerprint WHERE path > ? AND path < ? LIMIT 1"
+        try:
+            return self._database.execute(query, (inside, inside[:-1] + b"0")).fetchone() is None
+        except apsw.Error:
+            return True
 
     def take(self, path: bytes, at: Stat | None) -> Fingerprint:
         """The content of the path as it was at stat `at`, hashing it now if the file is still so.
@@ -112,7 +130,7 @@ class Fingerprints:
                 reason="changed before it was hashed",
                 changed=True,
             )
-        if known := self.known(path, before):
+        if at is None and (known := self.known(path, before)):
             return Fingerprint(sha256=known, size=before.size, level=Level.CONTENT)
         try:
             digest = sha256_of(path, self._progress)
@@ -199,10 +217,12 @@ def manifest_of(folder: bytes, contents: Iterable[tuple[bytes, Fingerprint]]) ->
     size = unknown = 0
     reason = ""
 
+    below = folder.rstrip(b"/") + b"/"
+
     def known() -> Iterator[tuple[bytes, str]]:
         nonlocal size, unknown, reason
         for path, found in contents:
-            relative = os.path.relpath(path, folder)
+            relative = path[len(below) :] if path.startswith(below) else os.path.relpath(path, folder)
             if found.sha256 is None:
                 unknown += 1
                 reason = reason or f"{os.fsdecode(relative)}: {found.reason}"

@@ -16,7 +16,9 @@ _LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.loa
 
 def extension(path: bytes) -> str:
     """The lower-case ending of the file's name, with its dot."""
-    return os.path.splitext(os.path.basename(os.fsdecode(path)))[1].lower()
+    name = path[path.rfind(b"/") + 1 :]
+    at = name.rfind(b".")
+    return os.fsdecode(name[at:]).lower() if at > 0 and name[:at].strip(b".") else ""
 
 
 def kind_of(path: bytes, *, written: bool) -> str:
@@ -29,9 +31,11 @@ def is_config(path: bytes) -> bool:
     ending = extension(path)
     if ending in _CONFIGS:
         return True
+    if ending != ".json":
+        return False
     name = os.path.basename(os.fsdecode(path)).lower()
     folder = os.path.basename(os.path.dirname(os.fsdecode(path))).lower()
-    return ending == ".json" and (any(word in name for word in _CONFIG_WORDS) or folder in _CONFIG_FOLDERS)
+    return any(word in name for word in _CONFIG_WORDS) or folder in _CONFIG_FOLDERS
 
 
 def role_of(path: bytes, libs: list[str]) -> str:

@@ -53,10 +53,13 @@ def sha256_of(path: bytes, progress: Optional[Callable[[int], None]] = None) -> 
     )
     descriptor = os.open(path, flags)
     try:
-        if not stat_module.S_ISREG(os.fstat(descriptor).st_mode):
+        found = os.fstat(descriptor)
+        if not stat_module.S_ISREG(found.st_mode):
             raise OSError(22, "not an ordinary file", os.fsdecode(path))
         digest = hashlib.sha256()
-        buffer = bytearray(CHUNK)
+        # A byte more than there is, so that the end of a small file is seen without asking again.
+        buffer = bytearray(min(CHUNK, max(found.st_size + 1, 4096)))
+        done = 0
         view = memoryview(buffer)
         while True:
             count = os.readv(descriptor, [buffer]) if hasattr(os, "readv") else _read_into(descriptor, buffer)
@@ -65,6 +68,9 @@ def sha256_of(path: bytes, progress: Optional[Callable[[int], None]] = None) -> 
             digest.update(view[:count])
             if progress is not None:
                 progress(count)
+            done += count
+            if done == found.st_size and count < len(buffer):
+                return digest.hexdigest()
     finally:
         os.close(descriptor)
 
