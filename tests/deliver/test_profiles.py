@@ -227,3 +227,94 @@ def test_a_difference_says_which_columns_drifted_and_how(workshop: Workshop) -> 
     assert "columns (3)" in page
     assert "word  String  a 667, b 667, d 666" in page
     assert "x  Int64  50 to 149" in page
+
+
+SPARK = """
+import pyarrow as pa, pyarrow.parquet as pq, os
+for day in (1, 2, 3):
+    for part in (0, 1):
+        folder = f"table/day={day}/kind={'ab'[part]}"
+        os.makedirs(folder)
+        n = 50 * day
+        pq.write_table(pa.table({
+            "x": pa.array([None] * n if day == 3 else [float(i + 1000 * SHIFT) for i in range(n)], pa.float64()),
+            "word": [f"w{i % 3}" for i in range(n)],
+        }), folder + f"/{part}.parquet")
+open("table/_SUCCESS", "w").close()
+"""
+
+
+def folder_profile(workshop: Workshop, ref: str) -> dict[str, Any]:
+    facet: dict[str, Any] = workshop.version(ref).facets["lineal.profile/1"]
+    return {**facet, "columns": {column.pop("name"): column for column in facet["columns"]}}
+
+
+@pytest.mark.parametrize("pass_s", ["100", "0"])
+def test_a_partitioned_table_has_one_profile_of_all_its_files(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch, pass_s: str
+) -> None:
+    workshop.environment["LINEAL_PROFILE"] = pass_s
+    done = workshop.python(SPARK.replace("SHIFT", "0"))
+    assert [file.path for file in done.outputs] == ["table"]
+    found = folder_profile(workshop, "table@1")
+    assert (found["format"], found["rows"], found["files"]) == ("parquet", 600, 6)
+    x, day, kind = found["columns"]["x"], found["columns"]["day"], found["columns"]["kind"]
+    assert (x["nulls"], x["min"], x["max"], x["type"]) == (
+        300,
+        0.0,
+        99.0,
+        "Float64" if pass_s != "0" else "double",
+    )
+    assert (day["min"], day["max"], day["distinct"], day["nulls"]) == (1, 3, 3, 0)
+    assert (day["partition"], kind["partition"]) == (True, True)
+    assert dict(day["top"]) == {1: 100, 2: 200, 3: 300}
+    assert dict(kind["top"]) == {"a": 300, "b": 300}
+    assert found["columns"]["word"]["min"] == "w0"
+    if pass_s == "0":
+        assert "LINEAL_PROFILE=0" in found["reason"]
+    else:
+        assert found["rows_read"] == 600
+        assert sum(x["counts"]) == 300
+        assert dict(found["columns"]["word"]["top"]) == {"w0": 202, "w1": 200, "w2": 198}
+
+
+def test_a_difference_of_partitioned_tables_names_the_column_that_moved(workshop: Workshop) -> None:
+    read = "import pyarrow.parquet as pq; print(pq.read_table('table').num_rows)"
+    workshop.python(SPARK.replace("SHIFT", "0"), name="make.py")
+    first = workshop.python(read)
+    changed = SPARK.replace("SHIFT", "7").replace('"word": [f"w{i % 3}"', '"word": [i')
+    workshop.python("import shutil; shutil.rmtree('table')\n" + changed, name="make.py")
+    second = workshop.python(read)
+    assert named(second.inputs, "table")[0].version == "table@2"
+    glob = "import glob; [open(path, 'rb').read() for path in glob.glob('table/*/*/*')]"
+    assert named(workshop.python(glob).inputs, "table")[0].version == "table@2"
+    told = workshop.lineal("diff", f"run:{first.run_id}", f"run:{second.run_id}").stdout
+    assert "7099" in told or "7,099" in told
+    assert "word" in told
+    assert "7099" in workshop.lineal("show", "table@2").stdout
+
+
+def test_a_folder_whose_files_are_not_all_tables_has_no_profile(workshop: Workshop) -> None:
+    workshop.python(SPARK.replace("SHIFT", "0") + "open('table/day=1/notes.md', 'w').write('x')\n")
+    (version,) = [f.version for f in workshop.newest().outputs if f.path == "table"]
+    assert "lineal.profile/1" in workshop.version(version).facets  # the note stands for itself
+
+
+def test_footers_that_could_not_all_be_read_claim_nothing_of_all_rows(tmp_path: Path) -> None:
+    from lineal.core.events import Member
+    from lineal.deliver import parquet_folder
+
+    members = []
+    for number in range(3):
+        pq.write_table(table(30), tmp_path / f"{number}.parquet")
+        members.append(Member(path=f"{number}.parquet", digest="sha256:" + "0" * 64, size=1))
+    whole = parquet_folder.footers(bytes(tmp_path), members, float("inf"))
+    cut = parquet_folder.footers(bytes(tmp_path), members, 0.0)
+    assert whole is not None
+    assert (whole["rows"], whole["columns"][0]["nulls"]) == (90, 9)
+    assert cut is not None
+    assert "rows" not in cut
+    assert "nulls" not in cut["columns"][0]
+    assert cut["reason"] == "the footers of 1 of 3 files were read"
+    (tmp_path / "0.parquet").write_bytes(b"none")
+    assert parquet_folder.footers(bytes(tmp_path), members, float("inf")) is None

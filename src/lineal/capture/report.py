@@ -135,7 +135,8 @@ def metrics(items: Iterable[tuple[str, Any, Any]]) -> None:
 def model(path: Any, framework: str, kind: str, lib: str, **more: Any) -> None:
     """`path` (anything `open` takes but a number, or a file with a name) now holds a model of class `kind`, written by `lib`.
 
-    more: `inputs`, pairs of a feature's name and type; `checkpoint`, of which step and how good it was.
+    more: `inputs`, pairs of a feature's name and type; `checkpoint`, of which step and how good it was; `origin`, the
+    checkpoint that it was loaded from.
     """
     found = journal()
     if found is None:

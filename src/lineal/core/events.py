@@ -179,7 +179,32 @@ class VersionGenerated(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=
     via: list[str] = []
 
 
-Event = RunStarted | RunEnded | ParamSet | TagSet | MetricPoints | FacetSet | VersionUsed | VersionGenerated
+class VersionDerived(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag="derived"):
+    """One version was made from another without a run between them that says so: the checkpoint that became the model.
+
+    role: what `source` was to `version`; via: who said so.
+    """
+
+    run: str
+    source: VersionState
+    version: VersionState
+    at: int
+    role: str = ""
+    evidence: Evidence = Evidence.OBSERVED
+    via: list[str] = []
+
+
+Event = (
+    RunStarted
+    | RunEnded
+    | ParamSet
+    | TagSet
+    | MetricPoints
+    | FacetSet
+    | VersionUsed
+    | VersionGenerated
+    | VersionDerived
+)
 
 
 class Batch(msgspec.Struct, frozen=True, kw_only=True):

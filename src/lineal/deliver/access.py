@@ -24,7 +24,7 @@ _SDK = 1 << frames.SDK
 class Access:
     """Touched from `at` to `last` (UTC microseconds). There are as many as files, so it is small: layers are bits."""
 
-    __slots__ = ("_layers", "at", "digest", "labels", "last", "libs", "role", "taken", "told")
+    __slots__ = ("_layers", "at", "digest", "kept", "labels", "last", "libs", "role", "taken", "told")
 
     def __init__(self, at: int, layer: int, lib: str, role: str = "") -> None:
         self.at = self.last = at
@@ -37,6 +37,7 @@ class Access:
         self.digest = b""  # of the content it met, once that is known
         self.taken = False  # whether the content it met was looked at
         self.told = False  # whether it is handed over already
+        self.kept = False  # not read: it went into what the file became
 
     def join(self, other: Access) -> None:
         """Add what another layer or a later time says of the same."""
@@ -45,6 +46,7 @@ class Access:
         if other.libs and other.libs != self.libs:
             self.libs = tuple(dict.fromkeys(self.libs + other.libs))
         self.role = self.role or other.role
+        self.kept = self.kept and other.kept
         if other.labels:
             self.labels = {**(self.labels or {}), **other.labels}
 

@@ -15,7 +15,7 @@ def folders(paths: Iterable[bytes], root: bytes) -> dict[bytes, bytes]:
     """The data set's folder of each path that is part of one; paths that stand for themselves are left out.
 
     A chunked array is its folder, and a table partitioned as `key=value/` the folder above the first such part, as soon
-    as two files of it are there. Otherwise a folder is a data set when FEWEST files in it were touched, or when nothing
+    as two files of it are there; what lies beside its parts and begins with `_` or `.` (`_SUCCESS`) belongs to it. Otherwise a folder is a data set when FEWEST files in it were touched, or when nothing
     in it was but FEWEST files of one kind in two or more folders below it. The project's root and what lies above it is
     none.
 
@@ -29,11 +29,16 @@ def folders(paths: Iterable[bytes], root: bytes) -> dict[bytes, bytes]:
             marked.setdefault(folder, []).append(path)
         else:
             plain.append(path)
+    tables = {folder for folder, inside in marked.items() if len(inside) > 1}
     for folder, inside in marked.items():
-        if len(inside) > 1:
+        if folder in tables:
             found.update(dict.fromkeys(inside, folder))
         else:
             plain.extend(inside)
+    if tables:
+        beside = [path for path in plain if is_companion(path) and os.path.dirname(path) in tables]
+        found.update({path: os.path.dirname(path) for path in beside})
+        plain = [path for path in plain if path not in found]
     if highest := _highest(plain, root):
         for path in plain:
             if (whole := highest(os.path.dirname(path))) is not None:
@@ -46,6 +51,25 @@ def may_be(folder: bytes, root: bytes) -> bool:
     if (root + b"/").startswith(folder.rstrip(b"/") + b"/"):
         return False
     return folder.count(b"/") > 1 or folder.startswith(root + b"/")
+
+
+def is_companion(path: bytes) -> bool:
+    """Whether a file beside the parts of a table says something of it rather than being one."""
+    return path[path.rfind(b"/") + 1 :].startswith((b"_", b"."))
+
+
+def companions(folder: bytes) -> list[bytes]:
+    """The files that lie in a table's folder beside its parts."""
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.path for entry in entries if is_companion(entry.name) and entry.is_file()]
+    except OSError:
+        return []
+
+
+def is_table(paths: Iterable[bytes], folder: bytes) -> bool:
+    """Whether files are the parts of a table in a folder, partitioned as `key=value/`."""
+    return any(_marked(path) == folder and path.endswith(_TABLES) for path in paths)
 
 
 def _marked(path: bytes) -> bytes:

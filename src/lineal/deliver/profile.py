@@ -34,8 +34,11 @@ def main() -> int:
     return 0
 
 
-def profile(path: str, form: str, size: int, rows: int | None) -> dict[str, Any]:
-    """`{"rows", "rows_read", "sample", "by", "columns": [...]}`; see the reference of `lineal.profile/1`."""
+def profile(path: str | list[str], form: str, size: int, rows: int | None) -> dict[str, Any]:
+    """`{"rows", "rows_read", "sample", "by", "columns": [...]}`; see the reference of `lineal.profile/1`.
+
+    path: of a file, or of each of the Parquet files that are one table.
+    """
     import polars as pl
 
     whole = size <= WHOLE
@@ -72,9 +75,11 @@ def profile(path: str, form: str, size: int, rows: int | None) -> dict[str, Any]
     }
 
 
-def _scanned(path: str, form: str) -> Any:
+def _scanned(path: str | list[str], form: str) -> Any:
     import polars as pl
 
+    if isinstance(path, list):
+        return pl.scan_parquet(path, glob=False, hive_partitioning=True, missing_columns="insert")
     if form == "parquet":
         return pl.scan_parquet(path, glob=False)
     return pl.scan_csv(

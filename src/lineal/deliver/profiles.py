@@ -14,18 +14,21 @@ import select
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from typing import Any, Self
 
 import msgspec
 
 from lineal.capture import redact
 from lineal.core.drift import withheld
-from lineal.deliver import parquet_footer
+from lineal.core.events import Member
+from lineal.deliver import parquet_folder, parquet_footer
 from lineal.deliver.fingerprint import Fingerprint
 from lineal.deliver.kinds import extension
 
 FORMATS = {".parquet": "parquet", ".pq": "parquet", ".csv": "csv", ".tsv": "tsv"}
 MOST_FILES = 64  # of one delivery: a folder of thousands is data, not tables
+MOST_SCANNED = 2000  # files of one folder whose rows are looked at
 LIMIT_S = 10.0  # seconds for one file
 MOST_TIMES = 3  # so many times as long may all tables of one delivery take
 KEPT = 500  # profiles remembered
@@ -55,17 +58,28 @@ class Profiles:
     def of(self, path: bytes, content: Fingerprint) -> msgspec.Raw | None:
         """The facet of the content that the path holds now; None when it is no table or cannot be read as one."""
         digest, form = content.sha256, FORMATS.get(extension(path))
-        if digest is None or form is None or not content.size:
+        files = parquet_folder.parts(content.members)
+        if (
+            digest is None
+            or not content.size
+            or (form is None and not files)
+            or (content.members and not files)
+        ):
             return None
         if digest not in self._made:
             if len(self._made) >= MOST_FILES:
                 return None
-            body = self._remembered(digest) or self._fresh(path, form, content.size, digest)
+            body = self._remembered(digest) or self._fresh(
+                path, form or "parquet", content.size, digest, files
+            )
             self._made[digest] = msgspec.Raw(body) if body else None
         return self._made[digest]
 
-    def _fresh(self, path: bytes, form: str, size: int, digest: str) -> bytes | None:
-        found, lasting = profile_of(path, form, size, self._passes)
+    def _fresh(self, path: bytes, form: str, size: int, digest: str, files: Sequence[Member]) -> bytes | None:
+        if files:
+            found, lasting = profile_of_folder(path, files, size, self._passes)
+        else:
+            found, lasting = profile_of(path, form, size, self._passes)
         if found is None:
             return None
         body = msgspec.json.encode(found)
@@ -107,6 +121,30 @@ def profile_of(path: bytes, form: str, size: int, passes: Passes) -> tuple[dict[
             return None, False
     columns = {column["name"]: column for column in found.get("columns", [])}
     passed, reason = passes.over(path, form, size, found.get("rows"))
+    return _together(found, columns, passed, reason)
+
+
+def profile_of_folder(
+    folder: bytes, files: Sequence[Member], size: int, passes: Passes
+) -> tuple[dict[str, Any] | None, bool]:
+    """The same of a table that is a folder of Parquet files, `size` bytes together."""
+    told = parquet_folder.footers(folder, files, time.monotonic() + max(limit_s(), 1.0))
+    if told is None:
+        return None, False
+    found: dict[str, Any] = {"format": "parquet", **told}
+    columns = {column["name"]: column for column in found["columns"]}
+    paths = [os.path.join(folder, os.fsencode(member.path)) for member in files[:MOST_SCANNED]]
+    if len(paths) < len(files):
+        passed, reason = None, f"a table of {len(files)} files: their rows were not looked at"
+    else:
+        passed, reason = passes.over_all(paths, size, found.get("rows"))
+    return _together(found, columns, passed, found.get("reason") or reason)
+
+
+def _together(
+    found: dict[str, Any], columns: dict[str, dict[str, Any]], passed: dict[str, Any] | None, reason: str
+) -> tuple[dict[str, Any] | None, bool]:
+    """What the footer and the pass over the rows say, as one profile."""
     if passed is None:
         if not columns and WANTED not in reason:
             return None, False
@@ -114,7 +152,15 @@ def profile_of(path: bytes, form: str, size: int, passes: Passes) -> tuple[dict[
     else:
         for column in passed["columns"]:
             known = columns.setdefault(column["name"], {})
-            exact = {key: known[key] for key in ("nulls", "min", "max", "nullable") if key in known}
+            kept = (
+                "nulls",
+                "min",
+                "max",
+                "nullable",
+                "partition",
+                "distinct" if "partition" in known else "",
+            )
+            exact = {key: known[key] for key in kept if key in known}
             known.update({**column, **exact})
         by = [text for text in (found.get("by"), passed["by"]) if text]
         rows = found.get("rows", passed["rows"])
@@ -138,6 +184,16 @@ class Passes:
 
     def over(self, path: bytes, form: str, size: int, rows: int | None) -> tuple[dict[str, Any] | None, str]:
         """(what a pass over the file found, why there was none)."""
+        return self._over({"path": os.fsdecode(path), "format": form, "size": size, "rows": rows})
+
+    def over_all(
+        self, paths: Sequence[bytes], size: int, rows: int | None
+    ) -> tuple[dict[str, Any] | None, str]:
+        """The same over the Parquet files of one table."""
+        names = [os.fsdecode(path) for path in paths]
+        return self._over({"path": names, "format": "parquet", "size": size, "rows": rows})
+
+    def _over(self, request: dict[str, Any]) -> tuple[dict[str, Any] | None, str]:
         allowed = limit_s()
         if not allowed:
             return None, "switched off by LINEAL_PROFILE=0"
@@ -147,7 +203,7 @@ class Passes:
             return None, f"the tables before it took {self._spent_s:.0f} s in all (LINEAL_PROFILE)"
         begun = time.monotonic()
         try:
-            return self._ask({"path": os.fsdecode(path), "format": form, "size": size, "rows": rows}, allowed)
+            return self._ask(request, allowed)
         except (OSError, ValueError):
             self.close()
             return None, "its rows could not be read"

@@ -47,6 +47,10 @@ def model(story: Story, _journal: str, record: dict[str, Any]) -> list[ev.Event]
     if isinstance(record.get("checkpoint"), dict):
         about["checkpoint"] = record["checkpoint"]
     story.tracker.model(_path(record["path"]), about)
+    origin = record.get("origin")
+    if isinstance(origin, dict) and origin.get("checkpoint"):
+        lib = _text(origin.get("lib") or "")
+        story.tracker.origins.said(_path(record["path"]), _path(origin["checkpoint"]), lib)
     return []
 
 

@@ -14,9 +14,10 @@ from typing import Any
 import msgspec
 
 from lineal.core import events as ev
-from lineal.deliver import fold, kinds, sniff
+from lineal.deliver import fold, kinds, parquet_folder, sniff
 from lineal.deliver.access import Access
 from lineal.deliver.fingerprint import Fingerprint, Fingerprints, manifest_of
+from lineal.deliver.origins import Origins
 from lineal.deliver.remotes import Remotes, stand_in
 from lineal.deliver.schemas import Schemas
 from lineal.journal import frames
@@ -72,6 +73,7 @@ class Tracker:
         self._sets_at: dict[bytes, int] = {}  # data sets still being written, and when they were told last
         self._latest: dict[bytes, int] = {}  # folders, and when something in them was last read
         self._remotes = Remotes(run)
+        self.origins = Origins(run)
         self._went: dict[bytes, bytes] = {}  # renamed from -> to
         self._moves: dict[
             tuple[bytes, bytes], tuple[int, ...]
@@ -96,12 +98,16 @@ class Tracker:
             self._read(place, stat, access)
         elif op == frames.REMOVED:
             place.written = None
+        elif op == frames.EMPTIED:
+            place.reads = {stat: read for stat, read in place.reads.items() if read.told or not read.kept}
         elif op == frames.CLOSED:
             if place.written is not None:
                 place.written.last = at
         else:
             if op in (frames.READ_WRITE, frames.MODIFY) and stat is not None and stat.size > 0:
-                self._read(place, stat, access)
+                into = Access(at, layer, lib)
+                into.kept = op == frames.MODIFY
+                self._read(place, stat, into)
             place.directory = place.directory or op == frames.DIRECTORY_WRITE
             self._write(place, access)
 
@@ -155,6 +161,7 @@ class Tracker:
         if not stays:
             old.written = None
             self._went[src] = dst
+            self.origins.moved(src, dst)
 
     def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
         """The program hashed the path itself, at this stat, before it overwrote or removed it."""
@@ -258,11 +265,12 @@ class Tracker:
         if any(True for _ in self._waiting()):
             sets = self._data_sets(final=final)
             folded: set[bytes] = set()
+            wholes: dict[bytes, Access | None] = {}
             for path, place, stat, access in self._waiting():
                 if not access.taken:
                     access.taken = True  # now, before somebody changes it
                     access.digest = bytes.fromhex(self._content(path, place, stat).sha256 or "")
-                whole = self._whole(path, access, written=False)
+                whole = self._whole(path, access, wholes, written=False)
                 if whole is not None:
                     access.told = True
                     whole.join(access)
@@ -310,11 +318,18 @@ class Tracker:
         quiet = self._now - self._latest.get(folder, 0) > _QUIET_US
         return quiet or self._now - first_at > _PATIENCE_US
 
-    def _whole(self, path: bytes, access: Access, *, written: bool) -> Access | None:
-        """How the folder around a path was touched, when that was read or written as one thing."""
+    def _whole(
+        self, path: bytes, access: Access, known: dict[bytes, Access | None], *, written: bool
+    ) -> Access | None:
+        """How the folder around a path was touched, when that was read or written as one thing. known: the same by folder."""
         if access.said:
             return None
-        at = os.path.dirname(path)
+        folder = os.path.dirname(path)
+        if folder not in known:
+            known[folder] = self._touched_whole(folder, written=written)
+        return known[folder]
+
+    def _touched_whole(self, at: bytes, *, written: bool) -> Access | None:
         while len(at) > 1:
             place = self._places.get(at)
             if place is not None and place.directory and fold.may_be(at, self._root):
@@ -346,6 +361,9 @@ class Tracker:
             last = _last_read(place)
             last.told = True
             access.join(last)
+        known = {path for path, _ in inside}
+        beside = fold.companions(folder) if fold.is_table(known, folder) else []
+        inside += [(path, _Place()) for path in beside if path not in known]
         inside.sort(key=lambda item: item[0])
         contents = ((path, self._last_content(path, place)) for path, place in inside)
         state = self._state(folder, _Place(), manifest_of(folder, contents), None)
@@ -354,7 +372,9 @@ class Tracker:
         )
 
     def _last_content(self, path: bytes, place: _Place) -> Fingerprint:
-        """The content of a file as it was read last."""
+        """The content of a file as it was read last; of one that was not read, as it is."""
+        if not place.reads:
+            return self._fingerprints.take(path, None)
         stat, access = next(reversed(place.reads.items()))
         if access.digest and stat is not None:
             return Fingerprint(sha256=access.digest.hex(), size=stat.size, level=ev.Level.CONTENT)
@@ -368,6 +388,7 @@ class Tracker:
         found: list[ev.Event] = []
         left: dict[bytes, tuple[Fingerprint, Stat | None]] = {}
         inside = self._model_folders()
+        wholes: dict[bytes, Access | None] = {}
         for path, place in self._places.items():
             written = place.written
             if written is None or path in inside:
@@ -381,7 +402,7 @@ class Tracker:
             if stat is not None and stat == place.before and place.reads:
                 continue  # opened for writing, and left as it was
             self._look_into(path, place, fingerprint, stat)
-            whole = self._whole(path, written, written=True)
+            whole = self._whole(path, written, wholes, written=True)
             if whole is not None and not (place.model or place.name):
                 whole.join(written)
                 continue
@@ -391,9 +412,25 @@ class Tracker:
         sets = fold.folders((path for path in left if self._may_fold(path)), self._root)
         for folder, paths in _by_folder(sets):
             found.append(self._made_folder(folder, [(path, left.pop(path)[0]) for path in paths], ended_at))
-        found.extend(self._made(path, *content, ended_at) for path, content in left.items())
+        made = {path: self._made(path, *content, ended_at) for path, content in left.items()}
+        found.extend(made.values())
+        best = {path for path in made if self._is_best(path)}
+        found.extend(self.origins.events(made, best, self._as_read))
         found.extend(self._remotes.events("write"))
         return found
+
+    def _is_best(self, path: bytes) -> bool:
+        checkpoint = (self._places[path].model or {}).get("checkpoint") or {}
+        return bool(checkpoint.get("best"))
+
+    def _as_read(self, path: bytes) -> ev.VersionState | None:
+        """The version that the run read at a path last; None when it read none that is known by its content."""
+        place = self._places.get(path)
+        if place is None or not place.reads:
+            return None
+        stat = next(reversed(place.reads))
+        content = self._content(path, place, stat)
+        return self._state(path, place, content, stat) if content.sha256 else None
 
     def written(self) -> list[bytes]:
         """The files that the run has written until now, and that it has not removed again."""
@@ -476,7 +513,7 @@ class Tracker:
 
     def _made(
         self, path: bytes, fingerprint: Fingerprint, stat: Stat | None, ended_at: int | None
-    ) -> ev.Event:
+    ) -> ev.VersionGenerated:
         place = self._places[path]
         written = place.written
         assert written is not None
@@ -576,7 +613,10 @@ class Tracker:
         facets: dict[str, msgspec.Raw] = {}
         if place.model:
             facets["lineal.model/1"] = msgspec.Raw(msgspec.json.encode(place.model))
-        if content.sha256 and self._still_there(path, content):
+        if parquet_folder.parts(content.members) and self._all_still_there(path, content):
+            if profile := self._schemas.profile(path, content):
+                facets["lineal.profile/1"] = profile
+        elif content.sha256 and self._still_there(path, content):
             if schema := self._schemas.of(path, content):
                 facets["lineal.schema/1"] = schema
             if profile := self._schemas.profile(path, content):
@@ -607,6 +647,15 @@ class Tracker:
         """Whether the path holds that very content now, so that it can be looked into."""
         stat = stat_of(path)
         return stat is not None and self._fingerprints.known(path, stat) == content.sha256
+
+    def _all_still_there(self, folder: bytes, content: Fingerprint) -> bool:
+        """The same of a folder and each of its files."""
+        for member in content.members:
+            path = os.path.join(folder, os.fsencode(member.path))
+            stat = stat_of(path)
+            if stat is None or f"sha256:{self._fingerprints.known(path, stat)}" != member.digest:
+                return False
+        return True
 
 
 def _labelled(state: ev.VersionState, labels: Iterable[tuple[str, str]] | None) -> ev.VersionState:

@@ -26,7 +26,17 @@ MAGIC = b"LINEALJ1"
 LARGEST = 1 << 28  # bytes of payload; a longer one is damage, not data
 KIND_JSON, KIND_FILE, KIND_KEY, KIND_POINT = 74, 70, 75, 77  # the letters J F K M
 
-READ, WRITE, REMOVED, READ_WRITE, DIRECTORY_READ, DIRECTORY_WRITE, MODIFY, CLOSED = 1, 2, 3, 4, 5, 6, 7, 8
+READ, WRITE, REMOVED, READ_WRITE, DIRECTORY_READ, DIRECTORY_WRITE, MODIFY, CLOSED, EMPTIED = (
+    1,
+    2,
+    3,
+    4,
+    5,
+    6,
+    7,
+    8,
+    9,
+)
 AUDIT, FUNCTION, SDK, ARGV, PRELOAD, SUPERVISOR, INHERITED = 1, 2, 3, 4, 5, 6, 7
 
 HEAD = Struct("<II")

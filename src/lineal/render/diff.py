@@ -173,7 +173,9 @@ def _inside(change: InputChange, page: Page, most: int) -> Iterator[Text]:
         else:
             line.append_text(_from_to(column.a, column.b, page))
         yield line
-    for left in [] if change.columns else list(drift.values())[: most or None]:
+    said = {column.key for column in change.columns}
+    moved = [one for name, one in drift.items() if name not in said]  # known by their profiles alone
+    for left in moved[: most or None]:
         line = styled("  column ", (short(left.name, 80), "bold"), f"  other values ({clean(left.type_b)})")
         yield line.append_text(_drift(left, page))
     if change.drift_unknown and not change.drift:

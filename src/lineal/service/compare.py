@@ -314,7 +314,11 @@ def _input_change(
     known = all(side[0].level in (Level.CONTENT, Level.NATIVE) for side in (left, right))
     schemas = [facet_of(scope, side[0].node, "lineal.schema/1") for side in (left, right)]
     profiles = [facet_of(scope, side[0].node, "lineal.profile/1") for side in (left, right)]
-    columns, columns_same = changes(_columns(schemas[0]), _columns(schemas[1]))
+    compared = all(schemas)
+    if compared:
+        columns, columns_same = changes(_columns(schemas[0]), _columns(schemas[1]))
+    else:  # a folder of tables has no digest of each column, so that nothing is said of those with the same type
+        columns, columns_same = changes(_types(profiles[0]), _types(profiles[1]))[0], 0
     members = [
         {member.path: member.digest for member in scope.store.artifacts.get_members(scope.tx, side[0].node)}
         for side in (left, right)
@@ -330,16 +334,20 @@ def _input_change(
             Change(key=change.key, a=change.a and change.a.get("type"), b=change.b and change.b.get("type"))
             for change in columns
         ]
-        if all(schemas)
+        if compared or all(profiles)
         else [],
-        columns_same=columns_same if all(schemas) else 0,
+        columns_same=columns_same,
         rows_a=_rows(schemas[0] or profiles[0]),
         rows_b=_rows(schemas[1] or profiles[1]),
         files=files[:_FILES],
         drift=drifts(profiles[0] or {}, profiles[1] or {}),
         drift_unknown=next((str(p["reason"]) for p in profiles if p and p.get("reason")), ""),
-        columns_unknown="" if all(schemas) or any(members) else _why_no_columns(version.name),
+        columns_unknown="" if compared or any(members) else _why_no_columns(version.name),
     )
+
+
+def _types(profile: dict[str, Any] | None) -> dict[str, dict[str, Any]]:
+    return {column["name"]: {"type": column.get("type")} for column in (profile or {}).get("columns", [])}
 
 
 def _rows(facet: dict[str, Any] | None) -> int | None:

@@ -147,11 +147,10 @@ class _Applier:
             ev.FacetSet: self._facet,
             ev.VersionUsed: self._used,
             ev.VersionGenerated: self._generated,
+            ev.VersionDerived: self._derived,
         }
         scope = self._scope
-        states = [
-            event.version for event in events if isinstance(event, ev.VersionUsed | ev.VersionGenerated)
-        ]
+        states = [state for event in events for state in _states(event)]
         self._versions = iter(scope.store.artifacts.add_versions(scope.tx, states, recorded_at=scope.at))
         for event in events:
             handlers[type(event)](event)
@@ -288,12 +287,18 @@ class _Applier:
                 self._scope.tx, event.name, version, actor=self._actor, at=self._scope.at
             )
 
+    def _derived(self, event: ev.VersionDerived) -> None:
+        source, _ = self._version(event.source)
+        version, _ = self._version(event.version)
+        if source != version:
+            self._edges.append(self._edge(source, version, EdgeKind.DERIVED, event))
+
     def _edge(
         self,
         src: int,
         dst: int,
         kind: EdgeKind,
-        event: ev.VersionUsed | ev.VersionGenerated,
+        event: ev.VersionUsed | ev.VersionGenerated | ev.VersionDerived,
         *,
         again: bool = False,
     ) -> Edge:
@@ -331,6 +336,13 @@ class _Applier:
             if state.level == ev.Level.CONTENT:
                 self._located[node] = state
         return node, existed
+
+
+def _states(event: ev.Event) -> list[ev.VersionState]:
+    """The versions that an event names, in the order in which they are taken up."""
+    if isinstance(event, ev.VersionDerived):
+        return [event.source, event.version]
+    return [event.version] if isinstance(event, ev.VersionUsed | ev.VersionGenerated) else []
 
 
 def relate_same_bytes(scope: Scope, digest: str, message: int) -> None:

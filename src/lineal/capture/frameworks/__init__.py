@@ -52,6 +52,8 @@ MODULES: dict[str, str] = {
     "transformers.trainer": "transformers:trainer",
     "lightning.pytorch.trainer.trainer": "lightning:hook",
     "pytorch_lightning.trainer.trainer": "lightning:hook",
+    "lightning.pytorch.core.module": "lightning:loading",
+    "pytorch_lightning.core.module": "lightning:loading",
     "optuna.study.study": "optuna:study",
     "optuna.study._tell": "optuna:tell",
     "nbclient.client": "notebooks:nbclient",

@@ -30,6 +30,25 @@ def hook(module: ModuleType) -> None:
 
     seam.after(module.Trainer, "__init__", made)
     seam.after(module.Trainer, "save_checkpoint", _saved)
+    for name in ("fit", "validate", "test", "predict"):
+        seam.after(module.Trainer, name, _restored)
+
+
+def loading(module: ModuleType) -> None:
+    """After `lightning.pytorch.core.module` or its older sibling, whose `load_from_checkpoint` calls this."""
+
+    def told(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        path = seam.argument(args, kwargs, 1, "checkpoint_path")
+        seam.loaded(result, path, "lightning.load_from_checkpoint")
+
+    seam.after(module, "_load_from_checkpoint", told)
+
+
+def _restored(_result: Any, args: tuple[Any, ...], _kwargs: dict[str, Any]) -> None:
+    """The trainer was told, or chose, to begin with a checkpoint (`ckpt_path=`)."""
+    trainer = args[0]
+    if trainer.is_global_zero and trainer.ckpt_path:
+        seam.loaded(trainer.lightning_module, trainer.ckpt_path, "lightning.Trainer")
 
 
 def _callback(module: ModuleType) -> Any:
@@ -104,6 +123,7 @@ def _saved(_result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         framework="lightning",
         kind=kind.__module__ + "." + kind.__qualname__,
         lib="lightning.Trainer.save_checkpoint",
+        origin=seam.origin(trainer.lightning_module),
         checkpoint={"epoch": trainer.current_epoch, "step": trainer.global_step, "metrics": metrics},
     )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import report, wrapping
-from . import schema
+from . import origins, schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -100,7 +100,8 @@ def saved_by(
         saved = argument(args, kwargs, *value)
         found = framework_of(saved)
         if found is not None:
-            report.model(argument(args, kwargs, *path), *found, lib, inputs=schema.of(saved))
+            about: dict[str, Any] = {"inputs": schema.of(saved), "origin": origins.of(saved)}
+            report.model(argument(args, kwargs, *path), *found, lib, **about)
 
     observe = wrapping.in_class if isinstance(owner, type) else wrapping.in_module
     observe(owner, name, told, depth=saving)

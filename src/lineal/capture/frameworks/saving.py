@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import report, wrapping
-from . import models
+from . import models, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ def safetensors(module: ModuleType) -> None:
             framework,
             "safetensors",
             f"{module.__name__}.save_file",
+            origin=origins.of(models.argument(args, kwargs, 0, "tensors")),
         )
 
     wrapping.in_module(module, "save_file", told, depth=models.saving)

@@ -12,7 +12,7 @@ import os
 from .. import report, wrapping
 from ..guard import swallow
 from ..start import journal
-from . import models, schema
+from . import models, origins, schema
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -101,7 +101,8 @@ def model(
     """
     found = (framework, kind) if framework else models.framework_of(value)
     if found is not None:
-        about = {"inputs": schema.of(value) if value is not None else None, **more}
+        origin = origins.of(value) if value is not None else None
+        about = {"inputs": schema.of(value) if value is not None else None, "origin": origin, **more}
         report.model(path, found[0], found[1], lib, **about)
 
 
@@ -131,6 +132,16 @@ def checkpoints(best: Any, last: Any = None, monitor: str = "", score: Any = Non
         path = os.path.abspath(os.fsdecode(best))
         value = report.plain(report.scalar(score))
         found.json("best", path=path, monitor=monitor, score=value, last=str(last or ""))
+
+
+def loaded(model: Any, checkpoint: Any, lib: str) -> None:
+    """The weights of `model` now are those of the file or folder `checkpoint`, says `lib`: what is saved of it came from there."""
+    origins.loaded(model, checkpoint, lib)
+
+
+def origin(model: Any) -> Any:
+    """What `model` was loaded from, as a field of `model()`; None when nobody said."""
+    return origins.of(model)
 
 
 class Child:

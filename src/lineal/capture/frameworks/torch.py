@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from .. import report, seeds, wrapping
-from . import models
+from . import models, origins
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -26,4 +26,5 @@ def _saved(_result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     value = models.argument(args, kwargs, 0, "obj")
     found = models.framework_of(value) or models.weights(value)
     if found is not None:
-        report.model(models.argument(args, kwargs, 1, "f"), *found, "torch.save")
+        where = models.argument(args, kwargs, 1, "f")
+        report.model(where, *found, "torch.save", origin=origins.of(value))

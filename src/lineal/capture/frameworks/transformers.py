@@ -62,7 +62,7 @@ def _callback(base: Any) -> Any:
             _safely(_saved, state, args, kwargs.get("model"))
 
         def on_train_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
-            _safely(_ended, state, args)
+            _safely(_ended, state, args, kwargs.get("model"))
 
     return Lineal
 
@@ -100,7 +100,9 @@ def _saved(state: Any, args: Any, model: Any) -> None:
         seam.model(folder, framework="transformers", kind=kind, lib="transformers.Trainer", checkpoint=about)
 
 
-def _ended(state: Any, args: Any) -> None:
+def _ended(state: Any, args: Any, model: Any) -> None:
     if state.best_model_checkpoint:
+        if args.load_best_model_at_end and model is not None:
+            seam.loaded(model, state.best_model_checkpoint, "transformers.Trainer")
         monitor = getattr(args, "metric_for_best_model", "") or ""
         seam.checkpoints(state.best_model_checkpoint, "", monitor, state.best_metric)
