@@ -12,7 +12,7 @@ import sys
 from _thread import get_ident
 
 from ..journal.foreign import raise_again
-from . import noise, overwrite
+from . import noise, overwrite, relative
 from .guard import swallow
 
 TYPE_CHECKING = False
@@ -31,6 +31,7 @@ READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
 AUDIT = 1
 _MOST = 1_000_000  # paths remembered
 
+folders_opened = False  # whether this process may name files by the descriptor of a folder
 seen_below = False  # whether the preloaded library records what other programs and libraries open
 
 _journal: Journal
@@ -71,6 +72,7 @@ def _hook(event: str, args: tuple[Any, ...]) -> None:
 
 
 def _open(args: tuple[Any, ...]) -> None:
+    global folders_opened
     path, mode, flags = args
     if path.__class__ is not str:
         path = text(path)
@@ -78,6 +80,8 @@ def _open(args: tuple[Any, ...]) -> None:
             return
     near = _noise
     if path[:1] != "/":
+        if (mode is None or folders_opened) and _elsewhere(path, mode):
+            return
         folder, near = _here
         if folder != (now := _getcwd()):
             folder, near = _settle(now)
@@ -100,6 +104,7 @@ def _open(args: tuple[Any, ...]) -> None:
         return
     permission = found.st_mode
     if permission & _TYPE != _REGULAR or flags & _ODD:
+        folders_opened |= mode is None
         return
     state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
     key, value = hash(path), hash(state)
@@ -114,6 +119,20 @@ def _open(args: tuple[Any, ...]) -> None:
     _reads[key] = value
     _own.discard(path)
     _journal.file(READ, AUDIT, path, state)
+
+
+def _elsewhere(path: str, mode: Any) -> bool:
+    """Whether a relative name may mean another folder than the working directory; then others tell what is opened."""
+    global folders_opened
+    if mode is not None:
+        return relative.named("opener")  # what that calls to open something is told
+    folders_opened = True
+    if seen_below:
+        return relative.told_below(path)
+    if relative.named("dir_fd") or relative.named("opener"):
+        relative.unnamed(_journal)
+        return True
+    return False
 
 
 def _settle(folder: str) -> tuple[str, tuple[str, ...]]:
@@ -229,9 +248,9 @@ def modify(path: str, found: os.stat_result, op: int, layer: int, lib: str) -> N
 
 
 def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
-    source, target = absolute(args[0]), absolute(args[1])
-    if any(fd not in (-1, None) for fd in args[2:]) or not source or not target:
-        return  # relative to a directory that cannot be seen from here
+    source, target = absolute(args[0], *args[2:3]), absolute(args[1], *args[3:4])
+    if not source or not target:
+        return
     if ignored(source) and ignored(target):
         return
     if how == "link" and source.startswith("/proc/"):
@@ -267,14 +286,8 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
 
 
 def _folder(args: tuple[Any, ...]) -> None:
-    path = absolute(args[0])
-    if (
-        path
-        and args[2] in (-1, None)
-        and len(_made) < _MOST
-        and not ignored(path)
-        and not os.path.lexists(path)
-    ):
+    path = absolute(args[0], args[2], ours=True)
+    if path and len(_made) < _MOST and not ignored(path) and not os.path.lexists(path):
         _made.add(path)
 
 
@@ -283,16 +296,14 @@ def _link(args: tuple[Any, ...]) -> None:
 
 
 def _symlink(args: tuple[Any, ...]) -> None:
-    source, target = text(args[0]), absolute(args[1])
+    source, target = text(args[0]), absolute(args[1], *args[2:3])
     if source and target:
-        _rename((os.path.join(os.path.dirname(target), source), target, *args[2:]), "symlink")
+        _rename((os.path.join(os.path.dirname(target), source), target), "symlink")
 
 
 def _remove(args: tuple[Any, ...]) -> None:
-    path = absolute(args[0])
-    if not path or (len(args) > 1 and args[1] not in (-1, None)):
-        return
-    removed(path)
+    if path := absolute(args[0], *args[1:2]):
+        removed(path)
 
 
 def removed(path: str) -> None:
@@ -390,13 +401,21 @@ def plain(path: str) -> str:
     return os.path.normpath("/" + path.lstrip("/"))
 
 
-def absolute(path: Any) -> str:
-    """`path` from the root as of now, "" when it is none."""
+def absolute(path: Any, folder: Any = None, *, ours: bool = False) -> str:
+    """`path` from the root as of now, "" when it is none.
+
+    folder: the descriptor that it is relative to, None or -1 for the working directory. What is relative to one the
+    preloaded library tells where it is, so then it is "" too, unless it is `ours` to tell in any case.
+    """
     name = text(path)
     if not name:
         return ""
     if name[0] != "/":
-        name = _getcwd() + "/" + name
+        if folder in (None, -1):
+            name = _getcwd() + "/" + name
+        else:
+            there = "" if seen_below and not ours else relative.folder(folder)
+            name = there and there + "/" + name
     return plain(name) if "/." in name or "//" in name else name
 
 

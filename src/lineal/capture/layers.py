@@ -53,7 +53,7 @@ class Layers:
         if any(name in self.environment.get("LD_PRELOAD", "") for name in ("asan", "tsan", "msan")):
             return "a sanitizer is preloaded"
         reason = programs.obstacle(self._program) if self._program else ""
-        if not reason:
+        if not reason or reason in programs.BEARABLE:
             self.environment["LD_PRELOAD"] = below.with_library(self.environment, self.library)
         return reason or ""
 

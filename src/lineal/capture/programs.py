@@ -15,8 +15,11 @@ _HEAD = Struct("<16sHHIQQQIHHHHHH")
 _SEGMENT = Struct("<IIQQQQQQ")
 _ENTRY = Struct("<qQ")
 _MACHINES = {"x86_64": 62, "aarch64": 183}
-_LOAD, _DYNAMIC, _LOADER = 1, 2, 3
+_NOTE_HEAD = Struct("<III")
+_LOAD, _DYNAMIC, _LOADER, _NOTE = 1, 2, 3, 4
 _NEEDED, _NAMES = 1, 5
+STATIC, GO = "it is linked statically", "it is made by Go, which calls the kernel itself"
+BEARABLE = (STATIC, GO)  # the library does no harm there, and the programs that it starts are seen
 _SANITIZERS = (b"libasan.", b"libtsan.", b"liblsan.", b"libmsan.", b"libhwasan.")
 
 
@@ -70,10 +73,23 @@ def _of_elf(fd: int, head: bytes) -> str:
     loader = [s for s in segments if s[0] == _LOADER]
     dynamic = [s for s in segments if s[0] == _DYNAMIC]
     if not loader or not dynamic:
-        return "it is linked statically"
+        return STATIC
     if b"ld-linux" not in os.pread(fd, min(loader[0][5], 63), loader[0][2]):
         return "it uses another C library"
-    return "it was built with a sanitizer" if _sanitized(fd, segments, dynamic[0]) else ""
+    if _sanitized(fd, segments, dynamic[0]):
+        return "it was built with a sanitizer"
+    return GO if any(_by_go(os.pread(fd, min(s[5], 1024), s[2])) for s in segments if s[0] == _NOTE) else ""
+
+
+def _by_go(notes: bytes) -> bool:
+    """Whether a note says that Go made the program: it asks the kernel itself, and no library sees that."""
+    at = 0
+    while at + 16 <= len(notes):
+        name, text, _ = _NOTE_HEAD.unpack_from(notes, at)
+        if name == 4 and notes[at + 12 : at + 16] == b"Go\0\0":
+            return True
+        at += 12 + (name + 3 & ~3) + (text + 3 & ~3)
+    return False
 
 
 def _sanitized(fd: int, segments: list[tuple[int, ...]], dynamic: tuple[int, ...]) -> bool:

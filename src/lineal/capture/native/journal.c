@@ -39,11 +39,11 @@ static size_t name_length;
 
 static long read_line(const char *path, char *out, size_t size)
 {
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    int fd = (int)kernel(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return 0;
-    long got = syscall(SYS_read, fd, out, size - 1);
-    syscall(SYS_close, fd);
+    long got = kernel(SYS_read, fd, out, size - 1);
+    kernel(SYS_close, fd);
     while (got > 0 && out[got - 1] == '\n')
         got--;
     out[got > 0 ? got : 0] = 0;
@@ -62,7 +62,7 @@ static void copy(char *out, size_t size, const char *text)
 static void introduce(void)
 {
     struct utsname system;
-    if (syscall(SYS_uname, &system) == 0)
+    if (kernel(SYS_uname, &system) == 0)
         copy(host, sizeof host, system.nodename);
     const char *user = getenv("USER");
     if (!user || !*user)
@@ -70,7 +70,7 @@ static void introduce(void)
     if (user && *user)
         copy(who, sizeof who, user);
     else
-        digits(who, (uint64_t)syscall(SYS_getuid));
+        digits(who, (uint64_t)kernel(SYS_getuid));
     char path[PATH_MAX];
     int length = link_of("/proc/self", "exe", -1, path);
     if (length > 0) {
@@ -89,7 +89,7 @@ bool journal_configure(enum layer as, const char *run_id, const char *journals, 
     copy(folder, sizeof folder, journals);
     copy(parent, sizeof parent, wrapper);
     layer = as;
-    first_pid = (int)syscall(SYS_getpid);
+    first_pid = (int)kernel(SYS_getpid);
     introduce();
     paths_own(folder);
     copy(run, sizeof run, run_id);
@@ -110,6 +110,11 @@ void tell_as(const char *who_does)
 {
     copy(name, sizeof name, who_does);
     name_length = strlen(name);
+}
+
+const char *journal_program(void)
+{
+    return name;
 }
 
 struct room *room_take(void)
@@ -249,7 +254,7 @@ static int64_t started(void)
 static size_t first_frame(char *out, int pid)
 {
     char cwd[PATH_MAX];
-    int ppid = (int)syscall(SYS_getppid);
+    int ppid = (int)kernel(SYS_getppid);
     struct text text = {out + 8, 0, FRAME_MAX - 8};
     char of_parent[16];
     digits(of_parent, (uint64_t)ppid);
@@ -280,9 +285,9 @@ static int move_up(int fd)
 {
     static const int bases[] = {960, 200, 100};
     for (size_t i = 0; i < sizeof bases / sizeof *bases; i++) {
-        int higher = (int)syscall(SYS_fcntl, fd, F_DUPFD_CLOEXEC, bases[i]);
+        int higher = (int)kernel(SYS_fcntl, fd, F_DUPFD_CLOEXEC, bases[i]);
         if (higher >= 0) {
-            syscall(SYS_close, fd);
+            kernel(SYS_close, fd);
             return higher;
         }
     }
@@ -293,7 +298,7 @@ static int move_up(int fd)
 static bool allowed(int64_t bytes)
 {
     struct rlimit limit;
-    return syscall(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
+    return kernel(SYS_prlimit64, 0, RLIMIT_FSIZE, NULL, &limit) != 0 || limit.rlim_cur == RLIM_INFINITY ||
            (uint64_t)bytes <= limit.rlim_cur;
 }
 
@@ -304,7 +309,7 @@ static struct file *open_file(int pid, char *buffer)
     char path[PATH_MAX];
     unsigned char random[16];
     size_t at = strlen(folder);
-    if (syscall(SYS_getrandom, random, sizeof random, 0) != sizeof random)
+    if (kernel(SYS_getrandom, random, sizeof random, 0) != sizeof random)
         return NULL;
     memcpy(path, folder, at);
     path[at++] = '/';
@@ -313,9 +318,9 @@ static struct file *open_file(int pid, char *buffer)
         path[at++] = "0123456789abcdef"[random[i] & 15];
     }
     memcpy(path + at, ".lj", 4);
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
+    int fd = (int)kernel(SYS_openat, AT_FDCWD, path, O_WRONLY | O_CREAT | O_EXCL | O_APPEND | O_CLOEXEC, 0600);
     struct stat found;
-    if (fd < 0 || syscall(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH)) {
+    if (fd < 0 || kernel(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH)) {
         failures = failed_pid == pid ? failures + 1 : 1;
         failed_pid = pid;
         return NULL;
@@ -325,9 +330,9 @@ static struct file *open_file(int pid, char *buffer)
     if (!allowed((int64_t)length + 8))
         length = 0;
     struct iovec pieces[2] = {{(void *)(uintptr_t)"LINEALJ1", 8}, {buffer, length}};
-    if (!length || syscall(SYS_writev, fd, pieces, 2) != (long)(length + 8)) {
-        syscall(SYS_unlinkat, AT_FDCWD, path, 0);
-        syscall(SYS_close, fd);
+    if (!length || kernel(SYS_writev, fd, pieces, 2) != (long)(length + 8)) {
+        kernel(SYS_unlinkat, AT_FDCWD, path, 0);
+        kernel(SYS_close, fd);
         failures = TRIES;
         failed_pid = pid;
         return NULL;
@@ -342,14 +347,14 @@ static struct file *open_file(int pid, char *buffer)
 static bool intact(const struct file *file)
 {
     struct stat found;
-    return syscall(SYS_newfstatat, file->fd, "", &found, AT_EMPTY_PATH) == 0 && found.st_dev == file->dev &&
+    return kernel(SYS_newfstatat, file->fd, "", &found, AT_EMPTY_PATH) == 0 && found.st_dev == file->dev &&
            found.st_ino == file->ino;
 }
 
 /* The journal of this very process (after fork and vfork another one), opened if need be. */
 static struct file *file_now(char *buffer)
 {
-    int pid = (int)syscall(SYS_getpid);
+    int pid = (int)kernel(SYS_getpid);
     struct file *file = &files[__atomic_load_n(&current, __ATOMIC_ACQUIRE)];
     for (int i = 0; file->pid != pid && i < FILES; i++)
         file = &files[i];
@@ -378,13 +383,13 @@ static void write_frame(struct file *file, struct iovec *pieces, int count)
         file->full = true;
         return;
     }
-    long written = syscall(SYS_writev, file->fd, all, count + 1);
+    long written = kernel(SYS_writev, file->fd, all, count + 1);
     if (written == (long)size + 8) {
         __atomic_fetch_add(&file->bytes, written, __ATOMIC_RELAXED);
         return;
     }
     if (written > 0) /* the disk is full: take the piece back, so that the file stays whole */
-        (void)!syscall(SYS_ftruncate, file->fd, syscall(SYS_lseek, file->fd, 0, SEEK_CUR) - written);
+        (void)!kernel(SYS_ftruncate, file->fd, kernel(SYS_lseek, file->fd, 0, SEEK_CUR) - written);
     file->full = true;
 }
 
@@ -471,16 +476,16 @@ void tell_digest(struct room *room, const struct state *state)
 {
     char digest[65];
     struct sha256 sum;
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, room->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
+    int fd = (int)kernel(SYS_openat, AT_FDCWD, room->path, O_RDONLY | O_CLOEXEC | O_NONBLOCK, 0);
     if (fd < 0)
         return;
     long got = -1;
     sha256_begin(&sum);
     if (is_in(fd, state))
-        while ((got = syscall(SYS_read, fd, room->frame, FRAME_MAX)) > 0)
+        while ((got = kernel(SYS_read, fd, room->frame, FRAME_MAX)) > 0)
             sha256_add(&sum, (unsigned char *)room->frame, (uint64_t)got);
     bool whole = got == 0 && is_in(fd, state);
-    syscall(SYS_close, fd);
+    kernel(SYS_close, fd);
     struct file *file = whole ? file_for(room) : NULL;
     if (!file)
         return;

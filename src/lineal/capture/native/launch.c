@@ -89,7 +89,7 @@ static void look_up(const char *name, char *out)
             memcpy(out, at, piece);
             out[piece] = '/';
             memcpy(out + (piece ? piece + 1 : 0), name, length + 1);
-            if (syscall(SYS_faccessat, AT_FDCWD, out, X_OK) == 0)
+            if (kernel(SYS_faccessat, AT_FDCWD, out, X_OK) == 0)
                 return;
         }
         out[0] = 0;
@@ -119,9 +119,9 @@ static struct start look(const char *name, char *const *env, bool search)
     }
     const char *why = path[0] ? program_obstacle(path) : NULL;
     int at = entry(env);
-    if (changed_user && why && !*why && syscall(SYS_faccessat, AT_FDCWD, library(), R_OK) != 0)
+    if (changed_user && why && !*why && kernel(SYS_faccessat, AT_FDCWD, library(), R_OK) != 0)
         why = "it runs as another user, who may not read the library";
-    else if (changed_user && why && !*why && syscall(SYS_faccessat, AT_FDCWD, journal_folder(), W_OK) != 0)
+    else if (changed_user && why && !*why && kernel(SYS_faccessat, AT_FDCWD, journal_folder(), W_OK) != 0)
         why = "it runs as another user, who may not write the journal";
     if (why && *why) {
         bool deep = getenv("LINEAL_DEEP") != NULL;
@@ -130,7 +130,7 @@ static struct start look(const char *name, char *const *env, bool search)
             strncat(text, why, sizeof text - 3);
             tell_note("not observed inside: ", name, text);
         }
-        start.at = at;
+        start.at = program_bears(why) ? -1 : at;
         start.length = count(env);
     } else if (why && at < 0) {
         tell_note("not observed inside: ", name, ": it was started without the environment that Lineal gave");

@@ -2,6 +2,7 @@
 #include "record.h"
 
 #include <fcntl.h>
+#include <stdarg.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -10,6 +11,30 @@
 
 static char own[PATH_MAX];
 static size_t own_length;
+
+long kernel(long number, ...)
+{
+    va_list more;
+    long a[6];
+    va_start(more, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(more, long);
+    va_end(more);
+#if defined __x86_64__
+    register long r10 __asm__("r10") = a[3], r8 __asm__("r8") = a[4], r9 __asm__("r9") = a[5];
+    long result;
+    __asm__ volatile("syscall"
+                     : "=a"(result)
+                     : "a"(number), "D"(a[0]), "S"(a[1]), "d"(a[2]), "r"(r10), "r"(r8), "r"(r9)
+                     : "rcx", "r11", "memory");
+    return result;
+#elif defined __aarch64__
+    register long x8 __asm__("x8") = number, x0 __asm__("x0") = a[0], x1 __asm__("x1") = a[1], x2 __asm__("x2") = a[2],
+                  x3 __asm__("x3") = a[3], x4 __asm__("x4") = a[4], x5 __asm__("x5") = a[5];
+    __asm__ volatile("svc 0" : "+r"(x0) : "r"(x8), "r"(x1), "r"(x2), "r"(x3), "r"(x4), "r"(x5) : "memory", "cc");
+    return x0;
+#endif
+}
 
 /* Accesses below `folder`, which is Lineal's, are never told. */
 void paths_own(const char *folder)
@@ -65,7 +90,7 @@ int link_of(const char *process, const char *kind, int number, char *out)
         at += digits(name + at, (uint64_t)number);
     }
     name[at] = 0;
-    long length = syscall(SYS_readlinkat, AT_FDCWD, name, out, PATH_MAX - 1);
+    long length = kernel(SYS_readlinkat, AT_FDCWD, name, out, PATH_MAX - 1);
     if (length <= 0 || length >= PATH_MAX - 1 || out[0] != '/')
         return -1;
     out[length] = 0;
@@ -87,7 +112,7 @@ struct state state_of(const struct stat *found)
 bool state_at(int dirfd, const char *path, int flags, struct state *state, mode_t *mode)
 {
     struct stat found;
-    if (syscall(SYS_newfstatat, dirfd, path, &found, flags))
+    if (kernel(SYS_newfstatat, dirfd, path, &found, flags))
         return false;
     *state = state_of(&found);
     if (mode)
@@ -100,15 +125,15 @@ static bool follow(char *path, size_t length, size_t *now)
 {
     char kept = path[length];
     path[length] = 0;
-    long fd = syscall(SYS_openat, AT_FDCWD, length ? path : "/", O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
+    long fd = kernel(SYS_openat, AT_FDCWD, length ? path : "/", O_PATH | O_CLOEXEC | O_DIRECTORY, 0);
     path[length] = kept;
     if (fd < 0)
         return false;
     char target[512];
     char name[40] = "/proc/self/fd/";
     digits(name + 14, (uint64_t)fd);
-    long got = syscall(SYS_readlinkat, AT_FDCWD, name, target, sizeof target);
-    syscall(SYS_close, (int)fd);
+    long got = kernel(SYS_readlinkat, AT_FDCWD, name, target, sizeof target);
+    kernel(SYS_close, (int)fd);
     if (got <= 0 || got >= (long)sizeof target || target[0] != '/')
         return false;
     size_t rest = strlen(path + length);
@@ -160,7 +185,7 @@ static int folder_of(const char *process, char *out)
 {
     if (strcmp(process, "/proc/self") != 0)
         return link_of(process, "cwd", -1, out);
-    long length = syscall(SYS_getcwd, out, PATH_MAX); /* a third of the time */
+    long length = kernel(SYS_getcwd, out, PATH_MAX); /* a third of the time */
     return length > 1 && out[0] == '/' ? (int)length - 1 : -1;
 }
 

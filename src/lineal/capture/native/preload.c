@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <link.h>
+#include <linux/openat2.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,6 +28,7 @@ static bool on;
 static uint64_t told[TOLD], written[TOLD / 4];
 static uint64_t marked[DESCRIPTORS / 64]; /* descriptors that a file was opened by for writing */
 static uintptr_t interpreter_begins, interpreter_ends;
+static __thread bool ours_to_tell __attribute__((tls_model("initial-exec"))); /* the next opening of the interpreter */
 
 /* ---- set up ------------------------------------------------------------------------------------------------------ */
 
@@ -62,7 +64,7 @@ static int within(struct dl_phdr_info *info, size_t size, void *data)
 }
 
 /* Paths that begin with this sign are words to us. `audit`: the interpreter that calls has an audit hook that tells what it
- * opens itself. The answer is an error that no path can have. */
+ * opens itself, but for the very next opening of this thread after `next`. The answer is an error that no path can have. */
 static int control(const char *path, uintptr_t caller)
 {
     errno = ENOENT;
@@ -71,6 +73,9 @@ static int control(const char *path, uintptr_t caller)
         errno = EDOM;
     } else if (on && !strcmp(path, CONTROL "off")) {
         on = false;
+        errno = EDOM;
+    } else if (on && !strcmp(path, CONTROL "next")) {
+        ours_to_tell = true;
         errno = EDOM;
     }
     return -1;
@@ -84,7 +89,7 @@ static bool by_interpreter(void *caller)
 /* The interpreter's hook is not told of folders given by descriptor; what is relative to one is told here. */
 static bool left_to_hook(void *caller, int dirfd, const char *path)
 {
-    return by_interpreter(caller) && (dirfd == AT_FDCWD || path[0] == '/');
+    return by_interpreter(caller) && (dirfd == AT_FDCWD || path[0] == '/') && !ours_to_tell;
 }
 
 /* ---- what was told ----------------------------------------------------------------------------------------------- */
@@ -203,14 +208,17 @@ static void tell_open(int dirfd, const char *path, int flags, struct state *stat
 
 static int after_open(int fd, int dirfd, const char *path, int flags, void *caller)
 {
+    bool left = path && left_to_hook(caller, dirfd, path);
+    if (by_interpreter(caller))
+        ours_to_tell = false;
     if (fd < 0 || !on || !path || flags & O_PATH)
         return fd;
     int kept = errno;
     struct stat found;
     if (CHANGES(flags))
         mark(fd, true);
-    if (!(flags & O_DIRECTORY) && !left_to_hook(caller, dirfd, path) &&
-        syscall(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH) == 0 && S_ISREG(found.st_mode)) {
+    if (!(flags & O_DIRECTORY) && !left &&
+        kernel(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH) == 0 && S_ISREG(found.st_mode)) {
         struct state state = state_of(&found);
         tell_open(dirfd, path, flags, &state);
     }
@@ -343,6 +351,79 @@ SHOWN int mkstemps64(char *path, int suffix)
     return after_mkstemp(REAL(mkstemps64)(path, suffix), path, CALLER);
 }
 
+/* ---- asking the kernel without the C library's functions ---------------------------------------------------------- */
+
+/* What goes through a ring the kernel does by itself, so that nobody is called. Said once. */
+static void sees_ring(long result)
+{
+    static bool said;
+    if (result < 0 || !on || said)
+        return;
+    said = true;
+    int kept = errno;
+    tell_note("not observed: files that ", journal_program(), " opens by io_uring");
+    errno = kept;
+}
+
+static long open_how(int dirfd, const char *path, const struct open_how *how, size_t size)
+{
+    int flags = how && size >= sizeof how->flags ? (int)how->flags : O_PATH;
+    before_open(dirfd, path, flags, NULL);
+    return after_open((int)REAL(syscall)(SYS_openat2, dirfd, path, how, size), dirfd, path, flags, NULL);
+}
+
+SHOWN long syscall(long number, ...)
+{
+    va_list more;
+    long a[6], result;
+    va_start(more, number);
+    for (int i = 0; i < 6; i++)
+        a[i] = va_arg(more, long);
+    va_end(more);
+#define PATH(n) ((const char *)a[n])
+    switch (number) {
+    case SYS_openat:
+        return openat((int)a[0], PATH(1), (int)a[2], (mode_t)a[3]);
+    case SYS_openat2:
+        return open_how((int)a[0], PATH(1), (const struct open_how *)a[2], (size_t)a[3]);
+    case SYS_renameat2:
+        return renameat2((int)a[0], PATH(1), (int)a[2], PATH(3), (unsigned)a[4]);
+    case SYS_linkat:
+        return linkat((int)a[0], PATH(1), (int)a[2], PATH(3), (int)a[4]);
+    case SYS_unlinkat:
+        return unlinkat((int)a[0], PATH(1), (int)a[2]);
+    case SYS_close:
+        return close((int)a[0]);
+#ifdef SYS_open
+    case SYS_open:
+        return open(PATH(0), (int)a[1], (mode_t)a[2]);
+    case SYS_rename:
+        return rename(PATH(0), PATH(1));
+    case SYS_unlink:
+        return unlink(PATH(0));
+#endif
+    }
+    result = REAL(syscall)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+    if (number == SYS_io_uring_setup)
+        sees_ring(result);
+    return result;
+}
+
+/* The functions of liburing, which calls the kernel by instructions of its own. */
+#define RING(name)                                                                            \
+    SHOWN int name(unsigned entries, void *ring, void *how, void *memory, size_t size)        \
+    {                                                                                         \
+        if (!REAL(name))                                                                      \
+            return -ENOSYS;                                                                   \
+        int result = REAL(name)(entries, ring, how, memory, size);                            \
+        sees_ring(result);                                                                    \
+        return result;                                                                        \
+    }
+
+RING(io_uring_queue_init)
+RING(io_uring_queue_init_params)
+RING(io_uring_queue_init_mem)
+
 /* ---- closing ----------------------------------------------------------------------------------------------------- */
 
 /* A file that was open for writing is about to be closed: what it is called now, in `room`; false when there is nothing to tell. */
@@ -350,7 +431,7 @@ static bool before_close(int fd, struct room *room, struct state *state)
 {
     struct stat found;
     mark(fd, false);
-    if (syscall(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH) || !S_ISREG(found.st_mode) || !found.st_nlink)
+    if (kernel(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH) || !S_ISREG(found.st_mode) || !found.st_nlink)
         return false;
     *state = state_of(&found);
     return link_of("/proc/self", "fd", fd, room->path) > 0 && !path_quiet(room->path);
@@ -594,6 +675,31 @@ static int truncated(int result, const char *path, off64_t length, struct state 
             keep(AT_FDCWD, path, CALLER);                                                     \
         return truncated(REAL(name)(path, length), path, length, &state, there, CALLER);      \
     }
+
+/* A file that was opened to be changed loses all its content after all, as the output of `sort -o`. */
+static int emptied(int result, int fd, off64_t length)
+{
+    if (result || length || !on)
+        return result;
+    int kept = errno;
+    struct room *room = room_take();
+    if (room && link_of("/proc/self", "fd", fd, room->path) > 0 && !path_quiet(room->path))
+        tell_file(EMPTIED, room->path, NULL);
+    if (room)
+        room_leave(room);
+    errno = kept;
+    return result;
+}
+
+SHOWN int ftruncate(int fd, off_t length)
+{
+    return emptied(REAL(ftruncate)(fd, length), fd, length);
+}
+
+SHOWN int ftruncate64(int fd, off64_t length)
+{
+    return emptied(REAL(ftruncate64)(fd, length), fd, length);
+}
 
 TRUNCATE(truncate, off_t)
 TRUNCATE(truncate64, off64_t)

@@ -16,10 +16,11 @@
 #endif
 
 #define HEADERS 24
+static const char STATIC[] = "it is linked statically", GO[] = "it is made by Go, which calls the kernel itself";
 
 static long take(int fd, void *into, size_t size, uint64_t at)
 {
-    return syscall(SYS_pread64, fd, into, size, at);
+    return kernel(SYS_pread64, fd, into, size, at);
 }
 
 /* Where the loaded address `address` stands in the file; 0 when nowhere. */
@@ -54,6 +55,25 @@ static bool sanitized(int fd, const Elf64_Phdr *headers, int count, const Elf64_
     return false;
 }
 
+/* Whether a note of the file says that Go made it: such a program asks the kernel itself, and no library sees that. */
+static bool made_by_go(int fd, const Elf64_Phdr *headers, int count)
+{
+    for (int i = 0; i < count; i++) {
+        char notes[1024];
+        size_t size = headers[i].p_filesz < sizeof notes ? headers[i].p_filesz : sizeof notes;
+        if (headers[i].p_type != PT_NOTE || take(fd, notes, size, headers[i].p_offset) != (long)size)
+            continue;
+        for (size_t at = 0; at + sizeof(Elf64_Nhdr) + 4 <= size;) {
+            Elf64_Nhdr note;
+            memcpy(&note, notes + at, sizeof note);
+            if (note.n_namesz == 4 && !memcmp(notes + at + sizeof note, "Go\0", 4))
+                return true;
+            at += sizeof note + (((size_t)note.n_namesz + 3) & ~(size_t)3) + (((size_t)note.n_descsz + 3) & ~(size_t)3);
+        }
+    }
+    return false;
+}
+
 static const char *elf_obstacle(int fd, const Elf64_Ehdr *head)
 {
     Elf64_Phdr headers[HEADERS];
@@ -73,14 +93,16 @@ static const char *elf_obstacle(int fd, const Elf64_Ehdr *head)
             dynamic = &headers[i];
     }
     if (!loader || !dynamic)
-        return "it is linked statically";
+        return STATIC;
     char name[64] = "";
     if (take(fd, name, sizeof name - 1, loader->p_offset) <= 0)
         return NULL;
     name[loader->p_filesz < sizeof name ? loader->p_filesz : sizeof name - 1] = 0;
     if (!strstr(name, "ld-linux"))
         return "it uses another C library";
-    return sanitized(fd, headers, count, dynamic) ? "it was built with a sanitizer" : "";
+    if (sanitized(fd, headers, count, dynamic))
+        return "it was built with a sanitizer";
+    return made_by_go(fd, headers, count) ? GO : "";
 }
 
 /* The interpreter that a script's first line names, in `out`; false when there is no such line. */
@@ -106,11 +128,11 @@ static const char *obstacle(const char *path, int depth)
     } head;
     char interpreter[120];
     struct stat found;
-    if (syscall(SYS_newfstatat, AT_FDCWD, path, &found, 0) || !S_ISREG(found.st_mode))
+    if (kernel(SYS_newfstatat, AT_FDCWD, path, &found, 0) || !S_ISREG(found.st_mode))
         return NULL;
     if ((found.st_mode & S_ISUID && found.st_uid != geteuid()) || (found.st_mode & S_ISGID && found.st_gid != getegid()))
         return "it runs with the rights of another user";
-    int fd = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
+    int fd = (int)kernel(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, 0);
     if (fd < 0)
         return NULL;
     long got = take(fd, &head, sizeof head, 0);
@@ -119,8 +141,13 @@ static const char *obstacle(const char *path, int depth)
         why = elf_obstacle(fd, &head.elf);
     else if (depth < 2 && shebang(head.text, got, interpreter, sizeof interpreter))
         why = obstacle(interpreter, depth + 1);
-    syscall(SYS_close, fd);
+    kernel(SYS_close, fd);
     return why;
+}
+
+bool program_bears(const char *why)
+{
+    return why == STATIC || why == GO;
 }
 
 const char *program_obstacle(const char *path)

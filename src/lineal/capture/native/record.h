@@ -16,7 +16,7 @@
 #include <sys/stat.h>
 #include <sys/types.h>
 
-enum op { READ = 1, WRITE = 2, REMOVED = 3, READ_WRITE = 4, MODIFY = 7, CLOSED = 8, DIGEST = 9 /* never in a frame */ };
+enum op { READ = 1, WRITE = 2, REMOVED = 3, READ_WRITE = 4, MODIFY = 7, CLOSED = 8, EMPTIED = 9, DIGEST = 100 /* never in a frame */ };
 enum layer { PRELOAD = 5, SUPERVISOR = 6 };
 
 #define FRAME_MAX 16384
@@ -47,7 +47,11 @@ void tell_digest(struct room *room, const struct state *state);
 void tell_note(const char *text, const char *subject, const char *more);
 void tell_as(const char *who_does); /* the name of the program that the next accesses are by */
 
+const char *journal_program(void);
+
 /* ---- paths.c ---- */
+/* A system call; -1 to -4095 for an error. Not the C library's `syscall`, which the preloaded library stands for. */
+long kernel(long number, ...);
 size_t path_absolute(const char *process, int dirfd, const char *path, char *out);
 bool path_quiet(const char *path);
 void paths_own(const char *folder);
@@ -57,7 +61,9 @@ bool state_at(int dirfd, const char *path, int flags, struct state *state, mode_
 struct state state_of(const struct stat *found);
 
 /* ---- program.c ---- */
-/* Why a program could not load the library, "" when it can, NULL when it cannot be told. */
+/* Why a program could not be seen by the library, "" when it can, NULL when it cannot be told. */
 const char *program_obstacle(const char *path);
+/* Whether a program with that obstacle may be started with the library all the same: it does no harm, and those it starts are seen. */
+bool program_bears(const char *why);
 
 #endif

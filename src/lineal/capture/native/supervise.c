@@ -37,7 +37,7 @@
 /* Where the arguments of a call stand, -1: it has none such. A path is relative to the descriptor before it. */
 struct call {
     int number, dirfd, path, flags, dirfd2, path2;
-    char what; /* o open, c creat, 2 openat2, m move, l link, s symlink, r remove, t truncate */
+    char what; /* o open, c creat, 2 openat2, m move, l link, s symlink, r remove, t truncate, u io_uring_setup */
 };
 
 static const struct call calls[] = {
@@ -45,6 +45,7 @@ static const struct call calls[] = {
     {SYS_renameat, 0, 1, -1, 2, 3, 'm'},      {SYS_renameat2, 0, 1, 4, 2, 3, 'm'},
     {SYS_linkat, 0, 1, 4, 2, 3, 'l'},         {SYS_symlinkat, -1, 0, -1, 1, 2, 's'},
     {SYS_unlinkat, 0, 1, 2, -1, -1, 'r'},     {SYS_truncate, -1, 0, 1, -1, -1, 't'},
+    {SYS_io_uring_setup, -1, -1, -1, -1, -1, 'u'},
 #ifdef SYS_open
     {SYS_open, -1, 0, 1, -1, -1, 'o'},        {SYS_creat, -1, 0, -1, -1, -1, 'c'},
     {SYS_rename, -1, 0, -1, -1, 1, 'm'},      {SYS_link, -1, 0, -1, -1, 1, 'l'},
@@ -176,6 +177,8 @@ static void look_at(int pid)
     if (fd >= 0)
         close(fd);
     name[got > 0 ? got - 1 : 0] = 0;
+    if (!strcmp(name, "supervise"))
+        process_id = 0; /* it has not become the command yet */
     tell_as(name);
 }
 
@@ -225,6 +228,15 @@ static void moved(struct room *room, const char *how)
         tell_move(room, room->path, room->other, &state, how, S_ISDIR(mode));
 }
 
+/* What goes through a ring the kernel does by itself, without asking. Said once of a process. */
+static void sees_ring(int pid)
+{
+    static int said;
+    if (pid != said)
+        tell_note("not observed: files that ", journal_program(), " opens by io_uring");
+    said = pid;
+}
+
 static void look(const struct seccomp_notif *notice, struct room *room)
 {
     const struct seccomp_data *data = &notice->data;
@@ -238,6 +250,10 @@ static void look(const struct seccomp_notif *notice, struct room *room)
         return;
     int pid = (int)notice->pid, flags = call->flags < 0 ? 0 : (int)data->args[call->flags];
     look_at(pid);
+    if (call->what == 'u') {
+        sees_ring(pid);
+        return;
+    }
     if (call->what == 's' ? !place(data, call->dirfd2, call->path2, pid, room->path)
                           : !place(data, call->dirfd, call->path, pid, room->path))
         return;
