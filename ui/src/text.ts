@@ -40,11 +40,35 @@ export const t = {
     deleted: (k: number) => `${some(k, "run")} deleted`, group: "Group by", nogroup: "No grouping", more: (k: number) => `${k} more`,
   },
   run: {
-    tabs: { overview: "Overview", charts: "Charts", data: "Data", code: "Code", environment: "Environment", files: "Files", children: "Children", error: "Error" },
+    tabs: { overview: "Overview", charts: "Charts", data: "Data", code: "Code", environment: "Environment", files: "Files", children: "Children", error: "Error", console: "Console", notebook: "Notebook", difference: "Difference" },
     params: "Parameters", metrics: "Metrics", inputs: "Read", outputs: "Wrote", noparams: "No parameters were seen.", nometrics: "No metrics were recorded.", noinputs: "It was not seen reading anything.", nooutputs: "It was not seen writing anything.",
     key: "Key", value: "Value", source: "Seen by", last: "Last", min: "Lowest", max: "Highest", points: "Points", lineage: "Lineage", compareWith: "Compare with previous", started: "Started", ended: "Ended", duration: "Duration", exit: "Exit code", signal: "Signal", parent: "Parent", tags: "Tags", groups: "Groups", id: "Id", by: "By", job: "Job",
     unknownOrigin: "origin unknown", madeBy: "made by", again: "the same bytes again", nocode: "What code it ran is not known.", noenv: "What it ran under is not known.", packages: "Packages", diff: "Uncommitted changes", nodiff: "The checkout was clean.", nochildren: "It started no runs of its own.", commit: "Commit", branch: "Branch", remote: "Remote", clean: "clean", dirty: "with uncommitted changes",
     deleted: "This run was deleted. Its place in the lineage remains.", live: "Live: updates by itself", log: "Logarithmic", smooth: "Smoothing", steps: "Step", xaxis: "Horizontal axis", wall: "Time", findMetric: "Find a metric", more: (k: number) => `Show ${k} more charts`, noenough: "This metric has one value only.", zoom: "Drag to zoom, double-click to reset", facets: "Attachments", gaps: "Gaps in the record", digest: "Content", size: "Size", role: "Role", evidence: "How it is known", name: "Name", launch: "Command", untracked: "Untracked files",
+  },
+  console: {
+    none: "Nothing it printed is kept", notYet: "It has printed nothing so far", noneHow: "What a program run by `lineal run` prints is kept with the run: the first and the last MiB, with secrets taken out. LINEAL_CONSOLE=0 turns that off.",
+    process: "Process", leftOut: (k: number) => `${some(k, "more process", "more processes")} printed something that was not kept`, binary: (size: string) => `It printed ${size} that are no text.`,
+    find: "Find in the output", hit: (at: number, all: number) => `${n.format(at)} of ${n.format(all)} lines`, noHit: "not found", previous: "Previous line found", next: "Next line found", follow: "Follow the end",
+    kept: (lines: string, size: string, cut: string) => `${lines} lines, ${size}${cut ? `; ${cut} between beginning and end are left out` : ""} · stdout and stderr`, soFar: (size: string) => `the end of ${size} printed so far`, longer: " … the line goes on",
+  },
+  notebook: {
+    none: "No executed notebook is kept", noneHow: "A notebook that is executed under `lineal run` is kept as it was when it ended.", noneCode: "lineal run jupyter execute train.ipynb", which: "Notebook", cells: (k: number) => some(k, "cell"), failed: (k: number) => `${some(k, "cell")} failed`,
+    unreadable: "It cannot be read as a notebook.", hidden: "Not shown, since it could hold scripts:", picture: "Picture given by the cell",
+  },
+  files: {
+    choose: "Choose a file to look at it.", notKept: "No copy of this file is kept", notKeptHow: "Lineal knows its digest, so that it is recognised wherever it turns up. Copies are kept of code, of what was printed, and of files that a client uploaded.", large: (size: string) => `${size}: too large to be shown here. It can be downloaded.`, noText: (size: string) => `${size} that are no text. It can be downloaded.`, noPicture: "The browser cannot show this as a picture.", table: "First rows", null: "null",
+    rows: (k: number, all: number | null, cut: boolean) => (all !== null && all > k ? `first ${n.format(k)} of ${some(all, "row")}` : cut ? `first ${some(k, "row")}` : some(k, "row")), columns: (k: number) => some(k, "column"),
+  },
+  code: { uncommitted: "uncommitted changes", untracked: "not under version control", commits: "They ran different commits. What was committed between them is in the repository:", lost: "The lines of some of it are not kept any more.", unchanged: (k: number) => `${some(k, "unchanged line")}` },
+  difference: { against: "Against", id: "Id of another run", nobody: "choose a run", none: "No other run of this job", noneHow: "Name any run by its id to see how it differs from this one.", whole: "With everything upstream", sides: "First: the other run. Second: this one." },
+  profile: {
+    title: "Values and drift", ofInputs: "Values of what it read", ofInputsLead: "against the version before", none: "No profile of its values is recorded. CSV and Parquet files are profiled where `pip install 'lineal[data]'` was done.", against: "Against", nobody: "nothing earlier has a profile", spread: "Spread", nulls: "Empty", distinct: "Distinct", values: "Values", drift: "Drift", mean: "mean", same: "unchanged",
+    rows: (all: number | null, read: number | null) => (all === null && read === null ? "" : read !== null && all !== null && read < all ? `${some(all, "row")}, of which ${n.format(read)} were looked at` : some(all ?? read ?? 0, "row")), compared: (v: string, rows: number | null) => `outlined: version ${v}${rows === null ? "" : `, ${some(rows, "row")}`}`,
+    drifted: (k: number, all: number) => `Values moved in ${n.format(k)} of ${some(all, "column")}:`, steady: "No column drifted: what moved is within what chance gives.", percent: (share: number) => `${share > 0 && share < 0.001 ? "< 0.1" : share > 0.999 && share < 1 ? "> 99.9" : (share * 100).toFixed(share < 0.1 ? 1 : 0)} %`, withheld: "kept back: it names somebody", emptyText: "(empty)",
+    verdicts: { none: "unchanged", small: "moved a little", drifted: "drifted", untold: "changed" } as Record<string, string>, newValues: "new:", goneValues: "gone:", rest: (k: number) => `${some(k, "more column")} changed within what chance gives`,
+    legend: (psi: number, ks: number, js: number) => `A column drifted where PSI is above ${psi} and above three times what chance gives for that many rows, and KS above ${ks} or JS above ${js}. PSI: population stability index. KS: largest distance of the distribution functions. JS: Jensen-Shannon distance. n: values counted in each version.`,
+    bins: (a: string, b: string) => `Histogram from ${a} to ${b}`, binsOfTimes: "Histogram over time", share: (value: string, now: number, before: number | undefined) => `${value}: ${(now * 100).toFixed(1)} %${before === undefined ? "" : `, before ${(before * 100).toFixed(1)} %`}`,
   },
   evidence: { observed: "observed: seen happening", declared: "declared: somebody said so", inferred: "inferred: worked out by a rule", imported: "imported from another system" } as Record<string, string>,
   level: { native: "identified by the system that keeps it", content: "identified by its bytes", declared: "as declared, not checked", sampled: "a sample only", none: "content not known" } as Record<string, string>,
@@ -75,5 +99,5 @@ export const t = {
     keys: [["arrows", "go to the neighbouring card"], ["Enter", "select"], ["f", "focus on the selected card"], ["e", "expand or fold it"], ["p", "pin it, d compare with the pinned one"], ["/", "find"], ["t", "time"], ["0", "fit to screen"], ["+ −", "zoom"], ["Esc", "clear"]] as const,
   },
   value: { unknown: "unknown", none: "none", yes: "yes", no: "no" },
-  ui: { close: "Close", cancel: "Cancel", ok: "OK", copy: "Copy", copied: "Copied", loading: "Loading", more: "Show more", columns: "Columns" },
+  ui: { close: "Close", cancel: "Cancel", ok: "OK", copy: "Copy", copied: "Copied", loading: "Loading", more: "Show more", columns: "Columns", download: "Download" },
 };

@@ -20,7 +20,7 @@ def answer(shown: Shown, get: Callable[[str], bytes], *, as_json: bool) -> None:
     """
     if not isinstance(shown, RunDetail):
         raise Invalid(f"{shown.ref} is a version, and only runs print", hint="name a run: run:ID")
-    facet = shown.facets.get("lineal.console/1")
+    facet = shown.facets.get("lineal.console/1") or shown.facets.get("lineal.console_tail/1")
     processes: list[dict[str, Any]] = facet.get("processes", []) if isinstance(facet, dict) else []
     texts = [_text(process, get) for process in processes]
     if as_json:
@@ -55,6 +55,8 @@ def notebook(shown: Shown, get: Callable[[str], bytes]) -> None:
 def _text(process: dict[str, Any], get: Callable[[str], bytes]) -> str:
     if process.get("binary"):
         return f"[lineal: {process.get('bytes', 0):,} bytes that are no text]\n"
+    if isinstance(process.get("text"), str):  # the end of what a run that goes on printed so far
+        return str(process["text"])
     digest = process.get("sha256")
     if not isinstance(digest, str):
         return ""

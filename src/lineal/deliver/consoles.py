@@ -1,12 +1,13 @@
 """What the processes of a run printed: from the copies beside their journals to one kept text each.
 
-Facet `lineal.console/1` on the run.
+Facet `lineal.console/1` on the run; while it goes on, `lineal.console_tail/1` with the end of what was printed so far.
 """
 
 from __future__ import annotations
 
 import os
 import struct
+import time
 from collections.abc import Callable, Iterable
 from glob import glob
 from typing import Any
@@ -16,6 +17,10 @@ from lineal.journal.console import HEAD
 
 MOST = 32  # processes of one run whose output is kept
 _BINARY = 4096  # bytes that are looked at for a NUL
+_TAIL = 8192  # bytes of the end of what a running process printed
+_TAILS = 4  # such processes of one run
+_EVERY_S = 2.0  # between two tellings of the end, for a run that has just begun
+_PART = 1 / 100  # ... and this part of its age later, so that a long run leaves hundreds of them and not thousands
 
 
 def kept(
@@ -43,6 +48,57 @@ def clear(journal: str) -> None:
             os.unlink(path)
         except OSError:
             pass
+
+
+class Tails:
+    """The ends of what running processes printed, told again when more was printed."""
+
+    def __init__(self) -> None:
+        self._began: dict[str, float] = {}
+        self._told: dict[str, tuple[float, int]] = {}
+
+    def of(self, run: str, journals: Iterable[tuple[str, dict[str, Any]]]) -> dict[str, Any] | None:
+        """The facet, when it is time for it and there is something new; else None."""
+        now = time.monotonic()
+        age = now - self._began.setdefault(run, now)
+        last, known = self._told.get(run, (-_EVERY_S, 0))
+        if now - last < max(_EVERY_S, age * _PART):
+            return None
+        ordered = sorted(journals, key=lambda item: (not item[1].get("main"), item[1].get("at", 0)))
+        ends = [(opened, end) for path, opened in ordered if (end := _end(path)) is not None]
+        total = sum(size for _, (_, size) in ends)
+        if total <= known:
+            return None
+        self._told[run] = (now, total)
+        found = [{**_process(opened), "bytes": size, "text": text} for opened, (text, size) in ends[:_TAILS]]
+        return {"processes": found}
+
+    def forget(self, run: str) -> None:
+        """The run has ended."""
+        self._began.pop(run, None)
+        self._told.pop(run, None)
+
+
+def _end(journal: str) -> tuple[str, int] | None:
+    """(whole lines at the end of what a process printed, how many bytes that was in all); None when it is nothing, or no text."""
+    stem = journal.removesuffix(".lj")
+    try:
+        with open(stem + ".tail", "rb") as file:
+            total, _ = HEAD.unpack(file.read(HEAD.size))
+            last = file.read()[-_TAIL:]
+    except (OSError, struct.error):
+        try:
+            with open(stem + ".out", "rb") as file:
+                total = file.seek(0, os.SEEK_END)
+                file.seek(max(0, total - _TAIL))
+                last = file.read()
+        except OSError:
+            return None
+    if not last or b"\0" in last:
+        return None
+    if total > len(last):
+        last = last[last.find(b"\n") + 1 :]
+    return redact.text(last.decode("utf-8", "replace"))[0], total
 
 
 def _process(opened: dict[str, Any]) -> dict[str, Any]:

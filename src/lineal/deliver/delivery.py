@@ -64,6 +64,7 @@ class Drain:
         self._closed: set[str] = set()
         self._heard: dict[str, float] = {}  # when something was last handed over, by run
         self._governed: set[str] = set()
+        self._tails = consoles.Tails()
         self._variables: Mapping[str, str] | None = None
         self._bytes = 0
         self._announced = time.monotonic()
@@ -214,6 +215,7 @@ class Drain:
             found.extend(story.tracker.inputs(final=False))
             found.extend(_config_parameters(story))
             found.extend(story.tracker.so_far(interval_s()))
+            found.extend(self._printing(story))
             found.extend(self._pulse(story))
         if found:
             self._ingest([_facts_batch(found)])
@@ -307,14 +309,23 @@ class Drain:
                     self._put_away(path, spool)
         return late
 
-    def _printed(self, story: Story, at: int) -> list[ev.Event]:
-        """What the run's processes printed."""
-        journals = [
+    def _printing(self, story: Story) -> list[ev.Event]:
+        """The end of what the run's processes printed so far, when it is time to tell it."""
+        body = self._tails.of(story.run, self._journals(story))
+        name, at = "lineal.console_tail/1", time.time_ns() // 1000
+        return [ev.FacetSet(run=story.run, name=name, body=msgspec.Raw(encode(body)), at=at)] if body else []
+
+    def _journals(self, story: Story) -> list[tuple[str, dict[str, Any]]]:
+        return [
             (path, spool.opened)
             for path, spool in self._spools.items()
             if spool.run == story.run and spool.opened is not None
         ]
-        body = consoles.kept(journals, self.client.blobs.put)
+
+    def _printed(self, story: Story, at: int) -> list[ev.Event]:
+        """What the run's processes printed."""
+        self._tails.forget(story.run)
+        body = consoles.kept(self._journals(story), self.client.blobs.put)
         name = "lineal.console/1"
         return [ev.FacetSet(run=story.run, name=name, body=msgspec.Raw(encode(body)), at=at)] if body else []
 

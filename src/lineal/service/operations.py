@@ -39,6 +39,8 @@ _MODULES = (
     "columns",
     "openlineage_out",
     "compare",
+    "profile",
+    "preview",
     "health",
     "registry",
     "removal",

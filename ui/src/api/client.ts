@@ -83,6 +83,8 @@ export const api = {
   charts: (body: Body<"/api/lineal/v1/charts">, s?: Signal) => answered(client.POST(`${v1}/charts`, { body, signal: s })),
   metrics: (query: Asked<"/api/lineal/v1/metrics">, s?: Signal) => answered(client.GET(`${v1}/metrics`, { params: { query }, signal: s })),
   diff: (a: string, b: string, s?: Signal) => answered(client.GET(`${v1}/diff`, { params: { query: { a, b } }, signal: s })),
+  profile: (query: Asked<"/api/lineal/v1/profile">, s?: Signal) => answered(client.GET(`${v1}/profile`, { params: { query }, signal: s })),
+  preview: (query: Asked<"/api/lineal/v1/preview">, s?: Signal) => answered(client.GET(`${v1}/preview`, { params: { query }, signal: s })),
   health: (ref: string, s?: Signal) => answered(client.GET(`${v1}/health-of`, { params: { query: { ref } }, signal: s })),
   aliases: (name: string | undefined, history: boolean, s?: Signal) =>
     answered(client.GET(`${v1}/aliases`, { params: { query: { ...(name ? { name } : {}), history } }, signal: s })),

@@ -179,7 +179,7 @@ export function took(run: Pick<RunSummary, "started_at" | "ended_at">, now = Dat
 export function Was({ value, side }: { value: unknown; side: "was" | "now" }) {
   const none = value === null || value === undefined;
   const text = none ? t.compare.absent : typeof value === "object" ? JSON.stringify(value) : String(value);
-  return <span className={`${side} ${none ? "none" : ""}`}><Plain>{/^[0-9a-f]{40,64}$/.test(text) ? text.slice(0, 10) : text}</Plain></span>;
+  return <span className={`${side} ${none ? "none" : ""}`}><Plain>{/^(sha256:)?[0-9a-f]{40,64}$/.test(text) ? text.replace("sha256:", "").slice(0, 12) : text}</Plain></span>;
 }
 
 export function DiffList({ changes, most = 200 }: { changes: { key: string; a?: unknown; b?: unknown }[]; most?: number }) {

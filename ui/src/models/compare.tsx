@@ -1,12 +1,13 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { ArrowLeftRight } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
-import { api, type RunChange, type RunSummary, type Schemas } from "../api/client";
+import { api, type RunSummary, type Schemas } from "../api/client";
 import { Head } from "../app/head";
 import { change, go, linkOf, links, to, usePlace } from "../app/route";
-import { at, better, figure, signed } from "../kit/format";
-import { DiffList, Empty, Loaded, Panel, Plain, runName, Skeleton, State, Time, took } from "../kit/parts";
+import { at, figure } from "../kit/format";
+import { Empty, Loaded, Panel, Plain, runName, Skeleton, State, Time, took } from "../kit/parts";
 import { t } from "../text";
+import { Change } from "./change";
 
 const Charts = lazy(() => import("../runs/charts"));
 
@@ -60,7 +61,7 @@ function Difference({ data }: { data: Schemas["DiffReply"] }) {
           <div key={n} className="s6"><div className="card" style={{ padding: "12px 16px" }}><div className="muted">{n ? t.compare.b : t.compare.a}</div><div className="row spread"><strong><a href={linkOf(side.label, side.run === side.label ? "" : "model")}><Plain>{side.label}</Plain></a></strong>{side.run ? <a className="mono" href={links.run(side.run)}>{side.job} {side.run.slice(4, 12)}</a> : null}</div></div></div>
         ))}
       </div>
-      <Change change={data.change} />
+      <Change change={data.change} a={data.a.run} b={data.b.run} />
       {runs.length === 2 && runs[0]?.id !== runs[1]?.id ? <Panel title={t.compare.curves}><Suspense fallback={<Skeleton lines={2} height={120} />}><Charts runs={runs} bare dashed={[0]} most={12} /></Suspense></Panel> : null}
       <Panel title={t.compare.upstream} aside={t.compare.upSame(data.upstream_same)}>
         {data.upstream.length ? (
@@ -70,7 +71,7 @@ function Difference({ data }: { data: Schemas["DiffReply"] }) {
                 <summary className="row spread wrap"><strong><Plain>{one.job}</Plain></strong><span className="muted">{one.change ? t.models.differences(one.change.params.length + one.change.inputs.length + one.change.code.length + one.change.environment.length) : t.compare.only(one.a ? t.compare.a : t.compare.b)}</span></summary>
                 <div className="stack" style={{ paddingTop: 12 }}>
                   <div className="row wrap">{[one.a, one.b].filter(Boolean).map((ref) => <a key={ref} className="mono" href={links.run(ref)}>{ref.slice(0, 16)}</a>)}</div>
-                  {one.change ? <Change change={one.change} brief /> : null}
+                  {one.change ? <Change change={one.change} a={one.a} b={one.b} brief /> : null}
                 </div>
               </details>
             ))}
@@ -78,59 +79,6 @@ function Difference({ data }: { data: Schemas["DiffReply"] }) {
         ) : <p className="muted">{t.compare.nothing}</p>}
       </Panel>
     </>
-  );
-}
-
-function Change({ change: found, brief }: { change: RunChange; brief?: boolean }) {
-  const parts = [
-    { title: t.compare.params, changes: found.params, same: found.same.params },
-    { title: t.compare.code, changes: found.code, same: found.same.code },
-    { title: t.compare.environment, changes: found.environment, same: found.same.environment },
-  ].filter((part) => !brief || part.changes.length);
-  return (
-    <div className="grid">
-      <div className={brief ? "s12 stackgrid" : "s6 stackgrid"}>
-        {brief && !found.metrics.length ? null : <Metrics changes={found.metrics} same={found.same.metrics ?? 0} />}
-        {brief && !found.inputs.length ? null : <Inputs changes={found.inputs} same={found.same.inputs ?? 0} />}
-      </div>
-      <div className={brief ? "s12 stackgrid" : "s6 stackgrid"}>
-        {parts.map((part) => <Panel key={part.title} title={part.title} aside={t.compare.same(part.same ?? 0)}>{part.changes.length ? <DiffList changes={part.changes} /> : <p className="muted">{t.compare.nothing}</p>}</Panel>)}
-      </div>
-    </div>
-  );
-}
-
-function Metrics({ changes, same }: { changes: Schemas["MetricChange"][]; same: number }) {
-  return (
-    <Panel title={t.compare.metrics} aside={t.compare.same(same)} flush={changes.length > 0}>
-      {changes.length ? (
-        <table className="list">
-          <thead><tr><th>{t.run.key}</th><th className="num">{t.compare.a}</th><th className="num">{t.compare.b}</th><th className="num">{t.compare.delta}</th></tr></thead>
-          <tbody>{changes.map((one) => { const good = better(one.key); return <tr key={one.key}><td className="mono cut"><Plain cut>{one.key}</Plain></td><td className="num">{figure(one.a)}</td><td className="num">{figure(one.b)}</td><td className={`num ${one.delta === null || good === undefined ? "" : one.delta > 0 === good ? "up" : "down"}`}>{one.delta === null ? "" : signed(one.delta)}</td></tr>; })}</tbody>
-        </table>
-      ) : <p className="muted">{t.compare.nothing}</p>}
-    </Panel>
-  );
-}
-
-function Inputs({ changes, same }: { changes: Schemas["InputChange"][]; same: number }) {
-  const words: Record<string, string> = { changed: t.compare.changed, added: t.compare.added, removed: t.compare.removed, unknown: t.compare.unknown };
-  return (
-    <Panel title={t.compare.data} aside={t.compare.same(same)}>
-      {changes.length ? (
-        <ul className="stack">
-          {changes.map((one) => (
-            <li key={one.name} className="stack">
-              <div className="row spread wrap"><strong><Plain>{one.name}</Plain></strong><span className={`badge ${one.status === "changed" ? "info" : "warn"}`}>{words[one.status] ?? one.status}</span></div>
-              <div className="row wrap muted">{one.a ? <a href={linkOf(one.a)}><Plain>{one.a}</Plain></a> : null}{one.a && one.b ? "→" : null}{one.b ? <a href={linkOf(one.b)}><Plain>{one.b}</Plain></a> : null}{one.rows_a !== null || one.rows_b !== null ? <span>{t.compare.rows}: {figure(one.rows_a)} → {figure(one.rows_b)}</span> : null}</div>
-              {one.columns.length ? <DiffList changes={one.columns.map((column) => ({ key: column.key, a: column.a, b: column.a === column.b ? t.compare.values : column.b }))} most={40} /> : null}
-              {one.files.length ? <DiffList changes={one.files} most={20} /> : null}
-              {one.columns_unknown ? <p className="muted"><Plain>{one.columns_unknown}</Plain></p> : null}
-            </li>
-          ))}
-        </ul>
-      ) : <p className="muted">{t.compare.nothing}</p>}
-    </Panel>
   );
 }
 

@@ -1,15 +1,21 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Share2 } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
-import { api, bytes, type RunDetail, type RunFile } from "../api/client";
+import { api, type RunDetail, type RunFile } from "../api/client";
 import { Head } from "../app/head";
-import { change, linkOf, links, to, usePlace } from "../app/route";
+import { linkOf, links, to, usePlace } from "../app/route";
 import { figure, plain, short, size } from "../kit/format";
-import { Empty, Loaded, Panel, Plain, Problem, runName, save, Skeleton, State, Tile, Time, took } from "../kit/parts";
+import { Empty, Panel, Plain, Problem, runName, Skeleton, State, Tile, Time, took } from "../kit/parts";
+import { ProfilePanel } from "../datasets/profile";
 import { RunTable } from "../more/home";
 import { t } from "../text";
+import { Files, Kept, Patch } from "./files";
+import { notebooks } from "./kept";
 
 const Charts = lazy(() => import("./charts"));
+const Console = lazy(() => import("./console"));
+const Notebooks = lazy(() => import("./notebook"));
+const Difference = lazy(() => import("./difference"));
 type Tab = keyof typeof t.run.tabs;
 
 /** A run of the record by its reference, asked again while it runs. */
@@ -41,8 +47,11 @@ export function Run() {
 
 function Whole({ run, tab }: { run: RunDetail; tab: Tab }) {
   const curves = run.metrics.filter((metric) => metric.count > 1).length;
+  const books = notebooks(run).length;
   const tabs: { key: Tab; n?: number }[] = [
-    { key: "overview" }, { key: "charts", n: curves }, { key: "data", n: run.inputs.length + run.outputs.length }, { key: "code" }, { key: "environment" }, { key: "files", n: run.outputs.length },
+    { key: "overview" }, { key: "charts", n: curves }, { key: "data", n: run.inputs.length + run.outputs.length }, { key: "code" }, { key: "environment" }, { key: "console" },
+    ...(books ? [{ key: "notebook" as Tab, n: books }] : []),
+    { key: "files", n: run.outputs.length }, { key: "difference" },
     ...(run.children.length ? [{ key: "children" as Tab, n: run.children.length }] : []),
     ...(run.error ? [{ key: "error" as Tab }] : []),
   ];
@@ -66,6 +75,9 @@ function Whole({ run, tab }: { run: RunDetail; tab: Tab }) {
       {active === "data" ? <Data run={run} /> : null}
       {active === "code" ? <Code run={run} /> : null}
       {active === "environment" ? <Environment run={run} /> : null}
+      {active === "console" ? <Suspense fallback={<Skeleton lines={10} />}><Console run={run} /></Suspense> : null}
+      {active === "notebook" ? <Suspense fallback={<Skeleton lines={10} />}><Notebooks run={run} /></Suspense> : null}
+      {active === "difference" ? <Suspense fallback={<Skeleton lines={10} />}><Difference run={run} /></Suspense> : null}
       {active === "files" ? <Files run={run} /> : null}
       {active === "children" ? <Panel title={t.run.tabs.children} flush><RunTable runs={run.children} /></Panel> : null}
       {active === "error" && run.error ? <Panel title={<Plain>{run.error.type}</Plain>}><div className="stack"><Plain>{run.error.message}</Plain><pre className="code" tabIndex={0}>{plain(run.error.traceback ?? "")}</pre></div></Panel> : null}
@@ -142,6 +154,8 @@ function FileList({ files, none }: { files: RunFile[]; none: string }) {
 }
 
 function Data({ run }: { run: RunDetail }) {
+  const tables = run.inputs.filter((file) => file.digest && (file.kind === "dataset" || file.kind === "features"));
+  const [open, setOpen] = useState<string>();
   return (
     <>
       {([[t.run.inputs, run.inputs, t.run.noinputs], [t.run.outputs, run.outputs, t.run.nooutputs]] as const).map(([title, files, none]) => (
@@ -163,6 +177,20 @@ function Data({ run }: { run: RunDetail }) {
           ) : <p className="muted pad">{none}</p>}
         </Panel>
       ))}
+      {tables.length ? (
+        <Panel title={t.profile.ofInputs} aside={t.profile.ofInputsLead}>
+          <ul className="stack">
+            {tables.slice(0, 200).map((file) => (
+              <li key={file.version + file.role}>
+                <details onToggle={(event) => { if (event.currentTarget.open) setOpen(file.version); }}>
+                  <summary className="row"><Tile kind={file.kind} /><Plain>{file.version}</Plain></summary>
+                  {open === file.version ? <div style={{ padding: "8px 0 12px" }}><ProfilePanel reference={file.version} bare /></div> : null}
+                </details>
+              </li>
+            ))}
+          </ul>
+        </Panel>
+      ) : null}
     </>
   );
 }
@@ -183,58 +211,9 @@ function Code({ run }: { run: RunDetail }) {
         </dl>
       </Panel></div>
       <div className="s8 stackgrid">
-        <Panel title={t.run.diff}>{digest ? <Kept digest={digest} diff /> : typeof code?.diff === "string" && code.diff ? <Diff text={code.diff} /> : <p className="muted">{code?.dirty ? t.value.unknown : t.run.nodiff}</p>}</Panel>
+        <Panel title={t.run.diff}>{digest ? <Kept digest={digest} diff /> : typeof code?.diff === "string" && code.diff ? <Patch text={code.diff} /> : <p className="muted">{code?.dirty ? t.value.unknown : t.run.nodiff}</p>}</Panel>
         {untracked.length ? <Panel title={t.run.untracked}><dl className="facts">{untracked.map((file) => [<dt key={file.path} className="mono"><Plain>{file.path}</Plain></dt>, <dd key={`${file.path}=`} className="mono muted">{short(file.sha256)}</dd>])}</dl></Panel> : null}
       </div>
-    </div>
-  );
-}
-
-export function Diff({ text }: { text: string }) {
-  return (
-    <div className="code" tabIndex={0}>
-      {plain(text).split("\n").slice(0, 5000).map((line, n) => <span key={n} className={line.startsWith("+") ? "add" : line.startsWith("-") ? "del" : line.startsWith("@@") ? "at" : undefined}>{line}{"\n"}</span>)}
-    </div>
-  );
-}
-
-const PREVIEW = 2_000_000;
-
-/** Kept bytes, shown as what they are: an image, a table, text; else to download. Nothing in them is ever run. */
-function Kept({ digest, diff, name = "" }: { digest: string; diff?: boolean; name?: string }) {
-  const found = useQuery({ queryKey: ["bytes", digest], queryFn: () => bytes(digest), staleTime: Number.POSITIVE_INFINITY, retry: false });
-  const text = useQuery({ queryKey: ["text", digest], enabled: found.data !== undefined && found.data.size <= PREVIEW, queryFn: async () => (await found.data?.text()) ?? "", staleTime: Number.POSITIVE_INFINITY });
-  return (
-    <Loaded of={found} lines={5}>
-      {(blob) => (
-        <div className="stack">
-          {/\.(png|jpe?g|gif|webp)$/i.test(name) ? <Picture blob={blob} name={name} /> : blob.size > PREVIEW ? <p className="muted">{size(blob.size)}</p> : text.data === undefined ? <Skeleton /> : diff ? <Diff text={text.data} /> : /\.(csv|tsv)$/i.test(name) ? <CsvTable text={text.data} /> : text.data.includes("\u0000") ? <p className="muted">{size(blob.size)}</p> : <pre className="code" tabIndex={0}>{plain(text.data)}</pre>}
-          {name ? <div><button type="button" className="button small" onClick={() => save(name.split("/").at(-1) ?? "file", blob)}>Download</button></div> : null}
-        </div>
-      )}
-    </Loaded>
-  );
-}
-
-function Picture({ blob, name }: { blob: Blob; name: string }) {
-  const [url] = useState(() => URL.createObjectURL(new Blob([blob], { type: /\.png$/i.test(name) ? "image/png" : /\.gif$/i.test(name) ? "image/gif" : /\.webp$/i.test(name) ? "image/webp" : "image/jpeg" })));
-  return <img src={url} alt={name} style={{ maxWidth: "100%" }} />;
-}
-
-function CsvTable({ text }: { text: string }) {
-  const rows = text.split(/\r?\n/).slice(0, 101).map((line) => line.split(/[,\t]/).slice(0, 60));
-  return <div className="tablewrap" tabIndex={0} role="region" aria-label="CSV"><table className="list"><thead><tr>{rows[0]?.map((name, n) => <th key={n}><Plain>{name}</Plain></th>)}</tr></thead><tbody>{rows.slice(1).filter((row) => row.join("")).map((row, n) => <tr key={n}>{row.map((value, m) => <td key={m} className="mono"><Plain>{value}</Plain></td>)}</tr>)}</tbody></table></div>;
-}
-
-function Files({ run }: { run: RunDetail }) {
-  const { query } = usePlace();
-  const open = query.get("file");
-  const chosen = run.outputs.find((file) => file.version === open);
-  if (!run.outputs.length) return <section className="card"><Empty title={t.run.nooutputs} /></section>;
-  return (
-    <div className="grid">
-      <div className="s4"><Panel title={t.run.tabs.files}><ul className="stack">{run.outputs.map((file) => <li key={file.version}><button type="button" className="button plain" aria-pressed={file.version === open} style={{ width: "100%", justifyContent: "flex-start" }} disabled={!file.digest} onClick={() => change({ file: file.version })}><Tile kind={file.kind} /><span className="cut"><Plain>{file.path ?? file.uri}</Plain></span></button></li>)}</ul></Panel></div>
-      <div className="s8"><Panel title={chosen ? <Plain>{chosen.path ?? chosen.uri}</Plain> : t.run.tabs.files}>{chosen?.digest ? <Kept key={chosen.digest} digest={chosen.digest} name={chosen.path ?? chosen.uri} /> : <p className="muted">Choose a file to look at it. Lineal shows what it keeps the bytes of.</p>}</Panel></div>
     </div>
   );
 }
