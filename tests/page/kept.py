@@ -25,7 +25,10 @@ def png(width: int = 40, height: int = 20) -> bytes:
 
     head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     return (
-        b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", head)
+        + chunk(b"IDAT", zlib.compress(rows))
+        + chunk(b"IEND", b"")
     )
 
 
@@ -47,7 +50,12 @@ def notebook() -> bytes:
 
 
 def wrote(
-    served: Serving, run: int, files: dict[str, bytes], *, facets: dict[str, Any] | None = None, keep: bool = True
+    served: Serving,
+    run: int,
+    files: dict[str, bytes],
+    *,
+    facets: dict[str, Any] | None = None,
+    keep: bool = True,
 ) -> None:
     """A finished run that wrote files whose bytes are kept, with facets."""
     id = f"{run:032x}"
@@ -77,5 +85,12 @@ def raw(body: Any) -> msgspec.Raw:
 def printed(served: Serving, text: str) -> dict[str, Any]:
     """The facet of a run that printed a text."""
     data = text.encode()
-    one = {"pid": 7, "command": ["train.py"], "main": True, "bytes": len(data), "cut": 0, "sha256": put(served, data)}
+    one = {
+        "pid": 7,
+        "command": ["train.py"],
+        "main": True,
+        "bytes": len(data),
+        "cut": 0,
+        "sha256": put(served, data),
+    }
     return {"processes": [one], "left_out": 0}

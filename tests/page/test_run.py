@@ -150,7 +150,11 @@ def code(shop: Serving, run: int, lines: str, commit: str) -> ev.VersionUsed:
     patch = f"diff --git a/train.py b/train.py\nindex 1..2 100644\n--- a/train.py\n+++ b/train.py\n@@ -1,2 +1,2 @@\n same\n{lines}\n"
     facts = {"vcs": "git", "commit": commit, "dirty": True, "diff": put(shop, patch.encode())}
     state = ev.VersionState(
-        namespace="shop", name="code", kind="code", digest=f"sha256:{run:064x}", facets={"lineal.code/1": raw(facts)}
+        namespace="shop",
+        name="code",
+        kind="code",
+        digest=f"sha256:{run:064x}",
+        facets={"lineal.code/1": raw(facts)},
     )
     return ev.VersionUsed(run=f"{run:032x}", version=state, at=T + run, role="code")
 
@@ -178,7 +182,12 @@ def test_it_is_held_against_another_run_of_its_job_down_to_lines_of_code(fresh: 
 
 
 def test_each_side_of_a_run_is_accessible(chromium: Any, shop: Serving) -> None:
-    wrote(shop, 30, {"a.csv": b"a,b\n1,2\n"}, facets={"lineal.console/1": printed(shop, "one\n\x1b[31mtwo\x1b[0m\n")})
+    wrote(
+        shop,
+        30,
+        {"a.csv": b"a,b\n1,2\n"},
+        facets={"lineal.console/1": printed(shop, "one\n\x1b[31mtwo\x1b[0m\n")},
+    )
     found = {}
     for scheme in ("light", "dark"):
         tab = Tab(chromium, shop.url, color_scheme=scheme, bypass_csp=True)

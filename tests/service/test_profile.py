@@ -21,7 +21,11 @@ T = 1_000_000_000_000
 
 
 def column(low: float, *, top: list[Any] | None = None, **more: Any) -> dict[str, Any]:
-    spread = {"edges": [low + n for n in range(6)], "counts": [100] * 5} if top is None else {"top": top, "other": 0}
+    spread = (
+        {"edges": [low + n for n in range(6)], "counts": [100] * 5}
+        if top is None
+        else {"top": top, "other": 0}
+    )
     return {"name": "x", "type": "Float64", "nulls": 0, **spread, **more}
 
 
@@ -104,7 +108,9 @@ def test_the_first_rows_of_csv_are_told_with_quotes_and_gaps_kept(desk: Desk, bl
     assert (few.rows, few.total, few.cut) == ([['x, "y"', "1"]], None, True)
     large = blobs.put(b"a\n" + b"1\n" * 2_000_000)
     assert asked(desk, blobs, digest=large, format="csv").cut
-    assert len(asked(desk, blobs, digest=blobs.put(b"a\n" + b"9" * 5000), format="csv").rows[0][0] or "") < 400
+    assert (
+        len(asked(desk, blobs, digest=blobs.put(b"a\n" + b"9" * 5000), format="csv").rows[0][0] or "") < 400
+    )
 
 
 def test_the_first_rows_of_parquet_are_told_with_types_and_nulls(desk: Desk, blobs: Blobs) -> None:

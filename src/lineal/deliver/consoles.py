@@ -20,7 +20,9 @@ _BINARY = 4096  # bytes that are looked at for a NUL
 _TAIL = 8192  # bytes of the end of what a running process printed
 _TAILS = 4  # such processes of one run
 _EVERY_S = 2.0  # between two tellings of the end, for a run that has just begun
-_PART = 1 / 100  # ... and this part of its age later, so that a long run leaves hundreds of them and not thousands
+_PART = (
+    1 / 100
+)  # ... and this part of its age later, so that a long run leaves hundreds of them and not thousands
 
 
 def kept(

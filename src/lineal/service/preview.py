@@ -71,9 +71,7 @@ def preview(scope: Scope, request: PreviewRequest) -> PreviewReply:
     if blobs is None:
         raise Unavailable("this server keeps no bytes", hint="start it with --blobs")
     if not blobs.has(request.digest):
-        raise NotFound(
-            f"no bytes with digest {request.digest} are kept", hint="they may have been deleted"
-        )
+        raise NotFound(f"no bytes with digest {request.digest} are kept", hint="they may have been deleted")
     if request.format == "parquet":
         return _parquet(blobs, request)
     head = b"".join(blobs.stream(request.digest, start=0, end=_HEAD))
@@ -143,11 +141,24 @@ def _at_hand(blobs: Blobs, digest: str) -> Iterator[str | None]:
 
 def _read_apart(path: str, rows: int) -> PreviewReply:
     """Read in a process of its own, which is ended when it takes too long."""
-    words = [sys.executable, "-m", "lineal.service.first_rows", path, str(rows), str(_MOST_COLUMNS), str(_CELL)]
+    words = [
+        sys.executable,
+        "-m",
+        "lineal.service.first_rows",
+        path,
+        str(rows),
+        str(_MOST_COLUMNS),
+        str(_CELL),
+    ]
     settings = {**os.environ, "POLARS_MAX_THREADS": "1"}
     try:
         done = subprocess.run(
-            words, capture_output=True, timeout=_PATIENCE_S, env=settings, stdin=subprocess.DEVNULL, check=False
+            words,
+            capture_output=True,
+            timeout=_PATIENCE_S,
+            env=settings,
+            stdin=subprocess.DEVNULL,
+            check=False,
         )
     except subprocess.TimeoutExpired:
         return _nothing(f"reading it took longer than {_PATIENCE_S:.0f} seconds")

@@ -88,7 +88,10 @@ class ProfileReply(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @operation(
-    "profile", permission="record:read", path="/profile", summary="How a table's values are spread, and drifted"
+    "profile",
+    permission="record:read",
+    path="/profile",
+    summary="How a table's values are spread, and drifted",
 )
 def profile(scope: Scope, request: ProfileRequest) -> ProfileReply:
     """The profile of a version and the drift from another one. Raises NotFound: there is no such version."""

@@ -1,13 +1,17 @@
 import { useQuery } from "@tanstack/react-query";
-import { Share2 } from "lucide-react";
-import { api } from "../api/client";
+import { ChevronDown, ChevronRight, Share2 } from "lucide-react";
+import { Fragment, useState } from "react";
+import { api, type Schemas } from "../api/client";
 import { Head } from "../app/head";
 import { links, to, usePlace } from "../app/route";
 import { figure, short, size } from "../kit/format";
 import { Empty, Loaded, Panel, Plain, Tile, Time } from "../kit/parts";
 import { RunTable } from "../more/home";
 import { t } from "../text";
+import { ColumnLineage } from "./columns";
 import { References, VersionFacts } from "./facts";
+import { Impact } from "./impact";
+import { ProfilePanel } from "./profile";
 import { type Col, fates, type Fate } from "./schema";
 
 const WORDS: Record<Fate, [string, string]> = { new: [t.datasets.newColumn, "good"], gone: [t.datasets.goneColumn, "bad"], type: [t.datasets.otherType, "warn"], values: [t.datasets.otherValues, "info"], same: [t.datasets.sameColumn, ""], unknown: [t.datasets.unknownColumn, ""] };
@@ -50,19 +54,14 @@ export function Dataset() {
                       </table></div>
                     )}</Loaded>
                   </Panel>
-                  <Panel title={t.datasets.schema} aside={columns.length ? `${columns.length}${before ? ` · ${t.datasets.changes} (v${before.number})` : ""}` : null} flush>
-                    {columns.length ? (
-                      <div className="tablewrap" tabIndex={0} role="region" aria-label={t.datasets.schema}><table className="list">
-                        <thead><tr><th>{t.datasets.column}</th><th>{t.datasets.type}</th>{before ? <th>{t.datasets.changes}</th> : null}</tr></thead>
-                        <tbody>{fates(columns, before?.columns as unknown as Col[] | undefined).slice(0, 1000).map(({ column, fate }) => <tr key={column.name}><td className="mono"><Plain>{column.name}</Plain></td><td className="mono muted"><Plain>{column.type}</Plain></td>{before ? <td>{fate && fate !== "same" ? <span className={`badge ${WORDS[fate][1]}`}>{WORDS[fate][0]}</span> : <span className="muted">{t.datasets.sameColumn}</span>}</td> : null}</tr>)}</tbody>
-                      </table></div>
-                    ) : <p className="muted pad">{t.datasets.noschema}</p>}
-                  </Panel>
+                  <Schema reference={data.ref} columns={columns} before={before} />
+                  <ProfilePanel reference={data.ref} others={versions} />
                   <Panel title={t.datasets.producers} flush>{data.made_by.length ? <RunTable runs={data.made_by} /> : <p className="muted pad">{t.datasets.noproducers}</p>}</Panel>
                   <Panel title={t.datasets.consumers} flush aside={<a href={links.lineage(data.ref, { dir: "down" })}>{t.datasets.impact}</a>}>{data.used_by.length ? <RunTable runs={data.used_by} /> : <p className="muted pad">{t.datasets.noconsumers}</p>}</Panel>
                 </div>
                 <div className="s4 stackgrid">
                   <VersionFacts version={data} />
+                  <Impact reference={data.ref} />
                   <References version={data} />
                   {data.members.length ? <Panel title={t.datasets.members} aside={data.members.length}><ul className="stack">{(data.members as { path?: unknown; size?: unknown }[]).slice(0, 50).map((member) => <li key={String(member.path)} className="row spread"><span className="mono cut"><Plain cut>{String(member.path)}</Plain></span><span className="muted nowrap">{size(Number(member.size))}</span></li>)}</ul></Panel> : null}
                 </div>
@@ -72,5 +71,33 @@ export function Dataset() {
         </Loaded>
       )}
     </div>
+  );
+}
+
+/** The columns and what became of them; each opens to where it comes from and goes to. */
+function Schema({ reference, columns, before }: { reference: string; columns: Col[]; before?: Schemas["ArtifactVersion"] }) {
+  const [open, setOpen] = useState<string>();
+  const all = fates(columns, before?.columns as unknown as Col[] | undefined);
+  const changed = all.filter(({ fate }) => fate && fate !== "same" && fate !== "unknown").length;
+  return (
+    <Panel title={t.datasets.schema} aside={columns.length ? `${columns.length}${before ? ` · ${t.datasets.changesOf(changed, before.number)}` : ""}` : null} flush>
+      {columns.length ? (
+        <div className="tablewrap" tabIndex={0} role="region" aria-label={t.datasets.schema}><table className="list">
+          <thead><tr><th>{t.datasets.column}</th><th>{t.datasets.type}</th>{before ? <th>{t.datasets.changes}</th> : null}</tr></thead>
+          <tbody>
+            {all.slice(0, 1000).map(({ column, fate }) => (
+              <Fragment key={column.name}>
+                <tr>
+                  <td>{fate === "gone" ? <Plain mono>{column.name}</Plain> : <button type="button" className="linkish mono" aria-expanded={open === column.name} title={t.columns.open} onClick={() => setOpen(open === column.name ? undefined : column.name)}>{open === column.name ? <ChevronDown size={13} aria-hidden="true" /> : <ChevronRight size={13} aria-hidden="true" />} <Plain>{column.name}</Plain></button>}</td>
+                  <td className="mono muted"><Plain>{column.type}</Plain></td>
+                  {before ? <td>{fate && fate !== "same" ? <span className={`badge ${WORDS[fate][1]}`}>{WORDS[fate][0]}</span> : <span className="muted">{t.datasets.sameColumn}</span>}</td> : null}
+                </tr>
+                {open === column.name ? <tr className="opened"><td colSpan={3}><ColumnLineage reference={reference} column={column.name} /></td></tr> : null}
+              </Fragment>
+            ))}
+          </tbody>
+        </table></div>
+      ) : <p className="muted pad">{t.datasets.noschema}</p>}
+    </Panel>
   );
 }

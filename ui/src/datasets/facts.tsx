@@ -5,7 +5,7 @@ import { Panel, Plain, Time } from "../kit/parts";
 import { t } from "../text";
 
 export function VersionFacts({ version }: { version: VersionDetail }) {
-  const facets = Object.entries(version.facets).filter(([name]) => name !== "lineal.schema/1");
+  const facets = Object.entries(version.facets).filter(([name]) => name !== "lineal.schema/1" && name !== "lineal.profile/1");
   return (
     <Panel title={t.lineage.facts}>
       <dl className="facts">
@@ -32,7 +32,7 @@ export function References({ version }: { version: VersionDetail }) {
   return (
     <Panel title={t.datasets.references}>
       <ul className="stack">
-        {version.references.map((one) => <li key={one.scheme + one.value}><div className="row spread"><span className="badge">{one.scheme}</span><span className="muted" title={t.level[one.level]}>{one.level}</span></div><div className="mono" style={{ fontSize: 12, overflowWrap: "anywhere" }}><Plain>{one.value}</Plain></div></li>)}
+        {version.references.map((one) => <li key={one.scheme + one.value}><div className="row spread"><span className="badge">{one.scheme}</span><span className="state small"><span className={`dot ${one.level === "native" || one.level === "content" ? "good" : "warn"}`} aria-hidden="true" />{t.level[one.level] ?? one.level}</span></div><div className="mono" style={{ fontSize: 12, overflowWrap: "anywhere" }}><Plain>{one.value}</Plain></div></li>)}
       </ul>
     </Panel>
   );

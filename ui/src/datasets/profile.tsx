@@ -85,7 +85,7 @@ function Drift({ drift, now, before }: { drift?: ColumnDrift; now: ColumnProfile
   return (
     <div className="stack" style={{ gap: 2 }}>
       <span><span className={`badge ${said === "drifted" ? "warn" : ""}`}>{t.profile.verdicts[said]}</span>{drift.type_a !== drift.type_b ? <> <span className="badge info" title={`${plain(drift.type_a)} → ${plain(drift.type_b)}`}>{t.datasets.otherType}</span></> : null}</span>
-      {measures(drift) ? <span className="nowrap" title={plain(drift.basis ?? "")}>{measures(drift)}</span> : null}
+      {measures(drift) ? <span title={plain(drift.basis ?? "")}>{measures(drift)}</span> : null}
       {measures(drift) && sizes[0] && sizes[1] ? <span className="muted nowrap">n = {count(sizes[0])} → {count(sizes[1])}</span> : null}
       {drift.new?.length ? <span className="muted">{t.profile.newValues} <Plain mono>{drift.new.slice(0, 4).map(String).join(", ")}</Plain></span> : null}
       {drift.gone?.length ? <span className="muted">{t.profile.goneValues} <Plain mono>{drift.gone.slice(0, 4).map(String).join(", ")}</Plain></span> : null}
