@@ -144,9 +144,10 @@ def _column(column: dict[str, Any]) -> ColumnProfile:
     edges = _numbers(column.get("edges"))
     if len(edges) != len(counts) + 1 or sorted(edges) != edges or not counts or min(counts) < 0:
         edges, counts = [], []
+    pairs = column.get("top")
     top = [
         Frequent(value=_plain(pair[0]), count=pair[1])
-        for pair in (column.get("top") if isinstance(column.get("top"), list) else [])[:_MOST_BINS]
+        for pair in (pairs if isinstance(pairs, list) else [])[:_MOST_BINS]
         if isinstance(pair, list) and len(pair) == 2 and _whole(pair[1]) is not None
     ]
     other = _whole(column.get("other")) or 0
