@@ -23,7 +23,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
-SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm")}
+SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm", "mlmd")}
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 UI = ROOT / "ui"
@@ -32,6 +32,8 @@ CHROMIUM = "/usr/bin/chromium"
 OLDEST_NODE = 20
 
 TORCH = "2.13.0"
+# What offers no build for a newer Python than this.
+ONLY_FOR = {"mlmd": (3, 11)}
 
 GOALS = {
     "demo": ["venv", "runtime", "lineal", "example", "data"],
@@ -55,8 +57,9 @@ GOALS = {
         "dbt",
         "airflow",
         "pachyderm",
+        "mlmd",
     ],
-    "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers"],
+    "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers", "mlmd"],
     "ui": ["venv", "runtime", "lineal", "ui"],
     "screens": ["venv", "runtime", "lineal", "ui", "page", "chromium"],
 }
@@ -78,6 +81,7 @@ SAYS = {
     "dbt": "dbt with OpenLineage, and OpenLineage's client, in .venv-dbt",
     "airflow": "Airflow with OpenLineage, in .venv-airflow",
     "pachyderm": "Pachyderm's client, in .venv-pachyderm",
+    "mlmd": "ML Metadata's client and engine, in .venv-mlmd",
 }
 
 
@@ -206,7 +210,22 @@ def install(venv: Path, *arguments: object) -> None:
 # --- steps -----------------------------------------------------------------------------------------------------------
 
 
-def make_venv(venv: Path) -> None:
+def interpreter(step: str) -> str:
+    """The Python that a step's environment is made with. Raises Failed: it needs one that is not here."""
+    wanted = ONLY_FOR.get(step, sys.version_info[:2])
+    if wanted == sys.version_info[:2]:
+        return sys.executable
+    name = f"python{wanted[0]}.{wanted[1]}"
+    if found := shutil.which(name):
+        return found
+    asked = [str(VENV / "bin" / "uv"), "python", "find", f"{wanted[0]}.{wanted[1]}"]
+    told = subprocess.run(asked, capture_output=True, text=True, env=environment())
+    if told.returncode:
+        raise Failed(f"it is built for {name} alone, which is not installed here")
+    return str(told.stdout).strip()
+
+
+def make_venv(venv: Path, python: str = sys.executable) -> None:
     """A new environment with pip, setuptools and uv at their pinned versions."""
     if (
         not (venv / "bin" / "python").exists()
@@ -214,7 +233,7 @@ def make_venv(venv: Path) -> None:
     ):
         shutil.rmtree(venv, ignore_errors=True)
         try:
-            run(sys.executable, "-m", "venv", venv)
+            run(python, "-m", "venv", venv)
         except Failed as error:
             shutil.rmtree(venv, ignore_errors=True)
             raise Failed(
@@ -282,7 +301,7 @@ def sender(step: str) -> str:
     """What speaks another system's protocol, in an environment of its own. What came of it, in words."""
     venv = SENDERS[step]
     try:
-        make_venv(venv)
+        make_venv(venv, interpreter(step))
         locked(venv, step)
     except Failed as error:
         (venv / "stamps").mkdir(parents=True, exist_ok=True)

@@ -40,6 +40,12 @@ _OPTIONS = (
         "--port", default=7070, show_default=True, help="Port to listen on; 0 for any that is free."
     ),
     click.option(
+        "--mlmd-port",
+        default=0,
+        metavar="PORT",
+        help="Also answer clients of ML Metadata (TFX, Kubeflow Pipelines) over gRPC, usually on 8080.",
+    ),
+    click.option(
         "--workers", default=1, show_default=True, help="Processes; more than one needs PostgreSQL."
     ),
     click.option(
@@ -164,11 +170,17 @@ def _checks(run: ModuleType, asked: dict[str, Any]) -> Iterator[tuple[str, Calla
         run.bind(config).close()
         return f"{config.host}:{config.port} is free"
 
+    def calls() -> str:
+        run.refuse_mlmd(config)
+        return f"{config.host}:{config.mlmd_port} is free"
+
     running = serving.beside(config.folder) if config.folder else None
     yield "store", store
     yield "bytes", kept
     if running is None:
         yield "port", port
+        if config.mlmd_port:
+            yield "ML Metadata", calls
     else:
         yield "server", lambda: f"runs at {running.url}"
 

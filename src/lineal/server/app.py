@@ -19,7 +19,7 @@ from lineal.doors.mlflow.info import VERSION as MLFLOW
 from lineal.doors.native.app import routes as native
 from lineal.doors.openlineage import answers as openlineage_answers
 from lineal.doors.openlineage.app import routes as openlineage
-from lineal.server import page
+from lineal.server import mlmd, page
 from lineal.server.config import Config
 from lineal.server.forward import Forward, Target
 from lineal.server.guard import Guard, Receive, Scope, Send
@@ -55,12 +55,15 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
         await desk.open()
         watch = Watch(desk, log, config.lease_s)
         forward = Forward(desk, log, target)
+        calls = await mlmd.begin(desk, config, gate, log) if config.mlmd_port else None
         watch.begin()
         forward.begin()
         log.tell("started", store=config.store if config.embedded else "postgresql", host=config.host)
         try:
             yield
         finally:
+            if calls is not None:
+                await calls.end()
             await forward.end()
             await watch.end()
             await desk.close()

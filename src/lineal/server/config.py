@@ -19,6 +19,7 @@ class Config:
         folder: the project's `.lineal` folder, where `server.json` is left; empty: nowhere.
         hosts: further names under which the server is reached. origins: further web pages that may call it.
         webhook_hosts: hosts, or hosts and ports, that webhooks may be sent to although they are not public.
+        mlmd_port: where ML Metadata's clients are answered over gRPC, 0: nowhere.
         body_bytes: largest body of a request, as sent and unpacked; ingest_bytes: of one that delivers events;
             upload_bytes: of an upload.
         forward_url: an OpenLineage receiver that is told of our own runs; forward_key: its bearer token.
@@ -32,6 +33,7 @@ class Config:
     folder: str = ""
     host: str = "127.0.0.1"
     port: int = PORT
+    mlmd_port: int = 0
     workers: int = 1
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
@@ -71,6 +73,11 @@ def checked(config: Config) -> Config:
     """The same settings. Raises Invalid: they cannot be together."""
     if not 0 <= config.port <= 65535:
         raise Invalid(f"there is no port {config.port}", hint="choose one from 1024 to 65535")
+    if not 0 <= config.mlmd_port <= 65535 or (config.mlmd_port and config.mlmd_port == config.port):
+        raise Invalid(
+            f"{config.mlmd_port} is no port for ML Metadata beside {config.port}",
+            hint="choose another from 1024 to 65535; its clients expect 8080",
+        )
     if not 0 <= config.lease_s < float("inf"):
         raise Invalid(
             f"runs cannot be lost after {config.lease_s} s", hint="give a number of seconds, 0 for never"

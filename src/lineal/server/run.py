@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from types import FrameType
 from typing import Any
 from urllib.parse import unquote
@@ -18,6 +19,7 @@ import uvicorn
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
 from lineal.deliver.lock import hold
 from lineal.resolve import project as projects
+from lineal.server import mlmd
 from lineal.server.app import create_app
 from lineal.server.config import Config, checked
 from lineal.server.local import token
@@ -65,6 +67,7 @@ def start(config: Config, tell: Tell, *, ready: Callable[[str], None] | None = N
         Blobs(config.blobs)  # refuses an address of no known kind
     with _locked(config):
         refuse_open(config)
+        refuse_mlmd(config)
         listening = bind(config)
         url = address(config, listening)
         local = token(config.folder)
@@ -108,6 +111,20 @@ def bind(config: Config) -> socket.socket:
             hint="stop what uses it, or choose another with --port",
         ) from error
     return found
+
+
+def refuse_mlmd(config: Config) -> None:
+    """Raises Unavailable: clients of ML Metadata are to be answered, and what that needs is not installed or not free."""
+    if not config.mlmd_port:
+        return
+    mlmd.load()
+    try:
+        bind(replace(config, port=config.mlmd_port)).close()
+    except Unavailable as error:
+        raise Unavailable(
+            f"for ML Metadata's clients {error.message}",
+            hint="stop what uses it, or choose another with --mlmd-port",
+        ) from error
 
 
 def address(config: Config, listening: socket.socket) -> str:

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from lineal.core.errors import NotFound
 from lineal.store.base import Tx
+from lineal.store.bulk import insert
 from lineal.store.history import STANDS
-from lineal.store.lists import each
+from lineal.store.lists import each, each_pair, pairs
 from lineal.store.words import add_words, get_words
 
 _TOP = 0  # the parent of a group that has none
@@ -53,6 +54,45 @@ class Groups:
                 at=at,
                 **key,
             )
+
+    def add_groups(self, tx: Tx, groups: Sequence[tuple[str, str]], *, at: int) -> dict[tuple[str, str], int]:
+        """The groups of these names and kinds that stand at the top, made now where there is none."""
+        if not groups:
+            return {}
+        word = add_words(tx, {text for group in groups for text in group})
+        wanted = {(word[name], word[kind]): (name, kind) for name, kind in groups}
+        insert(
+            tx,
+            "collection",
+            (("name", "bigint"), ("kind", "bigint"), ("parent", "bigint"), ("recorded_at", "bigint")),
+            [(*key, _TOP, at) for key in sorted(wanted)],
+        )
+        rows = tx.rows(
+            f"SELECT c.name, c.kind, c.id FROM ({each_pair(tx, 'wanted', 'bigint', 'bigint')}) w "
+            "JOIN collection c ON c.name = w.one AND c.kind = w.other AND c.parent = 0",
+            **pairs(tx, "wanted", list(wanted)),
+        )
+        return {wanted[name, kind]: id for name, kind, id in rows}
+
+    def add_members(self, tx: Tx, members: Sequence[tuple[int, int]], *, at: int) -> None:
+        """Put runs or versions into groups, each given as group and vertex. What was taken out once stays out."""
+        columns = (
+            ("collection", "bigint"),
+            ("node", "bigint"),
+            ("revision", "integer"),
+            ("recorded_at", "bigint"),
+        )
+        insert(tx, "collection_member", columns, [(group, node, 1, at) for group, node in members])
+
+    def nest(self, tx: Tx, group: int, parent: int) -> None:
+        """Put a group that stands at the top below another, unless there is one of its name and kind already."""
+        tx.run(
+            "UPDATE collection SET parent = :parent WHERE id = :group AND parent = 0 AND NOT EXISTS ("
+            "SELECT 1 FROM collection o WHERE o.parent = :parent AND o.name = collection.name "
+            "AND o.kind = collection.kind)",
+            group=group,
+            parent=parent,
+        )
 
     def list_groups(self, tx: Tx, *, limit: int) -> list[tuple[int, str, str]]:
         """Number, name and kind of every group, in order of arrival."""

@@ -8,13 +8,13 @@ import msgspec
 
 from lineal.core.errors import Unavailable
 from lineal.core.events import ErrorInfo, Level, State
-from lineal.core.model import NodeKind
+from lineal.core.model import Attribute, NodeKind
 from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
 from lineal.store.logical import relink
-from lineal.store.text import give, keep
-from lineal.store.words import add_words
+from lineal.store.text import give, keep, number_of
+from lineal.store.words import add_fields, add_words
 
 _NODES = {
     "sqlite": "INSERT INTO node (kind) SELECT :kind FROM carray(:places) RETURNING id",
@@ -60,6 +60,16 @@ _FACETS = (
     ("batch", "bigint"),
     ("recorded_at", "bigint"),
 )
+_PARAMS = (
+    ("node", "bigint"),
+    ("field", "bigint"),
+    ("revision", "integer"),
+    ("text", "bigint"),
+    ("number", "double precision"),
+    ("source", "bigint"),
+    ("actor", "bigint"),
+    ("recorded_at", "bigint"),
+)
 _REFERENCES = (
     ("node", "bigint"),
     ("scheme", "bigint"),
@@ -78,6 +88,7 @@ class ManyRun(msgspec.Struct, frozen=True, kw_only=True):
     kind: str
     parent: str | None
     started_at: int
+    name: str = ""  # of a new one
 
 
 class ManyState(msgspec.Struct, frozen=True, kw_only=True):
@@ -121,7 +132,7 @@ class Many:
         """
         if not runs:
             return {}
-        word = add_words(tx, {"", actor, *(run.kind for run in runs)})
+        word = add_words(tx, {actor, *(text for run in runs for text in (run.name, run.kind))})
         jobs = _jobs(tx, {run.job for run in runs})
         nodes = _nodes(tx, NodeKind.RUN, len(runs))
         made = {run.run_id: node for node, run in zip(nodes, runs, strict=True)}
@@ -131,7 +142,7 @@ class Many:
                 node,
                 run.run_id,
                 jobs[run.job],
-                word[""],
+                word[run.name],
                 word[run.kind],
                 word[actor],
                 vertices[run.parent] if run.parent else None,
@@ -334,6 +345,19 @@ class Many:
             [{"node": node, "name": name, "at": at} for node, name, revision, _ in added if revision > 1],
         )
         insert(tx, "facet", _FACETS, [(*row, batch, at) for row in added if row[3] is not None])
+
+    def add_first_params(self, tx: Tx, params: Sequence[tuple[int, Sequence[Attribute]]], *, at: int) -> None:
+        """Parameters of new runs, by vertex; of a key that comes twice the last value is kept."""
+        given = {(node, item.key): item for node, items in params for item in items}
+        if not given:
+            return
+        fields = add_fields(tx, "params", {key for _, key in given})
+        word = add_words(tx, {"", *(text for item in given.values() for text in (item.value, item.source))})
+        rows: list[Row] = [
+            (node, fields[key], 1, word[i.value], number_of(i.value), word[i.source], word[""], at)
+            for (node, key), i in given.items()
+        ]
+        insert(tx, "attribute", _PARAMS, rows, conflict="")
 
 
 def _nodes(tx: Tx, kind: NodeKind, count: int) -> list[int]:

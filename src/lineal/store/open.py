@@ -31,6 +31,7 @@ from lineal.store.base import (
     LogicalStore,
     ManyStore,
     MetricStore,
+    MlmdStore,
     MomentStore,
     NeighbourStore,
     RecordStore,
@@ -56,6 +57,7 @@ from lineal.store.linked import Linked
 from lineal.store.logical import Logical
 from lineal.store.many import Many
 from lineal.store.metrics import Metrics
+from lineal.store.mlmd import Mlmd
 from lineal.store.moments import Moments
 from lineal.store.neighbours import Neighbours
 from lineal.store.records import Records
@@ -102,6 +104,7 @@ class Store:
     moments: MomentStore
     many: ManyStore
     linked: LinkedStore
+    mlmd: MlmdStore
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -179,6 +182,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         moments=Moments(),
         many=Many(),
         linked=Linked(),
+        mlmd=Mlmd(),
     )
 
 

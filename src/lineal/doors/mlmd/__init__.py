@@ -1,0 +1,1 @@
+"""The door for clients of ML Metadata: its service over gRPC."""
