@@ -55,11 +55,11 @@ def schema() -> Iterator[str]:
 
 
 @contextlib.contextmanager
-def lineal(folder: Path, store: str = "") -> Iterator[Server]:
-    """Lineal's server in a project of its own. store: the address of a PostgreSQL; else its SQLite file."""
+def lineal(folder: Path, store: str = "", *more: str) -> Iterator[Server]:
+    """Lineal's server in a project of its own. store: the address of a PostgreSQL; else its SQLite file. more: options."""
     (folder / ".lineal").mkdir(parents=True, exist_ok=True)
     port = 17070 + os.getpid() % 1000
-    command = [LINEAL, "server", "--port", str(port), *(["--store", store] if store else [])]
+    command = [LINEAL, "server", "--port", str(port), *(["--store", store] if store else []), *more]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("LINEAL")}
     size = (lambda: postgres_size(store)) if store else lambda: _sqlite_size(folder / ".lineal" / "lineal.db")
     with _running("lineal server", command, folder, environment, port, size) as server:

@@ -5,6 +5,7 @@
 `NAME@NUMBER`     version NUMBER of a registered name, else of an artifact
 `NAME@ALIAS`      where a registered name's alias points
 `SCHEME:VALUE`    the version that carries this native reference, for example `ol:NAMESPACE/NAME@VERSION`
+`mlmd:NUMBER`     the artifact that clients of ML Metadata know by that number; `mlmd:execution/NUMBER` likewise
 `NAME` or a path  the newest version of a registered name, else of an artifact
 """
 

@@ -15,7 +15,7 @@ import msgspec
 from lineal.core import mlmd
 from lineal.core import mlmd_names as names
 from lineal.core import mlmd_struct as values
-from lineal.core.events import Level, Reference, State, VersionState
+from lineal.core.events import Level, State, VersionState
 from lineal.core.ids import uuid7
 from lineal.core.mlmd import DOOR, Event, Kind, Node
 from lineal.core.model import Attribute, Edge, EdgeKind
@@ -141,7 +141,6 @@ class _Projecting:
             level=Level.DECLARED,
             reason=_REASON,
             location=artifact.uri or "",
-            references=[Reference(scheme=DOOR, value=str(artifact.id), level=Level.DECLARED)],
         )
 
     # ---- what is said of them ------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lineal.core import refs
+from lineal.core import mlmd, refs
 from lineal.core.errors import Conflict, Invalid, NotFound
 from lineal.core.model import EdgeKind, VersionRecord
 from lineal.service.operations import Scope
@@ -149,7 +149,21 @@ def _by_name(scope: Scope, ref: refs.Named, as_of: int | None) -> Found:
     scheme, colon, value = ref.whole.partition(":")
     if colon and (nodes := scope.store.artifacts.list_by_reference(scope.tx, scheme, value)):
         return Found(nodes[0], scope.store.artifacts.get_versions(scope.tx, nodes[:1])[nodes[0]])
+    if scheme == mlmd.DOOR and (found := _by_number(scope, value)):
+        return found
     raise _unknown(scope, ref)
+
+
+def _by_number(scope: Scope, text: str) -> Found | None:
+    """What ML Metadata's clients know by a number: `42` an artifact, `execution/42` an execution."""
+    kind = mlmd.Kind.EXECUTION if text.startswith("execution/") else mlmd.Kind.ARTIFACT
+    number = text.rpartition("/")[2]
+    if not number.isdecimal() or len(number) > 18:
+        return None
+    for node in scope.store.mlmd.get_nodes(scope.tx, kind, [int(number)]).values():
+        versions = scope.store.artifacts.get_versions(scope.tx, [node.vertex])
+        return Found(node.vertex, versions.get(node.vertex))
+    return None
 
 
 def _newest(scope: Scope, versions: list[VersionRecord], as_of: int | None) -> VersionRecord:

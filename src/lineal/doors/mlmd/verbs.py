@@ -23,6 +23,7 @@ from lineal.doors.mlmd import mlmd_pb2 as pb
 from lineal.doors.mlmd import wire
 from lineal.doors.mlmd.walks import lineage_graph, lineage_subgraph
 from lineal.service import mlmd_read as reading
+from lineal.service.mlmd_read import Page
 from lineal.service.operations import Scope
 
 Reading = Callable[[Scope, Any], Any]  # message in, message out
@@ -172,10 +173,9 @@ WRITING: dict[str, Writing] = {
 # ---- reading ---------------------------------------------------------------------------------------------------------------
 
 
-def _of_kind(kind: Kind) -> dict[str, Reading]:
-    """The calls that there are for each kind of node."""
+def _of_types(kind: Kind) -> dict[str, Reading]:
+    """The calls about the types of a kind of node."""
     one, name = mlmd.missing(kind), _NAMES[kind]
-    some = f"{one}s"
 
     def get_type(scope: Scope, message: Any) -> Any:
         type = reading.get_type(scope, kind, message.type_name, message.type_version)
@@ -184,23 +184,35 @@ def _of_kind(kind: Kind) -> dict[str, Reading]:
     def get_types(scope: Scope, message: Any) -> Any:
         return types(f"Get{name}Types", reading.list_types(scope, kind))
 
-    def types_by_id(scope: Scope, message: Any) -> Any:
+    def by_id(scope: Scope, message: Any) -> Any:
         return types(f"Get{name}TypesByID", reading.get_types(scope, kind, message.type_ids))
 
-    def types_by_external_ids(scope: Scope, message: Any) -> Any:
+    def by_external_ids(scope: Scope, message: Any) -> Any:
         found = reading.types_by_external_ids(scope, kind, list(message.external_ids))
         return types(f"Get{name}TypesByExternalIds", found)
 
     def types(call: str, found: list[mlmd.Type]) -> Any:
         return _reply(call, **{f"{one}_types": [wire.type_out(type) for type in found]})
 
+    return {
+        f"Get{name}Type": get_type,
+        f"Get{name}Types": get_types,
+        f"Get{name}TypesByID": by_id,
+        f"Get{name}TypesByExternalIds": by_external_ids,
+    }
+
+
+def _of_nodes(kind: Kind) -> dict[str, Reading]:
+    """The calls about the nodes of a kind themselves."""
+    one, name = mlmd.missing(kind), _NAMES[kind]
+
     def listed(scope: Scope, message: Any) -> Any:
         listing = wire.listing_in(message)
-        return paged(f"Get{name}s", reading.page(scope, kind, listing), listing)
+        return _paged(kind, f"Get{name}s", reading.page(scope, kind, listing), listing)
 
     def by_id(scope: Scope, message: Any) -> Any:
         nodes = reading.nodes_by_id(scope, kind, getattr(message, f"{one}_ids"))
-        reply = told(f"Get{name}sByID", nodes)
+        reply = _told(kind, f"Get{name}sByID", nodes)
         if kind == Kind.ARTIFACT and message.populate_artifact_types:
             found = reading.get_types(scope, kind, sorted({node.type_id for node in nodes}))
             reply.artifact_types.extend(wire.type_out(type) for type in found)
@@ -208,12 +220,12 @@ def _of_kind(kind: Kind) -> dict[str, Reading]:
 
     def by_external_ids(scope: Scope, message: Any) -> Any:
         found = reading.nodes_by_external_ids(scope, kind, list(message.external_ids))
-        return told(f"Get{name}sByExternalIds", found)
+        return _told(kind, f"Get{name}sByExternalIds", found)
 
     def by_type(scope: Scope, message: Any) -> Any:
         listing = wire.listing_in(message)
         found = reading.page_of_type(scope, kind, message.type_name, message.type_version, listing)
-        return paged(f"Get{name}sByType", found, listing)
+        return _paged(kind, f"Get{name}sByType", found, listing)
 
     def by_type_and_name(scope: Scope, message: Any) -> Any:
         reply = _reply(f"Get{name}ByTypeAndName")
@@ -224,47 +236,27 @@ def _of_kind(kind: Kind) -> dict[str, Reading]:
             wire.node_out(found, getattr(reply, one))
         return reply
 
-    def told(call: str, nodes: list[mlmd.Node]) -> Any:
-        reply = _reply(call)
-        wire.nodes_out(nodes, getattr(reply, some))
-        return reply
-
-    def paged(call: str, found: Any, listing: mlmd.Listing | None) -> Any:
-        reply = told(call, found.nodes)
-        if listing is not None:
-            reply.next_page_token = found.token
-        return reply
-
-    calls: dict[str, Reading] = {
-        f"Get{name}Type": get_type,
-        f"Get{name}Types": get_types,
-        f"Get{name}TypesByID": types_by_id,
-        f"Get{name}TypesByExternalIds": types_by_external_ids,
+    return {
         f"Get{name}s": listed,
         f"Get{name}sByID": by_id,
         f"Get{name}sByExternalIds": by_external_ids,
         f"Get{name}sByType": by_type,
         f"Get{name}ByTypeAndName": by_type_and_name,
     }
-    if kind == Kind.CONTEXT:
-        return calls
-    return calls | _in_contexts(kind, paged)
 
 
-def _in_contexts(kind: Kind, paged: Callable[..., Any]) -> dict[str, Reading]:
+def _in_contexts(kind: Kind) -> dict[str, Reading]:
     """The calls about artifacts or executions and their contexts and events."""
     one, name = mlmd.missing(kind), _NAMES[kind]
 
     def contexts(scope: Scope, message: Any) -> Any:
-        reply = _reply(f"GetContextsBy{name}")
         found = reading.contexts_of(scope, kind, getattr(message, f"{one}_id"))
-        wire.nodes_out(found, reply.contexts)
-        return reply
+        return _told(Kind.CONTEXT, f"GetContextsBy{name}", found)
 
     def members(scope: Scope, message: Any) -> Any:
         listing = wire.listing_in(message)
         found = reading.page(scope, kind, listing, context=message.context_id)
-        return paged(f"Get{name}sByContext", found, listing)
+        return _paged(kind, f"Get{name}sByContext", found, listing)
 
     def events(scope: Scope, message: Any) -> Any:
         reply = _reply(f"GetEventsBy{name}IDs")
@@ -276,6 +268,19 @@ def _in_contexts(kind: Kind, paged: Callable[..., Any]) -> dict[str, Reading]:
         f"Get{name}sByContext": members,
         f"GetEventsBy{name}IDs": events,
     }
+
+
+def _told(kind: Kind, call: str, nodes: list[mlmd.Node]) -> Any:
+    reply = _reply(call)
+    wire.nodes_out(nodes, getattr(reply, f"{mlmd.missing(kind)}s"))
+    return reply
+
+
+def _paged(kind: Kind, call: str, found: Page, listing: mlmd.Listing | None) -> Any:
+    reply = _told(kind, call, found.nodes)
+    if listing is not None:
+        reply.next_page_token = found.token
+    return reply
 
 
 def _reply(call: str, **fields: Any) -> Any:
@@ -306,9 +311,9 @@ def _all_linked(scope: Scope, message: Any, *, up: bool) -> Any:
 
 
 READING: dict[str, Reading] = {
-    **_of_kind(Kind.ARTIFACT),
-    **_of_kind(Kind.EXECUTION),
-    **_of_kind(Kind.CONTEXT),
+    **{call: read for kind in Kind for call, read in (_of_types(kind) | _of_nodes(kind)).items()},
+    **_in_contexts(Kind.ARTIFACT),
+    **_in_contexts(Kind.EXECUTION),
     "GetArtifactsByURI": _by_uri,
     "GetParentContextsByContext": lambda scope, message: _linked(scope, message, up=True),
     "GetChildrenContextsByContext": lambda scope, message: _linked(scope, message, up=False),
