@@ -108,6 +108,29 @@ def neptune_command(place: str, step_multiplier: int, as_json: bool) -> int:
     return _import("neptune", Folder(place, step_multiplier=step_multiplier), as_json)
 
 
+@import_command.command("mlmd")
+@click.argument("place", metavar="FILE-OR-ADDRESS")
+@desk.json_option
+def mlmd_command(place: str, as_json: bool) -> int:
+    """Import a store of ML Metadata: its SQLite file, or the server before its MySQL or PostgreSQL.
+
+    \b
+      lineal import mlmd metadata.db
+      lineal import mlmd metadata-grpc-service:8080
+    """
+    from lineal.cli import mlmd
+
+    source = mlmd.opened(place)
+    projects_here()
+    try:
+        with desk.telling() as (client, tell):
+            took = mlmd.take(client, source, tell)
+    finally:
+        source.close()
+    desk.answer(as_json, took, lambda page: mlmd.lines(page, took))
+    return exits.REFUSED if took.left else exits.OK
+
+
 @import_command.command("pachyderm")
 @click.argument("place", metavar="ADDRESS")
 @click.option(

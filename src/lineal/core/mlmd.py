@@ -39,7 +39,7 @@ class Of(IntEnum):
 
 
 # Of which kind, and what: text, a number, or for STRUCT and PROTO the bytes of their message.
-Value = tuple[int, int | float | str | bytes | bool]
+Value = tuple[int, Any]
 Properties = dict[str, Value]
 
 PROPERTY_TYPES = {int(of): of.name for of in Of}
@@ -128,6 +128,19 @@ class Event(msgspec.Struct, gc=False, kw_only=True):
     at: int | None = None
     path: list[int | str] | None = None
     id: int = 0
+
+
+class Part(msgspec.Struct, gc=False, kw_only=True):
+    """A part of what another store of ML Metadata holds, under its numbers and in the order in which it relies on each other.
+
+    members: context, kind of the member, member; parents: child, parent.
+    """
+
+    types: list[Type] = []
+    nodes: list[Node] = []
+    events: list[Event] = []
+    members: list[tuple[int, int, int]] = []
+    parents: list[tuple[int, int]] = []
 
 
 class Listing(msgspec.Struct, gc=False, kw_only=True):

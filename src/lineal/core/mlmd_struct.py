@@ -33,17 +33,25 @@ def struct_of(body: bytes) -> dict[str, Any]:
     """The object that a `Struct` message holds. Raises Invalid: the bytes are none."""
     try:
         return _struct(body, 0)
-    except (IndexError, struct.error, UnicodeDecodeError, ValueError) as error:
+    except (IndexError, TypeError, struct.error, UnicodeDecodeError, ValueError) as error:
         raise Invalid("a struct value is no google.protobuf.Struct", hint=str(error)) from None
+
+
+def any_of(body: bytes) -> dict[str, str]:
+    """Address of the type, and base64 of the message, that an `Any` holds. Raises Invalid: the bytes are none."""
+    try:
+        fields = dict(_fields(body))
+        kind = bytes(fields.get(1, b"")).decode()
+        return {"type_url": kind, "value": base64.b64encode(bytes(fields.get(2, b""))).decode()}
+    except (IndexError, TypeError, UnicodeDecodeError, ValueError) as error:
+        raise Invalid("a proto value is no google.protobuf.Any", hint=str(error)) from None
 
 
 def _plain(of: int, value: Any) -> Any:
     if of == Of.STRUCT:
         return struct_of(value)
     if of == Of.PROTO:
-        fields = dict(_fields(value))
-        kind = bytes(fields.get(1, b"")).decode("utf-8", "replace")
-        return {"type_url": kind, "value": base64.b64encode(bytes(fields.get(2, b""))).decode()}
+        return any_of(value)
     return _finite(value) if isinstance(value, float) else value
 
 

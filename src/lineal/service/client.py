@@ -18,6 +18,7 @@ _WHERE = {
     "ingest": "ingest",
     "positions": "ingest",
     "import": "importing",
+    "import-mlmd": "mlmd_import",
     "import-stamps": "importing",
     "import-count": "importing",
     "runs": "runs",

@@ -73,7 +73,9 @@ class _Projecting:
             return
         contexts = self._contexts_of({execution.id for execution in executions})
         ids = {execution.id: uuid7(self._scope.at, os.urandom(10)) for execution in executions}
-        parents = {execution.id: names.parent_of(execution) for execution in executions}
+        here = self._ledger.executions
+        said = {execution.id: names.parent_of(execution) for execution in executions}
+        parents = {id: here.get(parent, parent) for id, parent in said.items()}
         known = self._run_ids({parent for parent in parents.values() if parent and parent not in ids})
         made = self._scope.store.many.add_runs(
             self._scope.tx,

@@ -54,6 +54,7 @@ class Ledger:
         self.new_events: dict[int, Event] = {}
         self.new_members: dict[Membership, bool] = {}
         self.new_parents: dict[tuple[int, int], bool] = {}
+        self.executions: dict[int, int] = {}  # numbers of another store that are others here
 
     @property
     def changed(self) -> bool:
@@ -184,6 +185,13 @@ class Ledger:
     def _learn(self, node: Node) -> int:
         self._nodes.setdefault((node.kind, node.id), node)
         return node.id
+
+    def place(self, kind: Kind, wanted: int) -> int:
+        """A number for a node that has one in another store: the same if nobody has it."""
+        if self.node(kind, wanted) is None:
+            self._last[kind.name] = max(self._last[kind.name], wanted)
+            return wanted
+        return self._next(kind.name)
 
     def put_node(self, node: Node) -> int:
         """Keep a node, new when it has no number; its number. What it was before is remembered."""

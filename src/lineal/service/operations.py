@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 _MODULES = (
     "ingest",
     "importing",
+    "mlmd_import",
     "runs",
     "catalog",
     "activity",

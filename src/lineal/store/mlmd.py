@@ -13,7 +13,7 @@ from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.text import give, keep
-from lineal.store.words import add_words
+from lineal.store.words import add_words, find_word
 
 _LOCK = 0x4C494E4C4D4C4D44  # advisory lock of PostgreSQL: numbers are given by one server at a time
 _TYPE = "id, kind, name, version, description, external_id, base, properties, input, output"
@@ -322,6 +322,36 @@ class Mlmd:
     def add_parents(self, tx: Tx, links: Sequence[tuple[int, int]]) -> None:
         """Make contexts the children of others, given as (child, parent)."""
         insert(tx, "mlmd_parent", (("child", "bigint"), ("parent", "bigint")), links, conflict="")
+
+    # ---- imports -------------------------------------------------------------------------------------------------------
+
+    def get_imported(
+        self, tx: Tx, source: str, kind: int, theirs: Iterable[int]
+    ) -> dict[int, tuple[int, int]]:
+        """By its number at a source (kind 3: of a type): the number here, and when it was updated there."""
+        word = find_word(tx, source)
+        if word is None:
+            return {}
+        rows = tx.rows(
+            "SELECT theirs, ours, updated FROM mlmd_imported WHERE source = :source AND kind = :kind "
+            f"AND theirs IN ({each(tx, 'theirs')})",
+            source=word,
+            kind=kind,
+            theirs=list(theirs),
+        )
+        return {number: (ours, updated) for number, ours, updated in rows}
+
+    def put_imported(self, tx: Tx, source: str, rows: Sequence[tuple[int, int, int, int]]) -> None:
+        """Remember what was imported: kind, number there, number here, when it was updated there."""
+        columns = ("source", "kind", "theirs", "ours", "updated")
+        word = add_words(tx, (source,))[source] if rows else 0
+        insert(
+            tx,
+            "mlmd_imported",
+            tuple((name, "smallint" if name == "kind" else "bigint") for name in columns),
+            [(word, *row) for row in rows],
+            conflict="ON CONFLICT (source, kind, theirs) DO UPDATE SET updated = excluded.updated",
+        )
 
 
 def key_of(stored: str) -> int:

@@ -23,8 +23,8 @@ from lineal.doors.mlmd import mlmd_pb2 as pb
 from lineal.doors.mlmd import wire
 from lineal.doors.mlmd.walks import lineage_graph, lineage_subgraph
 from lineal.service import mlmd_read as reading
-from lineal.service.mlmd_read import Page
 from lineal.service.operations import Scope
+from lineal.store.mlmd_lists import Page
 
 Reading = Callable[[Scope, Any], Any]  # message in, message out
 Writing = tuple[Callable[[Any], Request], Callable[[Put, Any], Any]]  # what is asked; the answer to a message

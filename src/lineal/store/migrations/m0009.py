@@ -76,4 +76,12 @@ STATEMENTS: tuple[str, ...] = (
         parent bigint NOT NULL,
         PRIMARY KEY (child, parent)) {clustered}""",
     "CREATE INDEX mlmd_parent_of ON mlmd_parent (parent, child)",
+    # ---- what was imported from another such store: its number there and here, and when it was updated there
+    """CREATE TABLE mlmd_imported (
+        source bigint NOT NULL REFERENCES word (id),
+        kind smallint NOT NULL,  -- 3: a type
+        theirs bigint NOT NULL,
+        ours bigint NOT NULL,
+        updated bigint NOT NULL,
+        PRIMARY KEY (source, kind, theirs)) {clustered}""",
 )
