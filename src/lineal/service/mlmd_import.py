@@ -151,6 +151,7 @@ class _Taking:
             external = {n.external_id for n in part.nodes if n.kind == kind and n.external_id}
             self.ledger.load_externals(kind, external)
         self.ledger.load_types(ours for ours, _ in self._here[_TYPE].values())
+        self.ledger.load_types(type.id for type in part.types)
         self.ledger.executions = {theirs: ours for theirs, (ours, _) in self._here[Kind.EXECUTION].items()}
         self._load_names(part.nodes)
         ends = [
@@ -183,7 +184,8 @@ class _Taking:
         stored = self.ledger.type_named(given.kind, given.name, given.version)
         if stored is None:
             mlmd.check_property_types(given.properties)
-            ours = self.ledger.put_type(msgspec.structs.replace(given, id=0, base=given.base or 0))
+            id = self.ledger.place_type(theirs)
+            ours = self.ledger.put_type(msgspec.structs.replace(given, id=id, base=given.base or 0))
             self._counts["new"] += 1
         else:
             after = mlmd.merged(stored, given, can_add=True, can_omit=True)

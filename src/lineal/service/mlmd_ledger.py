@@ -193,6 +193,13 @@ class Ledger:
             return wanted
         return self._next(kind.name)
 
+    def place_type(self, wanted: int) -> int:
+        """A number for a type that has one in another store, likewise."""
+        if self.type(wanted) is None:
+            self._last["type"] = max(self._last["type"], wanted)
+            return wanted
+        return self._next("type")
+
     def put_node(self, node: Node) -> int:
         """Keep a node, new when it has no number; its number. What it was before is remembered."""
         stored = self._nodes.get((node.kind, node.id)) if node.id else None

@@ -45,7 +45,7 @@ class Server:
 
     def parts(self) -> Iterator[Part]:
         """All of it: types, nodes in order of their numbers, then what lies between them."""
-        yield Part(types=[type for kind in Kind for type in self._types(kind)])
+        yield Part(types=sorted((t for kind in Kind for t in self._types(kind)), key=lambda type: type.id))
         contexts: list[int] = []
         for nodes in self._nodes(Kind.CONTEXT):
             contexts += [node.id for node in nodes]
