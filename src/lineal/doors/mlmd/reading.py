@@ -45,7 +45,7 @@ class Server:
 
     def parts(self) -> Iterator[Part]:
         """All of it: types, nodes in order of their numbers, then what lies between them."""
-        yield Part(types=sorted((t for kind in Kind for t in self._types(kind)), key=lambda type: type.id))
+        yield Part(types=sorted((t for kind in Kind for t in self._types(kind)), key=lambda each: each.id))
         contexts: list[int] = []
         for nodes in self._nodes(Kind.CONTEXT):
             contexts += [node.id for node in nodes]
