@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,9 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lineal.core.errors import Conflict, NotFound
+from lineal.service import joining
+from lineal.service.operations import Scope
 from lineal.store.open import Store, open_store
 from tests.doors.openlineage.making import MODES, data, event, facet, packed, record, recorded, take
 
@@ -70,6 +74,7 @@ def test_two_modes_of_dbt_make_one_record_in_whatever_order_they_come(order: lis
     same(told(of(_BOTH, order)), _MODES_TOGETHER)
 
 
+SPACE = "pg://db:1"
 _NAMES = ["raw", "clean", "features", "clean_link", "other"]
 
 
@@ -133,6 +138,48 @@ def dataset(draw: st.DrawFn, name: str) -> dict[str, Any]:
 def test_events_in_any_order_and_number_make_the_same_record(drawn: st.DataObject) -> None:
     events = [packed(item) for item in drawn.draw(runs())]
     same(told(of(events, drawn.draw(arrivals(len(events))))), told([events]))
+
+
+def split(store: Store, *, at: int) -> bool:
+    """Take back that the two names are one dataset; whether they were."""
+    with store.write() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="project", actor="tester", at=at)
+        try:
+            joining.split(scope, joining.SplitRequest(a=f"{SPACE}/clean_link", b=f"{SPACE}/clean"))
+        except (Conflict, NotFound):
+            return False
+    return True
+
+
+@settings(max_examples=1000 if _LONG else 25, deadline=None)
+@given(st.data())
+def test_names_that_were_split_stay_two_whatever_comes_before_and_behind(drawn: st.DataObject) -> None:
+    events = [packed(item) for item in drawn.draw(runs())]
+    linking = packed(
+        event("COMPLETE", "linking", 3, inputs=(data("clean_link", version="v1", symlinks=("clean",)),))
+    )
+    events.append(linking)
+    portions = of(events, drawn.draw(arrivals(len(events))))
+    known = next(number for number, portion in enumerate(portions) if linking in portion)
+    behind = drawn.draw(st.integers(known, len(portions) - 1))
+    with fresh() as store:
+        for number, portion in enumerate(portions):
+            take(store, portion, at=2 * number + 1)
+            if number == behind:
+                assert split(store, at=2 * number + 2)
+        found = record(store)
+    with fresh() as store:
+        take(store, events, at=1)
+        assert split(store, at=2)
+        same(found, record(store))
+    with fresh() as store:  # as if nobody had ever said that they are one
+        bare = [json.loads(raw) for raw in events]
+        for dataset in (item for one in bare for item in (*one["inputs"], *one["outputs"])):
+            dataset.get("facets", {}).pop("symlinks", None)
+        take(store, [packed(one) for one in bare], at=1)
+        never = record(store)
+    assert found["edges"] == never["edges"]
+    assert found["joins"] == found["names"] == []
 
 
 def test_inputs_at_the_start_or_at_the_end_are_the_same_inputs() -> None:

@@ -8,7 +8,7 @@ import pytest
 from lineal.core import events as ev
 from lineal.core.errors import Conflict, Invalid
 from lineal.core.meeting import RULES, mentioned_in_facet, mentioned_in_tag
-from lineal.service.meeting import meet_symlink
+from lineal.service.meeting import meet_names
 from lineal.service.operations import Scope
 from tests.service.conftest import Desk, digest, made, run_id, started, used
 
@@ -166,15 +166,41 @@ def test_a_query_finds_what_lies_behind_a_join(desk: Desk) -> None:
     ]
 
 
-def test_versions_of_one_digest_under_two_declared_names_are_one(desk: Desk) -> None:
-    desk.ingest(started(1, "j", 1), used(1, "a", "x", 1), used(1, "b", "x", 1), used(1, "b", "y", 1))
+def declare(desk: Desk, one: str, other: str, message: int) -> int:
+    """Let one name be declared another name of the other; how many pairs were new."""
     with desk.store.write() as tx:
         scope = Scope(tx=tx, store=desk.store, blobs=None, namespace="project", actor="t", at=desk.at)
-        assert meet_symlink(scope, ("project", "a"), ("project", "b"), 7) == 1
-        assert meet_symlink(scope, ("project", "a"), ("project", "b"), 8) == 0
+        names = [desk.store.name_joins.find_artifacts(tx, "project", name)[0] for name in (one, other)]
+        return len(meet_names(scope, [(names[0], names[1])], message))
+
+
+def test_versions_of_one_digest_under_two_declared_names_are_one(desk: Desk) -> None:
+    desk.ingest(started(1, "j", 1), used(1, "a", "x", 1), used(1, "b", "x", 1), used(1, "b", "y", 1))
+    assert [declare(desk, "a", "b", message) for message in (7, 8)] == [1, 0]
     reply = desk.call("joins", ref="a")
-    assert reply.members == ["a@1", "b@1"]
-    assert [(join.rule, join.message) for join in reply.joins] == [("symlink", 7)]
+    assert (reply.members, reply.names) == (["a@1", "b@1"], ["a", "b"])
+    assert [(join.a, join.b, join.rule, join.message) for join in reply.joins] == [
+        ("a@1", "b@1", "symlink", 7),
+        ("a", "b", "symlink", 7),
+    ]
+    assert {join.said for join in desk.call("trace", ref="a").joins} == {join.said for join in reply.joins}
+
+
+def test_declared_names_are_split_with_their_versions_until_somebody_joins_them_again(desk: Desk) -> None:
+    desk.ingest(started(1, "j", 1), used(1, "a", "x", 1), used(1, "b", "x", 1))
+    declare(desk, "a", "b", 7)
+    before = desk.at
+    assert desk.call("split", a="a", b="b", reason="a copy").names == []
+    assert declare(desk, "b", "a", 9) == 0
+    reply = desk.call("joins", ref="a")
+    assert (reply.members, reply.names) == (["a@1"], [])
+    assert [(join.apart, join.rule, join.said) for join in reply.joins if join.a == "a"] == [
+        (True, "by-hand", "a copy")
+    ]
+    assert desk.call("joins", ref="a", as_of=before).names == ["a", "b"]
+    again = desk.call("same", a="a", b="b", reason="checked")
+    assert (again.names, again.members) == (["a", "b"], ["a@1", "b@1"])
+    assert not [join for join in again.joins if join.apart]
 
 
 def test_a_tag_set_by_hand_joins_a_run_and_never_a_version(desk: Desk) -> None:

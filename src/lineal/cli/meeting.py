@@ -20,7 +20,7 @@ def same_command(a: str, b: str, reason: str, as_json: bool) -> None:
     From then on they are one vertex of the graph. `lineal joins A` shows why, `lineal split A B` takes it back.
     """
     from lineal.render import questions
-    from lineal.service.meeting import SameRequest
+    from lineal.service.joining import SameRequest
 
     with desk.writing() as client:
         request = SameRequest(a=session.reference(client, a), b=session.reference(client, b), reason=reason)
@@ -39,7 +39,7 @@ def split_command(a: str, b: str | None, reason: str, as_json: bool) -> None:
     No rule joins them again until `lineal same A B` does.
     """
     from lineal.render import questions
-    from lineal.service.meeting import SplitRequest
+    from lineal.service.joining import SplitRequest
 
     with desk.writing() as client:
         other = session.reference(client, b) if b else ""
@@ -58,7 +58,7 @@ def split_command(a: str, b: str | None, reason: str, as_json: bool) -> None:
 def joins_command(ref: str, history: bool, as_of: str | None, as_json: bool) -> None:
     """Show which reports are one thing with REF, each join with its rule, evidence and message."""
     from lineal.render import questions
-    from lineal.service.meeting import JoinsRequest
+    from lineal.service.joining import JoinsRequest
 
     by = times.parse(as_of, times.now()) if as_of is not None else None
     with desk.reading() as client:

@@ -14,7 +14,8 @@ from lineal.render.tree import describe
 from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facets import FacetDefined, FacetFaultOut
-from lineal.service.meeting import Join, Joined
+from lineal.service.joining import Joined
+from lineal.service.joins import Join
 from lineal.service.messages import MessageReply
 from lineal.service.questions import (
     Affected,
@@ -150,8 +151,12 @@ def joins(reply: Joined, page: Page) -> Iterator[Text]:
         yield styled(("one and the same:", "bold"))
         for member in reply.members:
             yield Text(f"  {clean(member)}")
-    else:
-        yield styled((clean(reply.members[0]), "bold"), " is joined with nothing")
+    if len(reply.names) > 1:
+        yield styled(("names of one dataset:", "bold"))
+        for name in reply.names:
+            yield Text(f"  {clean(name)}")
+    if len(reply.members) < 2 and len(reply.names) < 2:
+        yield styled((clean(reply.members[0]) if reply.members else "it", "bold"), " is joined with nothing")
     for join in reply.joins:
         yield from _join(join, page)
 

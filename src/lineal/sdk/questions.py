@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from lineal.sdk.found import Versions
     from lineal.service.columns import ColumnsReply
     from lineal.service.conflicts import ConflictsReply
-    from lineal.service.meeting import Joined
+    from lineal.service.joining import Joined
     from lineal.service.questions import CommonReply, ImpactReply, InheritedReply, PathReply, WhyReply
 
 __all__ = [
@@ -60,7 +60,7 @@ def _versions(where: str, sort: str, limit: int, project: str | None, *, models:
 def same(a: str, b: str, *, reason: str = "", project: str | None = None) -> Joined:
     """Two runs or two versions as one from now on. Raises Conflict: one is a run and the other a version."""
     from lineal.sdk.session import reference
-    from lineal.service.meeting import SameRequest
+    from lineal.service.joining import SameRequest
 
     with writing(project) as client:
         request = SameRequest(a=reference(client, a), b=reference(client, b), reason=reason)
@@ -71,7 +71,7 @@ def same(a: str, b: str, *, reason: str = "", project: str | None = None) -> Joi
 def split(a: str, b: str = "", *, reason: str = "", project: str | None = None) -> Joined:
     """Two that were one (without `b`: one and everything) as two from now on. Raises Conflict: they are not joined."""
     from lineal.sdk.session import reference
-    from lineal.service.meeting import SplitRequest
+    from lineal.service.joining import SplitRequest
 
     with writing(project) as client:
         other = reference(client, b) if b else ""
@@ -82,7 +82,7 @@ def split(a: str, b: str = "", *, reason: str = "", project: str | None = None) 
 def joins(ref: str, *, history: bool = False, project: str | None = None) -> Joined:
     """Why several reports are one thing with this run or version; with `history` also the joins that were taken back."""
     from lineal.sdk.session import reference
-    from lineal.service.meeting import JoinsRequest
+    from lineal.service.joining import JoinsRequest
 
     with reading(project) as client:
         found: Joined = client.call("joins", JoinsRequest(ref=reference(client, ref), history=history))

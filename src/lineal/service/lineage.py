@@ -11,7 +11,7 @@ from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.core.paths import distances
 from lineal.service import references
-from lineal.service.meeting import Join, joins_around
+from lineal.service.joins import Join, joins_around
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
 

@@ -7,7 +7,7 @@ what others read: their stories are taken up again too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -15,6 +15,7 @@ import msgspec
 from lineal.core import openlineage as ol
 from lineal.core import openlineage_story as tales
 from lineal.core.events import Evidence, Level
+from lineal.core.meeting import components
 from lineal.core.model import Edge, EdgeKind
 from lineal.core.openlineage import DOOR, Name, Seen
 from lineal.core.openlineage_story import DatasetStory, Outcome, Read, Story, Write
@@ -59,6 +60,11 @@ def settle(
     _Settling(scope, tellers, seen, message).settle()
 
 
+def rearrange(scope: Scope, artifacts: Sequence[int]) -> None:
+    """Work out anew which names are one dataset, after names were joined or split by hand, and what was read of each."""
+    _Settling(scope, [], [], 0).rearrange(artifacts)
+
+
 class _Settling:
     def __init__(
         self, scope: Scope, tellers: list[Teller], seen: list[tuple[str, int, Seen, bool]], message: int
@@ -79,13 +85,43 @@ class _Settling:
         first = list(self._tellers.values())
         self._add_versions(self._needed(first))
         touched |= self._move(first)
-        others = self._take_up(touched - set(self._tellers))
+        self._follow(touched - set(self._tellers), first)
+        self._keep_facets()
+
+    def _follow(self, touched: set[int], first: list[Teller]) -> None:
+        """Link the runs that were told of, and those that they touched."""
+        others = self._take_up(touched)
         self._name_artifacts(others)
         self._find_versions(self._needed(others))
         self._link([*first, *others])
-        self._keep_facets()
         kept = {teller.node: _encode(teller.story) for teller in others}
         self._scope.store.stories.put_stories(self._scope.tx, kept)
+
+    def rearrange(self, artifacts: Sequence[int]) -> None:
+        store, tx = self._scope.store, self._scope.tx
+        known = store.moments.get_series(tx, artifacts)
+        before = sorted({known.get(artifact, artifact) for artifact in artifacts})
+        members = sorted(
+            {*artifacts, *(m for series in before for m in store.moments.get_members(tx, series))}
+        )
+        touched = store.moments.clear_series(tx, before)
+        standing = [e for e in store.name_joins.list_name_joins(tx, members) if not e.apart]
+        self._series = components({(entry.a, entry.b) for entry in standing})
+        store.moments.put_series(tx, self._series)
+        reads: list[tuple[int, int, int]] = []
+        writes: list[DatasetWrite] = []
+        for teller in self._take_up(touched):
+            for kind, artifact, at, node in teller.story.moments:
+                if artifact not in members:
+                    continue
+                if kind == _READ:
+                    reads.append((self._series_of(artifact), at, teller.node))
+                else:
+                    tie = _tie(teller.story.run)
+                    writes.append(DatasetWrite(self._series_of(artifact), at, tie, node, teller.node))
+        store.moments.add_reads(tx, reads)
+        store.moments.add_writes(tx, writes)
+        self._follow(touched, [])
 
     # ---- names and versions --------------------------------------------------------------------------------------------
 
@@ -111,11 +147,15 @@ class _Settling:
     def _join_symlinks(self) -> set[int]:
         """Datasets that are called symlinks of one another become one series; the runs that read any of them."""
         touched: set[int] = set()
-        pairs = {(seen.name, other) for _, _, seen, _ in self._seen for other in seen.symlinks}
-        for name, other in sorted(pairs):
-            one, two = (self._series_of(self._artifacts[each]) for each in (name, other))
-            if one != two:
-                touched |= set(self._scope.store.moments.join_series(self._scope.tx, one, two))
+        declared = [
+            (self._artifacts[seen.name], self._artifacts[other])
+            for _, _, seen, _ in self._seen
+            for other in seen.symlinks
+        ]
+        for one, two in meeting.meet_names(self._scope, declared, self._message) if declared else ():
+            first, second = self._series_of(one), self._series_of(two)
+            if first != second:
+                touched |= set(self._scope.store.moments.join_series(self._scope.tx, first, second))
                 known = list(self._artifacts.values())
                 self._series = self._scope.store.moments.get_series(self._scope.tx, known)
         return touched

@@ -32,7 +32,7 @@ _MODULES = (
     "lineage",
     "scene",
     "versions",
-    "meeting",
+    "joining",
     "questions",
     "facets",
     "conflicts",

@@ -12,7 +12,7 @@ from lineal.core.lineage import same_bytes
 from lineal.core.model import Attribute, Edge, EdgeKind, MetricSummary, VersionRecord
 from lineal.service import references
 from lineal.service.ingest import holders
-from lineal.service.meeting import Join, joins_around
+from lineal.service.joins import Join, joins_around
 from lineal.service.operations import Scope, operation
 from lineal.service.runs import Number, RunSummary, number, summaries
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from lineal.store.audit import Leaf
     from lineal.store.facet_schemas import FacetFault, FacetSchema
     from lineal.store.files import File
-    from lineal.store.joins import Meeting
+    from lineal.store.join_rows import Meeting
     from lineal.store.logical import LogicalEdge, LogicalNode
     from lineal.store.many import ManyRun, ManyState, ManyVersion
     from lineal.store.moments import DatasetWrite
@@ -253,7 +253,16 @@ class JoinStore(Protocol):
         apart: bool = False,
     ) -> bool: ...  # whether it is new
     def retract_meetings(
-        self, tx: Tx, one: int, other: int, *, apart: bool, actor: str, reason: str, at: int
+        self,
+        tx: Tx,
+        one: int,
+        other: int,
+        *,
+        apart: bool,
+        actor: str,
+        reason: str,
+        at: int,
+        rule: str | None = None,
     ) -> int: ...  # how many stood
     def list_meetings(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None, history: bool = False
@@ -276,6 +285,35 @@ class JoinStore(Protocol):
     def get_decisions(
         self, tx: Tx, subjects: Sequence[str], *, as_of: int | None = None
     ) -> dict[str, tuple[str, str, str, int]]: ...  # choice, actor, reason, when
+
+
+class NameJoinStore(Protocol):
+    def add_name_join(
+        self,
+        tx: Tx,
+        one: int,
+        other: int,
+        *,
+        rule: str,
+        evidence: Evidence,
+        said: str,
+        actor: str,
+        at: int,
+        batch: int = 0,
+        apart: bool = False,
+    ) -> bool: ...  # whether it is new
+    def retract_name_joins(
+        self, tx: Tx, one: int, other: int, *, apart: bool, actor: str, reason: str, at: int
+    ) -> int: ...  # how many stood
+    def list_name_joins(
+        self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None, history: bool = False
+    ) -> list[Meeting]: ...
+    def has_name_joins(self, tx: Tx) -> bool: ...  # whether there ever were any
+    def find_artifacts(self, tx: Tx, namespace: str | None, name: str) -> list[int]: ...
+    def get_names(self, tx: Tx, artifacts: Sequence[int]) -> dict[int, tuple[str, str]]: ...
+    def list_states(
+        self, tx: Tx, artifacts: Sequence[int]
+    ) -> list[tuple[int, int, str]]: ...  # artifact, vertex, digest
 
 
 class FacetSchemaStore(Protocol):
@@ -610,6 +648,8 @@ class MomentStore(Protocol):
     ) -> dict[int, int]: ...  # only of those that share one
     def get_members(self, tx: Tx, series: int) -> list[int]: ...
     def join_series(self, tx: Tx, one: int, other: int) -> list[int]: ...  # the runs that read either
+    def clear_series(self, tx: Tx, series: Sequence[int]) -> set[int]: ...  # the runs that wrote or read
+    def put_series(self, tx: Tx, series: Mapping[int, int]) -> None: ...
     def add_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None: ...
     def remove_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None: ...
     def add_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None: ...  # series, time, run

@@ -9,13 +9,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import msgspec
-
 from lineal.core.errors import Conflict
 from lineal.core.events import Evidence
 from lineal.store.base import Tx
-from lineal.store.edges import BY_CODE, EVIDENCE, JOIN_LOCK
+from lineal.store.edges import JOIN_LOCK
 from lineal.store.history import STANDS, recorded_by, values_of
+from lineal.store.join_rows import Meeting, add_row, list_rows, retract_rows
 from lineal.store.lists import each
 from lineal.store.logical import keep_part
 from lineal.store.text import give, keep
@@ -23,25 +22,6 @@ from lineal.store.words import add_words, get_words
 
 _MOST = 10_000  # vertices that stand for one thing
 _KEPT = "type, given_src, given_dst, at, evidence, via, again, batch"
-
-
-class Meeting(msgspec.Struct, frozen=True, kw_only=True):
-    """Two vertices that are one (or, `apart`, that somebody decided are two). a is the lesser.
-
-    said: what the rule found, or the reason given. batch: the message that brought it, 0 for none.
-    """
-
-    id: int
-    a: int
-    b: int
-    apart: bool
-    rule: str
-    evidence: Evidence
-    said: str
-    actor: str
-    batch: int
-    recorded_at: int
-    retracted_at: int | None = None
 
 
 class Joins:
@@ -76,75 +56,48 @@ class Joins:
         held = tx.value(f"SELECT 1 FROM meeting WHERE a = :a AND b = :b AND apart = 1 AND {STANDS}", a=a, b=b)
         if held and not apart:
             return False
-        word = add_words(tx, (rule, actor))
-        added = tx.row(
-            "INSERT INTO meeting (a, b, apart, rule, evidence, said, actor, batch, recorded_at) "
-            "VALUES (:a, :b, :apart, :rule, :evidence, :said, :actor, :batch, :at) "
-            f"ON CONFLICT (a, b, rule, apart) WHERE {STANDS} DO NOTHING RETURNING id",
-            a=a,
-            b=b,
-            apart=int(apart),
-            rule=word[rule],
-            evidence=EVIDENCE[evidence.value],
-            said=keep(said),
-            actor=word[actor],
+        added = add_row(
+            tx,
+            "meeting",
+            (a, b),
+            rule=rule,
+            evidence=evidence,
+            said=said,
+            actor=actor,
             batch=batch,
             at=at,
+            apart=apart,
         )
-        if added is not None and not apart:
+        if added and not apart:
             self._settle(tx, [a, b], at)
-        return added is not None
+        return added
 
     def retract_meetings(
-        self, tx: Tx, one: int, other: int, *, apart: bool, actor: str, reason: str, at: int
+        self,
+        tx: Tx,
+        one: int,
+        other: int,
+        *,
+        apart: bool,
+        actor: str,
+        reason: str,
+        at: int,
+        rule: str | None = None,
     ) -> int:
-        """Let the joins between two vertices (or the decision to hold them apart) cease to stand; how many there were."""
-        a, b = sorted((one, other))
+        """Let the joins between two vertices (of one rule, where given; or the decision to hold them apart) cease to stand; how many
+        there were."""
+        pair = min(one, other), max(one, other)
         _lock(tx)
-        rows = tx.rows(
-            "UPDATE meeting SET retracted_at = :at, retracted_by = :actor, retract_reason = :reason "
-            f"WHERE a = :a AND b = :b AND apart = :apart AND {STANDS} RETURNING id",
-            a=a,
-            b=b,
-            apart=int(apart),
-            actor=add_words(tx, (actor,))[actor],
-            reason=keep(reason),
-            at=at,
-        )
-        if rows and not apart:
-            self._settle(tx, [a, b], at)
-        return len(rows)
+        ended = retract_rows(tx, "meeting", pair, apart=apart, actor=actor, reason=reason, at=at, rule=rule)
+        if ended and not apart:
+            self._settle(tx, list(pair), at)
+        return ended
 
     def list_meetings(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None, history: bool = False
     ) -> list[Meeting]:
         """What joins these vertices to others or holds them apart, in order of arrival; with what was retracted, when asked."""
-        if not nodes:
-            return []
-        living = "0 = 0" if history else recorded_by(as_of, "m")
-        rows = tx.rows(
-            "SELECT m.id, m.a, m.b, m.apart, m.rule, m.evidence, m.said, m.actor, m.batch, m.recorded_at, m.retracted_at "
-            f"FROM meeting m WHERE (m.a IN ({each(tx, 'nodes')}) OR m.b IN ({each(tx, 'nodes')})) AND {living} ORDER BY m.id",
-            nodes=list(nodes),
-            **({} if history else values_of(as_of)),
-        )
-        words = get_words(tx, {word for row in rows for word in (row[4], row[7])})
-        return [
-            Meeting(
-                id=row[0],
-                a=row[1],
-                b=row[2],
-                apart=bool(row[3]),
-                rule=words[row[4]],
-                evidence=BY_CODE[row[5]],
-                said=give(row[6]),
-                actor=words[row[7]],
-                batch=row[8],
-                recorded_at=row[9],
-                retracted_at=row[10],
-            )
-            for row in rows
-        ]
+        return list_rows(tx, "meeting", nodes, as_of=as_of, history=history)
 
     def members(self, tx: Tx, node: int, *, as_of: int | None = None) -> list[int]:
         """All vertices that are one with this one, itself included, in order of their numbers."""

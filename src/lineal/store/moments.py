@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -86,6 +86,23 @@ class Moments:
         )
         rows = tx.rows("SELECT DISTINCT run FROM dataset_read WHERE series = :least", least=least)
         return [run for (run,) in rows]
+
+    def clear_series(self, tx: Tx, series: Sequence[int]) -> set[int]:
+        """Forget what was written and read of these series and what is one with them; the runs that did."""
+        runs: set[int] = set()
+        for table in ("dataset_read", "dataset_write"):
+            rows = tx.rows(
+                f"DELETE FROM {table} WHERE series IN ({each(tx, 'series')}) RETURNING run",
+                series=list(series),
+            )
+            runs |= {run for (run,) in rows}
+        tx.run(f"DELETE FROM dataset_series WHERE series IN ({each(tx, 'series')})", series=list(series))
+        return runs
+
+    def put_series(self, tx: Tx, series: Mapping[int, int]) -> None:
+        """Let artifacts be of these series, of which `clear_series` was called before."""
+        rows = sorted(series.items())
+        insert(tx, "dataset_series", (("artifact", "bigint"), ("series", "bigint")), rows)
 
     def add_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None:
         """Record writes."""

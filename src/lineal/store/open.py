@@ -33,6 +33,7 @@ from lineal.store.base import (
     MetricStore,
     MlmdStore,
     MomentStore,
+    NameJoinStore,
     NeighbourStore,
     RecordStore,
     RegistryStore,
@@ -59,6 +60,7 @@ from lineal.store.many import Many
 from lineal.store.metrics import Metrics
 from lineal.store.mlmd import Mlmd
 from lineal.store.moments import Moments
+from lineal.store.name_joins import NameJoins
 from lineal.store.neighbours import Neighbours
 from lineal.store.records import Records
 from lineal.store.registry import Registry
@@ -88,6 +90,7 @@ class Store:
     edges: EdgeStore
     neighbours: NeighbourStore
     joins: JoinStore
+    name_joins: NameJoinStore
     logical: LogicalStore
     facet_schemas: FacetSchemaStore
     registry: RegistryStore
@@ -166,6 +169,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         edges=Edges(),
         neighbours=Neighbours(),
         joins=Joins(),
+        name_joins=NameJoins(),
         logical=Logical(),
         facet_schemas=FacetSchemas(),
         registry=Registry(),

@@ -110,8 +110,16 @@ def record(store: Store) -> dict[str, Any]:
         versions = store.artifacts.get_versions(tx, nodes)
         names = {node: run.run_id for node, run in runs.items()}
         names |= {node: f"{v.namespace} {v.name} {v.digest}" for node, v in versions.items()}
+        meetings = [entry for entry in store.joins.list_meetings(tx, nodes) if not entry.apart]
+        own = dict(names)
+        for node in nodes:  # which of several stands for all depends on the order
+            together = store.joins.members(tx, node) if meetings else [node]
+            if len(together) > 1 and node in names:
+                names[node] = " = ".join(sorted(own[member] for member in together))
+        called = {v.artifact: f"{v.namespace} {v.name}" for v in versions.values()}
+        one = [entry for entry in store.name_joins.list_name_joins(tx, list(called)) if not entry.apart]
         edges = store.edges.get_in(tx, nodes)
-        linked = {end for edge in edges for end in (edge.src, edge.dst)}
+        linked = set(store.joins.expand(tx, sorted({end for edge in edges for end in (edge.src, edge.dst)})))
         references = store.artifacts.get_references(tx, nodes)
         return {
             "runs": {
@@ -131,17 +139,23 @@ def record(store: Store) -> dict[str, Any]:
                 (names[e.src], names[e.dst], e.kind.name, e.role, e.rule, str(e.evidence), e.at)
                 for e in edges
             ),
+            "joins": sorted(
+                (*sorted((own[e.a], own[e.b])), e.rule, str(e.evidence), e.said) for e in meetings
+            ),
+            "names": sorted(
+                (*sorted(map(str, (called.get(e.a), called.get(e.b)))), e.rule, e.said) for e in one
+            ),
             "facets": {
-                names[node]: {f.name: bytes(f.body) for f in store.attributes.get_facets(tx, node)}
+                own[node]: {f.name: bytes(f.body) for f in store.attributes.get_facets(tx, node)}
                 for node in nodes
                 if node in runs or node in linked
             },
             "tags": {
-                names[node]: {tag.key: tag.value for tag in tags}
+                own[node]: {tag.key: tag.value for tag in tags}
                 for node, tags in store.attributes.get_tags(tx, nodes).items()
                 if node in runs or node in linked
             },
             "references": {
-                names[node]: [r.value for r in found] for node, found in references.items() if node in linked
+                own[node]: [r.value for r in found] for node, found in references.items() if node in linked
             },
         }

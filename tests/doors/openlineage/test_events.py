@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lineal.core.openlineage_story import GAPS
+from lineal.service.joining import JoinsRequest, SplitRequest, list_joins, split
 from lineal.service.operations import ALL_PERMISSIONS, Scope
 from lineal.service.references import find
 from lineal.service.runs import RunsRequest, list_runs
@@ -118,6 +119,15 @@ def test_a_symlink_makes_one_series_of_two_names_and_both_names_are_kept(store: 
     take(store, [packed(event("START", "x", 8, inputs=(data("s3_path", symlinks=("hive_table",)),)))])
     (source,) = sources(record(store), hexed("r"))
     assert source[0].startswith("pg://db:1 s3_path ol-run:")
+    with store.write() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="p", actor="a", at=2)
+        shown = list_joins(scope, JoinsRequest(ref="pg://db:1/hive_table"))
+        assert shown.names == ["pg://db:1/hive_table", "pg://db:1/s3_path"]
+        assert [(join.rule, join.evidence, join.message > 0) for join in shown.joins] == [
+            ("symlink", "declared", True)
+        ]
+        split(scope, SplitRequest(a="pg://db:1/s3_path"))
+    assert "ol-any" in sources(record(store), hexed("r"))[0][0]
 
 
 def test_a_streaming_run_stays_running_while_its_inputs_and_outputs_change(store: Store) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006, m0007, m0008, m0009
+from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006, m0007, m0008, m0009, m0010
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0001.STATEMENTS,
@@ -14,4 +14,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0007.STATEMENTS,
     m0008.STATEMENTS,
     m0009.STATEMENTS,
+    m0010.STATEMENTS,
 )
