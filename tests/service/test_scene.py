@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import struct
 from typing import Any
 
 import pytest
 
+from lineal.core import events as ev
 from lineal.core.errors import Invalid, NotFound
 from tests.service.conftest import Desk, ended, made, run_id, started, used
 
@@ -172,7 +174,12 @@ def test_a_run_whose_job_comes_later_stands_with_that_job(desk: Desk) -> None:
         {"lens": "x-ray", "ref": "raw.csv"},
         {"lens": "logical"},
         {},
-        {"lens": "logical", "ref": "raw.csv", "compare": "raw.csv"},
+        {"lens": "logical", "ref": "raw.csv", "governing": True},
+        {"ref": "raw.csv", "compare": "raw.csv", "to": "raw.csv"},
+        {"lens": "overview", "compare": "raw.csv"},
+        {"ref": "raw.csv", "open": ["1:99"]},
+        {"ref": "raw.csv", "open": ["group:1:2"]},
+        {"ref": "raw.csv", "hide": ["x"] * 60},
     ],
 )
 def test_a_lens_that_does_not_fit_is_refused(desk: Desk, fields: dict[str, str]) -> None:
@@ -267,3 +274,136 @@ def test_a_line_names_its_messages_and_each_is_given_back_as_received(desk: Desk
         desk.call("message", number=10**9)
     with pytest.raises(Invalid):
         desk.call("message", number=2**70)
+
+
+def points(number: int, **values: float) -> list[ev.Event]:
+    keys = sorted(values)
+    column = struct.Struct(f"<{len(keys)}d").pack(*(values[key] for key in keys))
+    whole = struct.Struct(f"<{len(keys)}q")
+    return [
+        ev.MetricPoints(
+            run=run_id(number),
+            keys=keys,
+            key=struct.Struct(f"<{len(keys)}I").pack(*range(len(keys))),
+            step=whole.pack(*[0] * len(keys)),
+            at=whole.pack(*[1] * len(keys)),
+            value=column,
+        )
+    ]
+
+
+def test_a_group_says_how_its_runs_came_out_and_which_was_least_and_greatest(desk: Desk) -> None:
+    sweep(desk)
+    for number in range(100, 120):
+        desk.ingest(*points(number, auc=number / 1000, loss=float("nan") if number == 100 else 1.0))
+    cards = {node.label: node for node in desk.call("scene", ref="clean.csv").nodes}
+    auc, loss = cards["train.py"].metrics
+    assert (auc.key, auc.count, auc.minimum, auc.median, auc.maximum) == ("auc", 20, 0.1, 0.1095, 0.119)
+    assert (auc.least, auc.greatest) == (f"run:{run_id(100)}", f"run:{run_id(119)}")
+    assert (loss.key, loss.count) == ("loss", 19)
+    of_models = cards["models/#.pkl"].metrics[0]
+    assert (of_models.count, of_models.greatest) == (19, "models/119.pkl@1")
+    single = cards["models/107.pkl"].metrics[0]
+    assert (single.key, single.minimum, single.maximum) == ("auc", 0.107, 0.107)
+
+
+def test_runs_of_another_commit_are_another_group(desk: Desk) -> None:
+    sweep(desk)
+    for number in range(100, 120):
+        commit = "a" * 40 if number < 110 else "b" * 40
+        code = ev.VersionState(namespace="project", name="git", kind="code", digest=f"git:{commit}")
+        desk.ingest(ev.VersionUsed(run=run_id(number), version=code, at=number, role="code"))
+    reply = desk.call("scene", ref="clean.csv")
+    groups = {(node.commit[:1], node.count) for node in reply.nodes if node.label == "train.py"}
+    assert groups == {("a", 10), ("b", 10)}
+
+
+def test_what_leads_to_something_live_and_what_all_came_through_is_told(desk: Desk) -> None:
+    sweep(desk)
+    desk.call("deploy", ref="churn@champion", target="shop")
+    up = {"direction": "up", "fold": False}
+    live = desk.call("runs", where="kind = deployment").runs[0].run_id
+    cards = {node.label: node for node in desk.call("scene", ref=f"run:{live}", **up).nodes}
+    assert {label for label, node in cards.items() if node.serves} == {
+        "raw.csv", "clean.py", "clean.csv", "train.py", "models/107.pkl", "shop",
+    }  # fmt: skip
+    assert {label for label, node in cards.items() if node.essential} == {
+        "raw.csv", "clean.py", "clean.csv", "train.py", "models/107.pkl",
+    }  # fmt: skip
+    desk.ingest(used(107, "more.csv", "more", 107))
+    more = {node.label: node for node in desk.call("scene", ref="churn@champion", **up).nodes}
+    assert {label for label, node in more.items() if node.essential} == {"train.py"}
+    logical = {n.label: n for n in desk.call("scene", ref="churn@champion", lens="logical").nodes}
+    assert (logical["raw.csv"].serves, logical["raw.csv"].essential) == (True, False)
+    assert (logical["train.py"].serves, logical["train.py"].essential) == (True, True)
+
+
+@pytest.mark.parametrize("lens", ["versions", "logical"])
+def test_hidden_kinds_are_led_through_with_the_evidence_of_what_lies_between(desk: Desk, lens: str) -> None:
+    sweep(desk, 1)
+    reply = desk.call("scene", ref="models/100.pkl", lens=lens, hide=["run"])
+    names = {node.id: node.label for node in reply.nodes}
+    assert set(names.values()) == {"raw.csv", "clean.csv", "models/100.pkl"}
+    assert {(names[edge.src], names[edge.dst], edge.over, edge.count) for edge in reply.edges} == {
+        ("raw.csv", "clean.csv", 1, 2),
+        ("clean.csv", "models/100.pkl", 1, 2),
+    }
+    assert not reply.cut
+    if lens == "versions":
+        assert all(len(edge.messages) in (1, 2) and edge.evidence == "observed" for edge in reply.edges)
+    focus = desk.call("scene", ref=f"run:{run_id(100)}", lens=lens, hide=["run"])
+    assert "train.py" in {node.label for node in focus.nodes}
+
+
+@pytest.mark.parametrize("lens", ["versions", "logical"])
+def test_a_card_is_opened_by_as_many_hops_as_were_asked_for(desk: Desk, lens: str) -> None:
+    for step in range(8):
+        desk.ingest(
+            started(step, f"step{'abcdefgh'[step]}.py", step),
+            used(step, f"d{'abcdefghi'[step]}.csv", f"x{step}", step),
+            made(step, f"d{'abcdefghi'[step + 1]}.csv", f"x{step + 1}", step),
+            ended(step, step),
+        )
+    narrow = desk.call("scene", ref="da.csv", lens=lens, depth=2, fold=False)
+    last = next(node for node in narrow.nodes if node.label == "db.csv")
+    assert (len(narrow.nodes), last.down.count) == (3, 1)
+    wide = desk.call("scene", ref="da.csv", lens=lens, depth=2, fold=False, open=[f"{last.id}:4:down"])
+    assert {n.label for n in wide.nodes} - {n.label for n in narrow.nodes} == {
+        "stepb.py", "dc.csv", "stepc.py", "dd.csv",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("lens", ["versions", "logical"])
+def test_only_what_lies_between_two_is_drawn_and_the_shortest_way_is_told(desk: Desk, lens: str) -> None:
+    sweep(desk)
+    desk.ingest(used(107, "raw.csv", "raw", 107))
+    for ends in ({"ref": "raw.csv", "to": "models/107.pkl"}, {"ref": "models/107.pkl", "to": "raw.csv"}):
+        reply = desk.call("scene", lens=lens, fold=False, **ends)
+        assert {node.label: node.way for node in reply.nodes} == {
+            "raw.csv": True,
+            "clean.py": False,
+            "clean.csv": False,
+            "train.py": True,
+            "models/107.pkl": True,
+        }
+        assert sum(edge.way for edge in reply.edges) == 2
+    none = desk.call("scene", ref="models/101.pkl", to="models/107.pkl", lens=lens, fold=False)
+    assert (none.cut_reason.startswith("no way leads from one to the other"), len(none.nodes)) == (True, 2)
+
+
+def test_ancestries_are_compared_without_their_versions_too(desk: Desk) -> None:
+    desk.ingest(started(1, "clean.py", 10), used(1, "raw.csv", "raw", 11), made(1, "a.csv", "a1", 12))
+    desk.ingest(started(2, "train.py", 20), used(2, "a.csv", "a1", 21), made(2, "m.pkl", "m1", 22))
+    desk.ingest(started(3, "clean.py", 30), used(3, "raw.csv", "raw", 31), made(3, "a.csv", "a2", 32))
+    desk.ingest(started(4, "tune.py", 40), used(4, "a.csv", "a2", 41), made(4, "n.pkl", "n", 42))
+    for lens, more in (("logical", {}), ("overview", {})):
+        reply = desk.call("scene", ref="m.pkl", compare="n.pkl", lens=lens, fold=False, **more)
+        assert {node.label: node.side for node in reply.nodes} == {
+            "raw.csv": "same",
+            "clean.py": "changed",
+            "a.csv": "changed",
+            "train.py": "left",
+            "m.pkl": "left",
+            "tune.py": "right",
+            "n.pkl": "right",
+        }

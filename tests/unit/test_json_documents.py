@@ -45,7 +45,7 @@ PARTS = {
     ],
     "lineal show VERSION": [show.VersionDetail, show.ReferenceOut],
     "lineal trace": [lineage.TraceReply, lineage.GraphNode, lineage.GraphEdge],
-    "Scene": [scene_reply.SceneRequest, scene_reply.SceneReply, scene_reply.SceneNode, scene_reply.SceneEdge, scene_reply.Beyond, scene_marks.Mark],
+    "Scene": [scene_reply.SceneRequest, scene_reply.SceneReply, scene_reply.SceneNode, scene_reply.SceneEdge, scene_reply.Beyond, scene_reply.SceneMetric, scene_marks.Mark],
     "lineal path": [questions.PathReply],
     "lineal impact": [questions.ImpactReply, questions.Affected],
     "lineal common": [questions.CommonReply, questions.Common],

@@ -6,14 +6,15 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from lineal.core.errors import Invalid
-from lineal.core.events import Level, State
 from lineal.core.lineage import ancestry
-from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
-from lineal.core.scene import Card, Item, Line, Picture, Walk, draw, stem, walk
+from lineal.core.model import Edge, EdgeKind
+from lineal.core.scene import Card, Line, Picture, Walk, draw
+from lineal.core.through import essential, leading_to, led_through
 from lineal.service import references
 from lineal.service.operations import Scope, operation
-from lineal.service.registry import DEPLOYMENT
+from lineal.service.scene_facts import Drawn, Facts
 from lineal.service.scene_marks import Marks, marks_of
+from lineal.service.scene_measures import commits_of, metrics_of
 from lineal.service.scene_reply import (
     EXACT,
     LENSES,
@@ -21,17 +22,15 @@ from lineal.service.scene_reply import (
     NAMED,
     Beyond,
     SceneEdge,
-    SceneNode,
     SceneReply,
     SceneRequest,
     beyond_of,
     cut_reason,
-    seen_for,
 )
+from lineal.service.scene_seen import GOVERNS, Seen, look
 
 _MOST_BUDGET = 2000
-_GOVERNS = ("environment", "code")
-_ENDED_BADLY = (State.FAILED, State.KILLED, State.LOST)
+_MOST_HIDDEN = 50  # kinds
 
 
 @operation(
@@ -43,16 +42,16 @@ _ENDED_BADLY = (State.FAILED, State.KILLED, State.LOST)
 def scene(scope: Scope, request: SceneRequest) -> SceneReply:
     """The graph around a run or version as a page draws it: nearest and weightiest first, siblings grouped, steps folded.
 
-    Raises Invalid: an unknown direction, or a budget or depth out of range.
+    Raises Invalid: an unknown direction or lens, a budget or depth out of range, or parts that exclude each other.
     """
     _refuse(request)
     if request.lens != "versions":
         from lineal.service.scene_logical import logical_scene
 
         return logical_scene(scope, request)
-    refs = [ref for ref in (request.ref, request.compare) if ref]
+    refs = [ref for ref in (request.ref, request.compare or request.to) if ref]
     focus = [references.find(scope, ref, as_of=request.as_of).node for ref in refs]
-    return _Scene(scope, request, list(dict.fromkeys(focus))).reply()
+    return _Scene(scope, request, focus).reply()
 
 
 def _refuse(request: SceneRequest) -> None:
@@ -68,30 +67,45 @@ def _refuse(request: SceneRequest) -> None:
             f"a budget of {request.budget} cards, a depth of {request.depth}",
             hint=f"a budget of 1 to {_MOST_BUDGET}, a depth of at least 1",
         )
+    if request.compare and request.to:
+        raise Invalid("to compare with one and to lead to another", hint="`compare` or `to`, not both")
+    if (request.compare or request.to) and not request.ref:
+        raise Invalid("nothing stands at the other side", hint="give `ref` too")
+    if len(request.hide) > _MOST_HIDDEN:
+        raise Invalid(f"{len(request.hide)} kinds are to be hidden", hint=f"at most {_MOST_HIDDEN}")
 
 
 class _Scene:
-    """One request on its way to a reply."""
+    """One request on its way to a reply. focus: what was asked for, one vertex or two."""
 
     def __init__(self, scope: Scope, request: SceneRequest, focus: list[int]) -> None:
         self.scope = scope
         self.request = request
-        self.focus = focus
-        self.skip = () if request.governing else _GOVERNS
-        self.sides: dict[int, set[int]] = {}
+        self.focus = list(dict.fromkeys(focus))
+        self.skip = () if request.governing else GOVERNS
+        self.seen = look(scope, request, focus, self._ask)
 
     def reply(self) -> SceneReply:
-        seen = self._seen()
-        pairs = self._pairs(seen)
-        runs = self.scope.store.runs.get_runs(self.scope.tx, list(seen.rank), as_of=self.request.as_of)
-        versions = self.scope.store.artifacts.get_versions(
-            self.scope.tx, [node for node in seen.rank if node not in runs]
-        )
-        facts = _Facts(self.scope, runs, versions, as_of=self.request.as_of)
+        seen = self.seen.walk
+        every = self._pairs(seen)
+        facts = Facts(self.scope, list(seen.rank), as_of=self.request.as_of)
+        live = leading_to(facts.living(), every)
+        chain = essential(self.focus[0], every, seen.further) if len(self.focus) == 1 else set()
+        commits = commits_of(self.scope, list(facts.runs), as_of=self.request.as_of)
+        hidden = [
+            node for node in seen.rank if facts.kind(node) in self.request.hide and node not in self.focus
+        ]
+        pairs, through, gone = led_through(every, hidden) if hidden else (every, {}, set())
         items = {
-            node: facts.item(node, source=not seen.before.get(node))
+            node: facts.item(
+                node,
+                source=not seen.before.get(node),
+                serves=node in live,
+                essential=node in chain,
+                commit=commits.get(node, ""),
+            )
             for node in seen.rank
-            if node in runs or node in versions
+            if facts.knows(node) and node not in gone
         }
         picture = draw(
             items,
@@ -101,8 +115,8 @@ class _Scene:
             expand=frozenset(self.request.expand),
             fold=self.request.fold,
         )
-        beyond = self._beyond(picture, seen)
-        edges = self._edges(picture, pairs)
+        beyond = self._beyond(picture, seen, gone)
+        edges = self._edges(picture, pairs, through)
         also = self._also(edges)
         drawn = {node for card in picture.cards for node in card.members}
         marks = marks_of(
@@ -113,54 +127,43 @@ class _Scene:
             facts.aliases.keys(),
             as_of=self.request.as_of,
         )
+        makers = {node: seen.before.get(node, [])[:1] for node in drawn if facts.kind(node) == "model"}
+        ways = {end for pair in self.seen.ways for end in pair}
+        told = Drawn(
+            focus=frozenset(self.focus),
+            picture=picture,
+            marks=marks,
+            metrics=metrics_of(self.scope, picture, facts, makers),
+            commits=commits,
+            essential=chain,
+            live=live,
+            ways=ways,
+        )
         return SceneReply(
             focus=[str(node) for node in self.focus],
             nodes=[
                 facts.card(
                     card,
-                    picture,
-                    focus=set(self.focus),
+                    told,
                     beyond=beyond[card.id],
                     side=self._side(card, facts),
                     made=not seen.before.get(card.members[0]) and card.members[0] in seen.before,
                     weight=max(items[node].weight for node in card.members),
-                    marks=marks,
                 )
                 for card in picture.cards
             ],
-            edges=[_line(line, edges, also, marks) for line in picture.lines],
+            edges=[_line(line, edges, also, marks, through, self.seen) for line in picture.lines],
             drawn=len(drawn),
             hidden=len(picture.hidden),
-            cut=bool(picture.hidden) or any(up.count or down.count for up, down in beyond.values()),
-            cut_reason=cut_reason(picture, beyond, self.request.budget),
+            cut=bool(picture.hidden or self.seen.told)
+            or any(up.count or down.count for up, down in beyond.values()),
+            cut_reason=cut_reason(picture, beyond, self.request.budget, told=self.seen.told),
             as_of=self.request.as_of,
         )
 
     def _ask(self, nodes: Sequence[int], up: bool) -> dict[int, list[int]]:
         return self.scope.store.neighbours.list_neighbours(
             self.scope.tx, nodes, up=up, limit=EXACT + 1, as_of=self.request.as_of, skip=self.skip
-        )
-
-    def _seen(self) -> Walk:
-        """What lies around the focus; when two are compared, what both were made from."""
-        most = seen_for(self.request.budget)
-        up, down = self.request.direction != "down", self.request.direction != "up"
-        if len(self.focus) == 1:
-            return walk(self.focus, self._ask, most=most, up=up, down=down, depth=self.request.depth)
-        walks = [
-            walk([node], self._ask, most=most, down=False, depth=self.request.depth) for node in self.focus
-        ]
-        for node, part in zip(self.focus, walks, strict=True):
-            self.sides[node] = set(part.rank)
-        ranks = sorted((place, node) for part in walks for node, place in part.rank.items())
-        rank: dict[int, int] = {}
-        for _, node in ranks:
-            rank.setdefault(node, len(rank))
-        return Walk(
-            rank=rank,
-            before={node: found for part in walks for node, found in part.before.items()},
-            behind={},
-            further={node for part in walks for node in part.further},
         )
 
     def _pairs(self, seen: Walk) -> set[tuple[int, int]]:
@@ -171,16 +174,26 @@ class _Scene:
             (other, node) for node, found in seen.before.items() for other in found if other in seen.rank
         } | {(node, other) for node, found in seen.behind.items() for other in found if other in seen.rank}
 
-    def _beyond(self, picture: Picture, seen: Walk) -> dict[str, tuple[Beyond, Beyond]]:
+    def _beyond(self, picture: Picture, seen: Walk, gone: set[int]) -> dict[str, tuple[Beyond, Beyond]]:
         """Neighbours that are not drawn, before and behind each card."""
         ask = [node for card in picture.cards for node in card.members[:NAMED] if node not in seen.behind]
-        return beyond_of(picture, seen.before, {**seen.behind, **self._ask(ask, False)})
+        return beyond_of(picture, seen.before, {**seen.behind, **self._ask(ask, False)}, gone)
 
-    def _edges(self, picture: Picture, pairs: set[tuple[int, int]]) -> dict[tuple[int, int], list[Edge]]:
-        """The edges among what is drawn, also those inside a group or chain."""
+    def _edges(
+        self,
+        picture: Picture,
+        pairs: set[tuple[int, int]],
+        through: Mapping[tuple[int, int], tuple[tuple[int, int], ...]],
+    ) -> dict[tuple[int, int], list[Edge]]:
+        """The edges among what is drawn, also those inside a group or chain and those that lead through what is hidden."""
         edges: dict[tuple[int, int], list[Edge]] = {}
         drawn = {node for card in picture.cards for node in card.members}
-        wanted = {pair for pair in pairs if pair[0] in drawn and pair[1] in drawn}
+        wanted = {
+            step
+            for pair in pairs
+            if pair[0] in drawn and pair[1] in drawn
+            for step in through.get(pair, (pair,))
+        }
         found = self.scope.store.neighbours.list_between(
             self.scope.tx, wanted, as_of=self.request.as_of, skip=self.skip
         )
@@ -198,16 +211,16 @@ class _Scene:
             left -= {(edge.src, edge.dst) for edge in answer.edges}
         return left
 
-    def _side(self, card: Card, facts: _Facts) -> str:
+    def _side(self, card: Card, facts: Facts) -> str:
         """In a comparison: where the card stands. Changed: the other side has another version of it, or another run of the
         same job."""
-        if not self.sides:
+        if not self.seen.sides:
             return ""
-        left, right = (self.sides[node] for node in self.focus)
+        left, right = self.seen.sides
         in_left = any(node in left for node in card.members)
         in_right = any(node in right for node in card.members)
-        if in_left and in_right:
-            return "same"
+        if in_left == in_right:
+            return "same" if in_left else ""
         series = facts.series(card.members[0])
         other = right - left if in_left else left - right
         if any(facts.series(node) == series for node in other if facts.knows(node)):
@@ -215,143 +228,20 @@ class _Scene:
         return "left" if in_left else "right"
 
 
-class _Facts:
-    """What is known of the vertices that were seen."""
-
-    def __init__(
-        self,
-        scope: Scope,
-        runs: dict[int, RunRecord],
-        versions: dict[int, VersionRecord],
-        *,
-        as_of: int | None,
-    ) -> None:
-        self.runs = runs
-        self.versions = versions
-        self.names: dict[int, list[str]] = {}
-        self.aliases: dict[int, list[str]] = {}
-        named = scope.store.registry.list_names_of(scope.tx, list(versions))
-        for entry in named:
-            self.names.setdefault(entry.node, []).append(f"{entry.name}@{entry.number}")
-        for name in sorted({entry.name for entry in named})[:200]:
-            for alias in scope.store.registry.list_aliases(scope.tx, name):
-                self.aliases.setdefault(alias.node, []).append(f"{alias.name}@{alias.alias}")
-
-    def knows(self, node: int) -> bool:
-        return node in self.runs or node in self.versions
-
-    def series(self, node: int) -> tuple[str, str, str]:
-        """What a vertex is one happening or state of: a job, or an artifact."""
-        if (run := self.runs.get(node)) is not None:
-            return ("job", run.namespace, run.job)
-        version = self.versions[node]
-        return ("artifact", version.namespace, version.name)
-
-    def item(self, node: int, *, source: bool) -> Item:
-        run = self.runs.get(node)
-        if run is not None:
-            live = run.kind == DEPLOYMENT and run.state == State.RUNNING
-            return Item(
-                id=node,
-                alike=("run", run.kind, stem(run.job or run.name), str(run.parent or "")),
-                anchor=live,
-                weight=0.9 if live else 0.5 if run.state in _ENDED_BADLY else 0.1,
-                at=run.started_at,
-            )
-        version = self.versions[node]
-        aliased = node in self.aliases
-        return Item(
-            id=node,
-            alike=("version", version.kind, version.namespace, stem(version.name)),
-            anchor=aliased,
-            weight=0.8 if aliased else 0.4 if version.kind == "model" else 0.3 if source else 0.1,
-            at=version.recorded_at,
-        )
-
-    def ref(self, node: int) -> str:
-        run = self.runs.get(node)
-        return f"run:{run.run_id}" if run is not None else references.artifact_ref(self.versions[node])
-
-    def card(
-        self,
-        card: Card,
-        picture: Picture,
-        *,
-        focus: set[int],
-        beyond: tuple[Beyond, Beyond],
-        side: str,
-        made: bool,
-        weight: float,
-        marks: Marks,
-    ) -> SceneNode:
-        first = card.members[0]
-        run, version = self.runs.get(first), self.versions.get(first)
-        type, label, kind, namespace, _ = self._said(first)
-        ats = [self._said(node)[4] for node in card.members]
-        single = len(card.members) == 1
-        known = version is not None and version.level in (Level.CONTENT, Level.NATIVE)
-        states = Counter(str(self.runs[node].state) for node in card.members if node in self.runs)
-        types = {self._said(node)[0] for node in card.members}
-        return SceneNode(
-            id=card.id,
-            shape=card.shape,
-            type=type if len(types) == 1 else "mixed",
-            kind=kind,
-            ref=self.ref(first) if single else "",
-            label=label if single or card.shape == "chain" else stem(label),
-            namespace=namespace,
-            at=min(ats),
-            last_at=max(ats),
-            state=str(run.state) if run is not None and single else "",
-            digest=version.digest if version is not None and known and single else None,
-            level=str(version.level) if version is not None and single else "",
-            size=version.size if version is not None and single else None,
-            names=self.names.get(first, []) if single else [],
-            aliases=self.aliases.get(first, []) if single else [],
-            focus=any(node in focus for node in card.members),
-            count=len(card.members),
-            members=[] if single else [self.ref(node) for node in card.members[:NAMED]],
-            states=dict(states) if not single else {},
-            lead=[] if single else [self.ref(node) for node in _leading(card, picture)],
-            up=beyond[0],
-            down=beyond[1],
-            side=side,
-            layer=picture.layer[card.id],
-            importance=1.0 if any(node in focus for node in card.members) else weight,
-            origin_unknown=made and version is not None and single and version.kind not in _GOVERNS,
-            deleted_at=(run.deleted_at if run is not None else version.deleted_at if version else None)
-            if single
-            else None,
-            marks=marks.of(card.members),
-        )
-
-    def _said(self, node: int) -> tuple[str, str, str, str, int]:
-        run = self.runs.get(node)
-        if run is not None:
-            label = run.name or run.job if run.kind == DEPLOYMENT else run.job or run.name
-            return "run", label or run.run_id[:12], run.kind, run.namespace, run.started_at
-        version = self.versions[node]
-        label = f"{version.namespace}/{version.name}" if "://" in version.namespace else version.name
-        return "version", label, version.kind, version.namespace, version.recorded_at
-
-
-def _leading(card: Card, picture: Picture) -> list[int]:
-    """The members of a group from which a line leads to a single vertex behind it, unless all do."""
-    single = {other.id for other in picture.cards if other.shape == "node"}
-    leads = {
-        src for line in picture.lines if line.src == card.id and line.dst in single for src, _ in line.pairs
-    }
-    return sorted(leads)[:NAMED] if card.shape == "group" and len(leads) < len(card.members) else []
-
-
 _DOUBT = ("observed", "imported", "declared", "inferred")
 
 
 def _line(
-    line: Line, edges: Mapping[tuple[int, int], list[Edge]], also: set[tuple[int, int]], marks: Marks
+    line: Line,
+    edges: Mapping[tuple[int, int], list[Edge]],
+    also: set[tuple[int, int]],
+    marks: Marks,
+    through: Mapping[tuple[int, int], tuple[tuple[int, int], ...]],
+    seen: Seen,
 ) -> SceneEdge:
-    found = [edge for pair in line.pairs for edge in edges.get(pair, ())]
-    kinds = Counter(edge.kind for edge in found)
+    steps = [step for pair in line.pairs for step in through.get(pair, (pair,))]
+    found = [edge for step in steps for edge in edges.get(step, ())]
+    kinds = Counter(edge.kind for pair in line.pairs if pair not in through for edge in edges.get(pair, ()))
     return SceneEdge(
         src=line.src,
         dst=line.dst,
@@ -364,8 +254,10 @@ def _line(
         also=all(pair in also for pair in line.pairs),
         loop=line.loop,
         faint=line.faint,
-        marks=marks.between(line.pairs),
+        marks=marks.between(steps),
         messages=sorted({edge.batch for edge in found if edge.batch})[:MESSAGES],
         vias=sorted({via for edge in found for via in edge.via.split()})[:NAMED],
         evidences=dict(Counter(str(edge.evidence) for edge in found)),
+        over=min((len(through[pair]) - 1 if pair in through else 0 for pair in line.pairs), default=0),
+        way=any(step in seen.ways for step in steps),
     )

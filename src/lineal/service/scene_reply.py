@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from collections.abc import Set as AbstractSet
 
 import msgspec
 
@@ -25,6 +26,10 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     direction: `both`, `up` or `down`. budget: cards, 1 to 2000. depth: hops from the middle. as_of: as recorded by then
     (microseconds UTC). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
     itself. governing: also code and environment.
+
+    open: cards of one vertex around which is drawn further, each `ID:HOPS` (1 to 20), `ID:HOPS:up` or `ID:HOPS:down`. hide: kinds
+    (`dataset`, `run`, `report` ...) that are led through, not drawn. to: a second ref; only what lies on the ways between the two is
+    drawn.
     """
 
     ref: str = ""
@@ -37,6 +42,9 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     expand: list[str] = []
     fold: bool = True
     governing: bool = False
+    open: list[str] = []
+    hide: list[str] = []
+    to: str = ""
 
 
 class Beyond(msgspec.Struct, frozen=True, kw_only=True):
@@ -46,6 +54,19 @@ class Beyond(msgspec.Struct, frozen=True, kw_only=True):
     exact: bool
 
 
+class SceneMetric(msgspec.Struct, frozen=True, kw_only=True):
+    """How one metric came out: the last values of the `count` runs behind a card that have it (of models: of the runs that made
+    them). least, greatest: references of the members with these values."""
+
+    key: str
+    count: int
+    minimum: float
+    median: float
+    maximum: float
+    least: str
+    greatest: str
+
+
 class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     """A card. shape: `node` (one vertex), `group` (siblings), `chain` (steps in a row), `cycle`.
 
@@ -53,6 +74,10 @@ class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     first of them. states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down:
     neighbours that are not drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
     importance: 0 to 1. marks: what to look at, contradictions first (at most 8).
+
+    metrics: of runs and models, the four that most of them have. commit: of the code, where all runs have one and the same.
+    essential: everything that the focus was made from came through it. serves: what runs live was made from it (as far as was
+    looked). way: it lies on a shortest way to `to`.
     """
 
     id: str
@@ -83,6 +108,11 @@ class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     origin_unknown: bool
     deleted_at: int | None
     marks: list[Mark] = []
+    metrics: list[SceneMetric] = []
+    commit: str = ""
+    essential: bool = False
+    serves: bool = False
+    way: bool = False
 
 
 class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,7 +122,8 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
     producer that ancestry does not follow. loop: runs against the layers. faint: a longer way says the same.
 
     marks: what to look at, contradictions first (at most 8). messages: numbers of the messages that brought the edges, which the
-    operation `message` gives back (the first 12). vias: what saw them. evidences: how many edges are known how.
+    operation `message` gives back (the first 12). vias: what saw them. evidences: how many edges are known how. over: how many
+    hidden vertices it leads through, 0 for an edge of the record. way: it lies on a shortest way to `to`.
     """
 
     src: str
@@ -110,6 +141,8 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
     messages: list[int] = []
     vias: list[str] = []
     evidences: dict[str, int] = {}
+    over: int = 0
+    way: bool = False
 
 
 class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -132,10 +165,13 @@ def seen_for(budget: int) -> int:
 
 
 def beyond_of(
-    picture: Picture, before: Mapping[int, list[int]], behind: Mapping[int, list[int]]
+    picture: Picture,
+    before: Mapping[int, list[int]],
+    behind: Mapping[int, list[int]],
+    besides: AbstractSet[int] = frozenset(),
 ) -> dict[str, tuple[Beyond, Beyond]]:
-    """By card, how many neighbours before and behind it are not drawn."""
-    drawn = {node for card in picture.cards for node in card.members}
+    """By card, how many neighbours before and behind it are not drawn; besides: those that were hidden on purpose."""
+    drawn = {node for card in picture.cards for node in card.members} | besides
     found = {}
     for card in picture.cards:
         ends = []
@@ -148,11 +184,17 @@ def beyond_of(
 
 
 def cut_reason(
-    picture: Picture, beyond: Mapping[str, tuple[Beyond, Beyond]], budget: int, *, what: str = "vertices"
+    picture: Picture,
+    beyond: Mapping[str, tuple[Beyond, Beyond]],
+    budget: int,
+    *,
+    what: str = "vertices",
+    told: str = "",
 ) -> str:
-    """What is not drawn, in words; empty when everything is."""
+    """What is not drawn, in words; empty when everything is. told: what else limits it."""
     open_ends = sum(bool(up.count) or bool(down.count) for up, down in beyond.values())
-    said = [f"{len(picture.hidden):,} {what} did not fit into {budget} cards"] if picture.hidden else []
+    said = [told] if told else []
+    said += [f"{len(picture.hidden):,} {what} did not fit into {budget} cards"] if picture.hidden else []
     if open_ends:
         said.append(f"more lies beyond {open_ends:,} cards")
     return "; ".join(said)

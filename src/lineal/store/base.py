@@ -141,6 +141,9 @@ class MetricStore(Protocol):
     ) -> int: ...  # how many were not there yet, bit by bit
     def seal(self, tx: Tx, node: int) -> None: ...  # tail blocks -> compressed chunks per key
     def get_summaries(self, tx: Tx, nodes: Sequence[int]) -> dict[int, list[MetricSummary]]: ...
+    def list_lasts(
+        self, tx: Tx, nodes: Sequence[int], *, keys: int
+    ) -> dict[str, list[tuple[int, float]]]: ...  # vertex and last value by metric
     def get_points(
         self, tx: Tx, node: int, key: str
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]: ...  # step, at, value
@@ -224,6 +227,9 @@ class NeighbourStore(Protocol):
         as_of: int | None = None,
         skip: Sequence[str] = (),
     ) -> list[Edge]: ...  # from the first to the second of each pair
+    def list_governing(
+        self, tx: Tx, runs: Sequence[int], role: str, *, as_of: int | None = None
+    ) -> dict[int, int]: ...  # by run, the version of its code or environment
     def reach(
         self,
         tx: Tx,

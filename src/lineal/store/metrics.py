@@ -111,6 +111,33 @@ class Metrics:
             items.sort(key=lambda item: item.key.encode())
         return found
 
+    def list_lasts(self, tx: Tx, nodes: Sequence[int], *, keys: int) -> dict[str, list[tuple[int, float]]]:
+        """Vertex and last value (those that are numbers) by metric, of the `keys` metrics that most of the runs have."""
+        if not nodes:
+            return {}
+        among = f"node IN ({each(tx, 'nodes')})"
+        fields = [
+            field
+            for field, _ in tx.rows(
+                f"SELECT field, count(*) FROM metric WHERE {among} GROUP BY field ORDER BY count(*) DESC, field LIMIT :keys",
+                nodes=list(nodes),
+                keys=keys,
+            )
+        ]
+        if not fields:
+            return {}
+        rows = tx.rows(
+            "SELECT f.name, m.node, m.last FROM metric m JOIN field f ON f.id = m.field "
+            f"WHERE m.{among} AND m.field IN ({each(tx, 'fields')}) AND m.last IS NOT NULL ORDER BY m.node",
+            nodes=list(nodes),
+            fields=fields,
+        )
+        words = get_words(tx, {row[0] for row in rows})
+        found: dict[str, list[tuple[int, float]]] = {}
+        for name, node, last in rows:
+            found.setdefault(words[name], []).append((node, last))
+        return found
+
     def get_points(self, tx: Tx, node: int, key: str) -> Points:
         """Every point of one metric: steps, times (microseconds UTC) and values, by step, then time, then arrival.
 

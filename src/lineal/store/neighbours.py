@@ -90,6 +90,23 @@ class Neighbours:
             edge for edge in records(tx, rows) if not (edge.kind == EdgeKind.USED and edge.role in skipped)
         ]
 
+    def list_governing(
+        self, tx: Tx, runs: Sequence[int], role: str, *, as_of: int | None = None
+    ) -> dict[int, int]:
+        """By run, the version that it ran under in that role (`code`, `environment`); of several the last."""
+        types = _types(tx, [role])
+        if not runs or not types:
+            return {}
+        return dict(
+            tx.rows(
+                f"SELECT e.dst, max(e.src) FROM edge e WHERE e.dst IN ({each(tx, 'runs')}) "
+                f"AND e.type IN ({each(tx, 'types')}) AND {recorded_by(as_of, 'e')} GROUP BY e.dst",
+                runs=list(runs),
+                types=types,
+                **values_of(as_of),
+            )
+        )
+
     def reach(
         self,
         tx: Tx,
