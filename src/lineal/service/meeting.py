@@ -77,7 +77,7 @@ def meet_states(
         states: dict[tuple[str, str], dict[int, int]] = {}
         for artifact, node, state in _states(scope, names):
             states.setdefault(state, {})[artifact] = node
-        for (_, state), nodes in sorted(states.items()):
+        for (_, told), nodes in sorted(states.items()):
             if len(nodes) == 2 and (not only or only & set(nodes.values())):
                 store.joins.add_meeting(
                     tx,
@@ -85,7 +85,7 @@ def meet_states(
                     nodes[b],
                     rule=meeting.SYMLINK,
                     evidence=Evidence.DECLARED,
-                    said=f"{_other_name(names[a], names[b])}; both are {state}",
+                    said=f"{_other_name(names[a], names[b])}; both are {told}",
                     actor=scope.actor,
                     at=scope.at,
                     batch=message,

@@ -25,6 +25,9 @@ _KEYED = {
     **dict.fromkeys(("tag", "tags"), "tags"),
     **dict.fromkeys(("facet", "facets"), "facets"),
 }
+# Facets of the edges and of the job of a run are kept with the run; `facet.NAME` asks for them too.
+_SIDES = {"input": "inputs.", "output": "outputs.", "job": "job."}
+_EVERYWHERE = ("", *_SIDES.values())
 _OWN = ("", "attr", "attribute", "attributes")
 _VERSION_ALIASES = {"version": "number", "uri": "location", "created_at": "recorded_at", "tag": "tag"}
 _MODEL_ALIASES = {"name": "model", "version": "model_number", "number": "model_number", "artifact": "name"}
@@ -144,7 +147,12 @@ class _Meaning:
 
     def _compare(self, said: q.Compare, subject: str) -> Condition:
         if said.entity in _KEYED:
-            return self._keyed(said, _KEYED[said.entity])
+            scope = _KEYED[said.entity]
+            return self._facet(said, said.key, _EVERYWHERE) if scope == "facets" else self._keyed(said, scope)
+        if said.entity in _SIDES and said.key.partition(".")[0] in ("facet", "facets"):
+            found = self._facet(said, said.key.partition(".")[2], (_SIDES[said.entity],))
+            found = Joined("job", found) if said.entity == "job" else found
+            return found if subject == RUNS else Joined("generated", found)
         if said.entity in query_runs.LINKS:
             return self._link(said, subject)
         if said.entity == "run" or (said.entity in _OWN and subject == RUNS):
@@ -235,6 +243,13 @@ class _Meaning:
             return Term(field, said.op, float(said.value))
         return Term(field, said.op, self._texts(said))
 
+    def _facet(self, said: q.Compare, key: str, parts: Sequence[str]) -> Condition:
+        """A comparison of a field of a facet, of which a list has several values: any of them, in any of these parts of a run."""
+        found = [self._keyed(msgspec.structs.replace(said, key=f"{part}{key}"), "facets") for part in parts]
+        if len(found) == 1:
+            return found[0]
+        return Every(tuple(found)) if said.op == "IS NULL" else Some(tuple(found))
+
     def _numbers(self, said: q.Compare, field: str) -> Condition:
         """A comparison with numbers, where a list is any of them."""
         if said.op in {"IN", "NOT IN"} and isinstance(said.value, tuple):
@@ -304,7 +319,7 @@ class _Meaning:
         return self._among(seeds, up=said.relation == "downstream", at=said.start)
 
     def _among(self, seeds: Sequence[int], *, up: bool, at: int) -> Condition:
-        stand = self._scope.store.joins.canonical(self._scope.tx, seeds)
+        stand = self._scope.store.joins.canonical(self._scope.tx, seeds, as_of=self._as_of)
         seeds = [stand.get(node, node) for node in seeds]
         nodes, more = self._scope.store.neighbours.reach(
             self._scope.tx, seeds, up=up, limit=_SPREAD, as_of=self._as_of, valid_at=self._valid_at
@@ -316,7 +331,7 @@ class _Meaning:
                 f"more than {_SPREAD:,} runs and versions lie there",
                 "make the condition inside narrower, or ask `lineal impact` for a single thing",
             )
-        return Among(tuple(self._scope.store.joins.expand(self._scope.tx, nodes)))
+        return Among(tuple(self._scope.store.joins.expand(self._scope.tx, nodes, as_of=self._as_of)))
 
     def _meant(self, inner: q.Node, at: int) -> list[int]:
         """The runs and versions that an inner condition means; a field need only be one of either."""

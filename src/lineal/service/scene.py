@@ -118,27 +118,7 @@ class _Scene:
         beyond = self._beyond(picture, seen, gone)
         edges = self._edges(picture, pairs, through)
         also = self._also(edges)
-        drawn = {node for card in picture.cards for node in card.members}
-        marks = marks_of(
-            self.scope,
-            drawn,
-            [edge for found in edges.values() for edge in found],
-            seen.before,
-            facts.aliases.keys(),
-            as_of=self.request.as_of,
-        )
-        makers = {node: seen.before.get(node, [])[:1] for node in drawn if facts.kind(node) == "model"}
-        ways = {end for pair in self.seen.ways for end in pair}
-        told = Drawn(
-            focus=frozenset(self.focus),
-            picture=picture,
-            marks=marks,
-            metrics=metrics_of(self.scope, picture, facts, makers),
-            commits=commits,
-            essential=chain,
-            live=live,
-            ways=ways,
-        )
+        told = self._told(picture, facts, edges, commits, essential=chain, live=live)
         return SceneReply(
             focus=[str(node) for node in self.focus],
             nodes=[
@@ -152,13 +132,45 @@ class _Scene:
                 )
                 for card in picture.cards
             ],
-            edges=[_line(line, edges, also, marks, through, self.seen) for line in picture.lines],
-            drawn=len(drawn),
+            edges=[_line(line, edges, also, told.marks, through, self.seen) for line in picture.lines],
+            drawn=sum(len(card.members) for card in picture.cards),
             hidden=len(picture.hidden),
             cut=bool(picture.hidden or self.seen.told)
             or any(up.count or down.count for up, down in beyond.values()),
             cut_reason=cut_reason(picture, beyond, self.request.budget, told=self.seen.told),
             as_of=self.request.as_of,
+        )
+
+    def _told(
+        self,
+        picture: Picture,
+        facts: Facts,
+        edges: Mapping[tuple[int, int], list[Edge]],
+        commits: Mapping[int, str],
+        *,
+        essential: set[int],
+        live: set[int],
+    ) -> Drawn:
+        """What is said of what is drawn."""
+        drawn = {node for card in picture.cards for node in card.members}
+        before = self.seen.walk.before
+        makers = {node: before.get(node, [])[:1] for node in drawn if facts.kind(node) == "model"}
+        return Drawn(
+            focus=frozenset(self.focus),
+            picture=picture,
+            marks=marks_of(
+                self.scope,
+                drawn,
+                [edge for found in edges.values() for edge in found],
+                before,
+                facts.aliases.keys(),
+                as_of=self.request.as_of,
+            ),
+            metrics=metrics_of(self.scope, picture, facts, makers),
+            commits=commits,
+            essential=essential,
+            live=live,
+            ways={end for pair in self.seen.ways for end in pair},
         )
 
     def _ask(self, nodes: Sequence[int], up: bool) -> dict[int, list[int]]:
