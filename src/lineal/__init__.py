@@ -13,6 +13,7 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lineal.core.errors import Conflict, Invalid, LinealError, NotFound, Unavailable
+    from lineal.sdk.facets import attach, define_facet, facet_faults, facets
     from lineal.sdk.query import (
         alias,
         aliases,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
         joins,
         models,
         path,
+        resolve,
         same,
         split,
         versions,
@@ -48,6 +50,7 @@ if TYPE_CHECKING:
 
 _WHERE = {
     "lineal.core.errors": ("Conflict", "Invalid", "LinealError", "NotFound", "Unavailable"),
+    "lineal.sdk.facets": ("attach", "define_facet", "facet_faults", "facets"),
     "lineal.sdk.query": (
         *(
             "alias",
@@ -73,6 +76,7 @@ _WHERE = {
         "joins",
         "models",
         "path",
+        "resolve",
         "same",
         "split",
         "versions",
@@ -92,13 +96,17 @@ __all__ = [
     "Unavailable",
     "alias",
     "aliases",
+    "attach",
     "columns",
     "common",
     "conflicts",
     "current",
+    "define_facet",
     "delete",
     "deploy",
     "diff",
+    "facet_faults",
+    "facets",
     "fsck",
     "health",
     "impact",
@@ -110,6 +118,7 @@ __all__ = [
     "param",
     "path",
     "register",
+    "resolve",
     "run",
     "runs",
     "same",

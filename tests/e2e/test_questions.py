@@ -74,3 +74,42 @@ def test_a_facet_is_defined_and_its_fields_are_found(recorded: Path) -> None:
     schema.write_text(json.dumps({"type": "object", "required": ["nothing"]}))
     refused = lineal(recorded, "facet", "define", "lineal.launch", str(schema))
     assert (refused.returncode, "--new-version" in refused.stderr) == (1, True)
+
+
+def test_facets_are_set_by_hand_and_a_broken_one_is_told(recorded: Path) -> None:
+    card = recorded / "card.json"
+    card.write_text(
+        '{"type": "object", "properties": {"risk": {"type": "array", "items": {"type": "integer"}}}}'
+    )
+    said(recorded, "facet", "define", "card", str(card))
+    card.write_text('{"risk": [2, 5]}')
+    run = document(recorded, "runs", "job = train.py")[0]["run_id"]
+    for words in (
+        ["clean.csv", "card", str(card), "--run", f"run:{run}"],
+        ["job:train.py", "card", str(card)],
+    ):
+        assert document(recorded, "facet", "set", *words)["said"] == ""
+    for where in ("input.facet.card.risk > 4", "job.facet.card.risk = 2"):
+        assert [found["run_id"] for found in document(recorded, "runs", where)] == [run]
+    card.write_text('{"risk": "high"}')
+    assert "array is wanted" in said(recorded, "facet", "set", "model.json", "card", str(card))
+    assert "array is wanted" in said(recorded, "facet", "faults", "model.json")
+
+
+def test_contradictions_and_columns_are_asked_as_of_a_time(told: Path) -> None:
+    assert "gap:" in said(told, "conflicts", "churn@champion", "--as-of", "now")
+    early = lineal(told, "conflicts", "churn@champion", "--as-of", "1999-01-01")
+    assert (early.returncode, "not recorded yet" in early.stderr) == (3, True)
+    assert document(told, "conflicts", "churn@champion", "--valid-at", "1999-01-01")["conflicts"] == []
+    assert lineal(told, "columns", "data/raw/customers.csv@1", "--as-of", "whenever").returncode == 2
+
+
+def test_a_message_is_shown_word_for_word(recorded: Path) -> None:
+    graph = document(recorded, "trace", "model.json")
+    number = next(edge["message"] for edge in graph["edges"] if edge["message"])
+    message = document(recorded, "message", str(number))
+    assert (message["number"], message["cut"]) == (number, False)
+    assert message["digest"].startswith("sha256:")
+    assert message["text"]
+    assert said(recorded, "message", str(number)).startswith(f"message {number}  ")
+    assert lineal(recorded, "message", "999999").returncode == 3

@@ -9,7 +9,7 @@ import pytest
 
 from lineal.core import events as ev
 from lineal.core.errors import Conflict, Invalid, NotFound
-from tests.service.conftest import Desk, digest, run_id, started
+from tests.service.conftest import Desk, digest, made, run_id, started, used
 
 CARD: dict[str, Any] = {
     "type": "object",
@@ -126,6 +126,82 @@ def test_schemas_of_openlineage_are_taken_as_they_are(desk: Desk) -> None:
     )
     assert found(desk, "facet.documentation.description = 'orders'") == [1]
     assert [fault.ref for fault in desk.call("facet-faults").faults] == [f"run:{run_id(2)}"]
+
+
+def test_any_value_of_a_list_is_found_and_not_any_more_when_it_is_gone(desk: Desk) -> None:
+    define(desk, {"type": "object", "properties": {"risk": {"type": "array", "items": {"type": "integer"}}}})
+    desk.ingest(
+        *card(1, {"risk": [1, 7], "who": [{"name": "ada"}, {"name": "bob"}]}), *card(2, {"risk": [2]})
+    )
+    assert found(desk, "facet.card.risk >= 3") == [1]
+    assert found(desk, "facet.card.risk = 1 and facet.card.risk = 7") == [1]
+    assert found(desk, "facet.card.risk != 1") == [1, 2]  # some value differs
+    assert found(desk, "not facet.card.risk = 1") == [2]  # none is
+    assert found(desk, "facet.card.who.name = 'bob'") == [1]
+    assert [run.run_id for run in desk.call("runs", order="facet.card.risk desc").runs] == [
+        run_id(2),
+        run_id(1),
+    ]
+    then = desk.at
+    desk.ingest(*card(1, {"risk": [1]}))
+    assert found(desk, "facet.card.risk >= 3") == []
+    assert found(desk, f"facet.card.risk >= 3 as of {then}") == [1]
+
+
+def test_facets_of_edges_and_jobs_are_found_by_themselves(desk: Desk) -> None:
+    desk.ingest(*card(1, {"risk": 1}), *card(1, {"risk": 5}, "inputs.db/a.card"))
+    define(desk, CARD)
+    desk.ingest(
+        *card(1, {"risk": 6}, "inputs.db/b.card"),
+        *card(1, {"risk": 9}, "outputs.db/c.card"),
+        *card(2, {"risk": 5}, "job.card"),
+    )
+    desk.ingest(*card(3, {"risk": 5}))
+    for risk in (5, 6):
+        assert found(desk, f"input.facet.card.risk = {risk}") == [1]
+    assert found(desk, "output.facet.card.risk > 8") == [1]
+    assert found(desk, "job.facet.card.risk = 5") == [1, 2, 3]  # all of that job
+    assert found(desk, "facet.card.risk = 5") == [1, 2, 3]
+    assert found(desk, "facet.card.risk = 1") == [1]
+    desk.ingest(*card(1, {"risk": -1}, "inputs.db/b.card"))
+    assert [fault.name for fault in desk.call("facet-faults").faults] == ["inputs.db/b.card"]
+    assert found(desk, "input.facet.card.risk >= 5") == [1]
+    assert found(desk, "input.facet.card.risk = 6") == []
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_a_facet_is_set_by_hand_on_a_run_a_version_a_job_and_an_edge(desk: Desk, refuse: bool) -> None:
+    define(desk, CARD, refuse=refuse)
+    desk.ingest(started(1, "train.py", 1), used(1, "a.csv", "a", 1), made(1, "m.pkl", "m", 2))
+    run = f"run:{run_id(1)}"
+    good = msgspec.Raw(b'{"risk": 4}')
+    for more in (
+        {"ref": run},
+        {"ref": "m.pkl"},
+        {"ref": "job:train.py"},
+        {"ref": "a.csv", "run": run},
+        {"ref": "m.pkl", "run": run},
+    ):
+        reply = desk.call("facet-set", name="card", body=good, **more)
+        assert (reply.said, reply.name.rpartition(".")[2]) == ("", "card")
+    assert [v.ref for v in desk.call("versions", where="facet.card.risk = 4").versions] == ["m.pkl@1"]
+    for where in ("input.facet.card.risk = 4", "output.facet.card.risk = 4", "job.facet.card.risk = 4"):
+        assert found(desk, where) == [1]
+    bad = {"ref": run, "name": "card", "body": msgspec.Raw(b'{"risk": "high"}')}
+    if refuse:
+        with pytest.raises(Invalid, match="integer is wanted"):
+            desk.call("facet-set", **bad)
+    else:
+        assert "integer is wanted" in desk.call("facet-set", **bad).said
+    for wrong in (
+        {"ref": "a.csv", "run": "m.pkl"},
+        {"ref": run, "run": run},
+        {"ref": run, "name": "job.card"},
+    ):
+        with pytest.raises(Invalid):
+            desk.call("facet-set", **{"name": "card", "body": good, **wrong})
+    with pytest.raises(NotFound):
+        desk.call("facet-set", ref="job:nothing", name="card", body=good)
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from lineal.service import (
     columns,
     compare,
     conflicts,
+    facet_set,
     facets,
     health,
     joining,
@@ -53,7 +54,7 @@ PARTS = {
     "lineal inherited": [questions.InheritedReply, questions.Inherited],
     "lineal columns": [columns.ColumnsReply, columns.ColumnNode, columns.ColumnEdge],
     "lineal conflicts": [conflicts.ConflictsReply, Conflict, Claim, conflicts.Gap, conflicts.Resolved],
-    "lineal facet": [facets.FacetDefined, facets.FacetFaultOut],
+    "lineal facet": [facets.FacetDefined, facets.FacetFaultOut, facet_set.FacetWritten],
     "lineal joins": [joining.Joined, joins.Join],
     "lineal message": [messages.MessageReply],
     "lineal diff": [

@@ -15,6 +15,19 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _TIME = "2025-11-23, an ISO 8601 time, or '2h ago'"
 
 
+def at_times(function: _F) -> _F:
+    """Gives a command the options `--as-of` and `--valid-at`."""
+    function = click.option("--valid-at", metavar="TIME", help="Only what had happened by then.")(function)
+    return click.option("--as-of", metavar="TIME", help=f"As recorded by then: {_TIME}.")(function)
+
+
+def moments(as_of: str | None, valid_at: str | None) -> dict[str, int | None]:
+    """Both times as fields of a request. Raises Invalid: one cannot be read."""
+    now = times.now()
+    given = {"as_of": as_of, "valid_at": valid_at}
+    return {name: None if text is None else times.parse(text, now) for name, text in given.items()}
+
+
 def narrowing(function: _F) -> _F:
     """Gives a command the options that narrow a question, as the argument `narrow`."""
     options = (
@@ -144,9 +157,11 @@ def inherited_command(ref: str, as_json: bool, **narrow: Any) -> None:
 @click.argument("column", default="")
 @click.option("--up", "direction", flag_value="up", default="up", help="From what it was made (the default).")
 @click.option("--down", "direction", flag_value="down", help="Into what it went.")
-@click.option("--as-of", metavar="TIME", help=f"As recorded by then: {_TIME}.")
+@at_times
 @desk.json_option
-def columns_command(ref: str, column: str, direction: str, as_of: str | None, as_json: bool) -> None:
+def columns_command(
+    ref: str, column: str, direction: str, as_of: str | None, valid_at: str | None, as_json: bool
+) -> None:
     """Show from which columns the columns of REF (or its COLUMN) were made, or with --down into which they went.
 
     Known from OpenLineage's columnLineage facet, and where two columns hold the very same values (marked inferred).
@@ -154,10 +169,9 @@ def columns_command(ref: str, column: str, direction: str, as_of: str | None, as
     from lineal.render import questions
     from lineal.service.columns import ColumnsRequest
 
-    by = times.parse(as_of, times.now()) if as_of is not None else None
     with desk.reading() as client:
         request = ColumnsRequest(
-            ref=session.reference(client, ref), column=column, direction=direction, as_of=by
+            ref=session.reference(client, ref), column=column, direction=direction, **moments(as_of, valid_at)
         )
         reply = client.call("columns", request)
     desk.answer(as_json, reply, lambda page: questions.column_lines(reply, page))

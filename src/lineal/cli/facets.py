@@ -9,9 +9,24 @@ from lineal.cli.names import REFERENCE
 from lineal.sdk import session
 
 
+def _json(path: str) -> bytes:
+    """The bytes of a file that holds JSON. Raises Invalid: it does not."""
+    import msgspec
+
+    from lineal.core.errors import Invalid
+
+    with click.open_file(path, "rb") as file:
+        body = file.read()
+    try:
+        msgspec.json.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{path} is no JSON: {error}", hint="give a file with one JSON document") from None
+    return bytes(body)
+
+
 @click.group("facet")
 def facet_command() -> None:
-    """Say what facets (typed attachments of runs and versions) look like."""
+    """Say what facets (typed attachments of runs, versions, jobs and edges) look like; attach them by hand."""
 
 
 @facet_command.command("define")
@@ -32,22 +47,44 @@ def define(name: str, schema: str, refuse: bool, new_version: bool, as_json: boo
     """
     import msgspec
 
-    from lineal.core.errors import Invalid
     from lineal.render import questions
     from lineal.service.facets import FacetDefineRequest
 
-    with click.open_file(schema, "rb") as file:
-        body = file.read()
-    try:
-        msgspec.json.decode(body)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise Invalid(f"{schema} is no JSON: {error}", hint="give a file with one JSON Schema") from None
+    body = _json(schema)
     with desk.writing() as client:
         request = FacetDefineRequest(
             name=name, schema=msgspec.Raw(body), refuse=refuse, new_version=new_version
         )
         reply = client.call("facet-define", request)
     desk.answer(as_json, reply, lambda page: questions.facets([reply], page))
+
+
+@facet_command.command("set")
+@click.argument("ref", type=REFERENCE)
+@click.argument("name")
+@click.argument("body", type=click.Path(exists=True, dir_okay=False, allow_dash=True))
+@click.option(
+    "--run", type=REFERENCE, default="", help="The run that read or wrote REF: the facet is of that edge."
+)
+@desk.json_option
+def set_facet(ref: str, name: str, body: str, run: str, as_json: bool) -> None:
+    """Attach the JSON document BODY (- for standard input) under NAME to REF: a run, a version, or job:NAME.
+
+    It is held against the schema of that name, if one is defined: one that breaks it is flagged, or refused.
+    """
+    import msgspec
+
+    from lineal.render import questions
+    from lineal.service.facet_set import FacetSetRequest
+
+    raw = _json(body)
+    with desk.writing() as client:
+        named = ref if ref.startswith("job:") else session.reference(client, ref)
+        request = FacetSetRequest(
+            ref=named, name=name, body=msgspec.Raw(raw), run=session.reference(client, run) if run else ""
+        )
+        reply = client.call("facet-set", request)
+    desk.answer(as_json, reply, lambda page: questions.written(reply, page))
 
 
 @facet_command.command("list")

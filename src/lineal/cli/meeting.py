@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from lineal.cli import desk
+from lineal.cli.asking import at_times, moments
 from lineal.cli.names import REFERENCE
 from lineal.sdk import session, times
 
@@ -70,8 +71,11 @@ def joins_command(ref: str, history: bool, as_of: str | None, as_json: bool) -> 
 @click.command("conflicts")
 @click.argument("ref", type=REFERENCE, default="")
 @click.option("--resolved", is_flag=True, help="Also contradictions that were decided.")
+@at_times
 @desk.json_option
-def conflicts_command(ref: str, resolved: bool, as_json: bool) -> None:
+def conflicts_command(
+    ref: str, resolved: bool, as_of: str | None, valid_at: str | None, as_json: bool
+) -> None:
     """Show what contradicts in everything that REF was made from, and what nobody told; without REF, among what runs live.
 
     Sources that claim different bytes, inputs or parents of one thing; a run made from two versions of one dataset; live models on
@@ -81,7 +85,8 @@ def conflicts_command(ref: str, resolved: bool, as_json: bool) -> None:
     from lineal.service.conflicts import ConflictsRequest
 
     with desk.reading() as client:
-        request = ConflictsRequest(ref=session.reference(client, ref) if ref else "", resolved=resolved)
+        named = session.reference(client, ref) if ref else ""
+        request = ConflictsRequest(ref=named, resolved=resolved, **moments(as_of, valid_at))
         reply = client.call("conflicts", request)
     desk.answer(as_json, reply, lambda page: questions.conflicts(reply, page))
 

@@ -8,7 +8,7 @@ facets stand for an object. Anything else that would restrict is refused when a 
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from lineal.core.errors import Invalid
@@ -336,11 +336,12 @@ def _types(schema: Mapping[str, Json]) -> set[str] | None:
     return names | {"integer"} if "number" in names else names
 
 
-def fields(value: Json) -> Iterator[tuple[str, str]]:
-    """(path, text) of every plain value of a facet, so that it can be asked for: at most 200. What lists hold is left out."""
+def fields(value: Json) -> list[tuple[str, str]]:
+    """(path, text) of every plain value of a facet, so that it can be asked for: at most 200. The values of a list all stand under
+    the list's own path."""
     stack: list[tuple[str, Json, int]] = [("", value, 0)]
-    count = 0
-    while stack and count < _MOST_FIELDS:
+    found: dict[tuple[str, str], None] = {}
+    while stack and len(found) < _MOST_FIELDS:
         path, item, depth = stack.pop()
         if isinstance(item, Mapping) and depth < 8:
             stack += [
@@ -348,9 +349,10 @@ def fields(value: Json) -> Iterator[tuple[str, str]]:
                 for key, inner in reversed(list(item.items()))
                 if not str(key).startswith("_")
             ]
+        elif isinstance(item, list) and depth < 8:
+            stack += [(path, inner, depth + 1) for inner in reversed(item[:_MOST_FIELDS])]
         elif isinstance(item, bool):
-            count += 1
-            yield path, "true" if item else "false"
+            found[path, "true" if item else "false"] = None
         elif isinstance(item, str | int | float) and path:
-            count += 1
-            yield path, str(item)
+            found[path, str(item)] = None
+    return list(found)

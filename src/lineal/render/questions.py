@@ -13,6 +13,7 @@ from lineal.render.table import columns
 from lineal.render.tree import describe
 from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
+from lineal.service.facet_set import FacetWritten
 from lineal.service.facets import FacetDefined, FacetFaultOut
 from lineal.service.joining import Joined
 from lineal.service.joins import Join
@@ -180,6 +181,13 @@ def facets(listed: Sequence[FacetDefined], page: Page) -> Iterator[RenderableTyp
     yield from columns(
         ["FACET", "REVISION", "BROKEN ONES ARE", "FIELDS", "SINCE", ""], rows, page, right={"REVISION"}
     )
+
+
+def written(reply: FacetWritten, page: Page) -> Iterator[Text]:
+    """What was attached, and how it breaks its schema."""
+    yield styled((clean(reply.name), "bold"), f" of {clean(reply.ref)}")
+    if reply.said:
+        yield from page.hang("  ", "    ", styled((clean(reply.said), "yellow")))
 
 
 def faults(listed: Sequence[FacetFaultOut], page: Page) -> Iterator[Text]:

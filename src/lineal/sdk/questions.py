@@ -10,7 +10,7 @@ from lineal.sdk.query import reading, writing
 if TYPE_CHECKING:
     from lineal.sdk.found import Versions
     from lineal.service.columns import ColumnsReply
-    from lineal.service.conflicts import ConflictsReply
+    from lineal.service.conflicts import ConflictsReply, Resolved
     from lineal.service.joining import Joined
     from lineal.service.questions import CommonReply, ImpactReply, InheritedReply, PathReply, WhyReply
 
@@ -23,6 +23,7 @@ __all__ = [
     "joins",
     "models",
     "path",
+    "resolve",
     "same",
     "split",
     "versions",
@@ -79,13 +80,18 @@ def split(a: str, b: str = "", *, reason: str = "", project: str | None = None) 
         return joined
 
 
-def joins(ref: str, *, history: bool = False, project: str | None = None) -> Joined:
-    """Why several reports are one thing with this run or version; with `history` also the joins that were taken back."""
+def joins(ref: str, *, history: bool = False, project: str | None = None, **moments: Any) -> Joined:
+    """Why several reports are one thing with this run or version; with `history` also the joins that were taken back.
+
+    moments: `as_of`.
+    """
     from lineal.sdk.session import reference
     from lineal.service.joining import JoinsRequest
 
     with reading(project) as client:
-        found: Joined = client.call("joins", JoinsRequest(ref=reference(client, ref), history=history))
+        found: Joined = client.call(
+            "joins", JoinsRequest(ref=reference(client, ref), history=history, **_narrowed(moments))
+        )
         return found
 
 
@@ -123,27 +129,53 @@ def inherited(ref: str, *, project: str | None = None, **narrow: Any) -> Inherit
     return reply
 
 
-def columns(ref: str, column: str = "", *, down: bool = False, project: str | None = None) -> ColumnsReply:
-    """From which columns the columns of a version (or one of them) were made; with `down`, into which they went."""
+def columns(
+    ref: str, column: str = "", *, down: bool = False, project: str | None = None, **moments: Any
+) -> ColumnsReply:
+    """From which columns the columns of a version (or one of them) were made; with `down`, into which they went.
+
+    moments: `as_of`, `valid_at`.
+    """
     from lineal.sdk.session import reference
     from lineal.service.columns import ColumnsRequest
 
     with reading(project) as client:
         request = ColumnsRequest(
-            ref=reference(client, ref), column=column, direction="down" if down else "up"
+            ref=reference(client, ref),
+            column=column,
+            direction="down" if down else "up",
+            **_narrowed(moments),
         )
         found: ColumnsReply = client.call("columns", request)
         return found
 
 
-def conflicts(ref: str = "", *, resolved: bool = False, project: str | None = None) -> ConflictsReply:
-    """What contradicts in what something was made from, and what nobody told; without a reference, among what runs live."""
+def conflicts(
+    ref: str = "", *, resolved: bool = False, project: str | None = None, **moments: Any
+) -> ConflictsReply:
+    """What contradicts in what something was made from, and what nobody told; without a reference, among what runs live.
+
+    moments: `as_of`, `valid_at`.
+    """
     from lineal.sdk.session import reference
     from lineal.service.conflicts import ConflictsRequest
 
     with reading(project) as client:
-        request = ConflictsRequest(ref=reference(client, ref) if ref else "", resolved=resolved)
+        named = reference(client, ref) if ref else ""
+        request = ConflictsRequest(ref=named, resolved=resolved, **_narrowed(moments))
         found: ConflictsReply = client.call("conflicts", request)
+        return found
+
+
+def resolve(id: str, choice: str, *, reason: str = "", project: str | None = None) -> Resolved:
+    """Decide a contradiction: which claim counts, or any word on how it was settled; an empty choice takes the decision back.
+
+    Raises Invalid: it is no id of a contradiction (`conflicts` has them). NotFound: nothing is there to be taken back.
+    """
+    from lineal.service.conflicts import ResolveRequest
+
+    with writing(project) as client:
+        found: Resolved = client.call("resolve", ResolveRequest(id=id, choice=choice, reason=reason))
         return found
 
 

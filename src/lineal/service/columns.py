@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 
 from lineal.core.errors import Invalid, NotFound
-from lineal.core.model import EdgeKind
+from lineal.core.model import Edge, EdgeKind
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.show import facet_of
@@ -19,7 +20,8 @@ _BUDGET = 2000  # columns of an answer
 
 
 class ColumnsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """ref: a version. column: one of its columns, empty for all. direction: `up` or `down`. as_of: as recorded by then.
+    """ref: a version. column: one of its columns, empty for all. direction: `up` or `down`. as_of: as recorded by then; valid_at: only
+    what had happened by then (microseconds UTC).
 
     depth: versions to go through at most.
     """
@@ -29,6 +31,7 @@ class ColumnsRequest(msgspec.Struct, frozen=True, kw_only=True):
     direction: str = "up"
     depth: int = 100
     as_of: int | None = None
+    valid_at: int | None = None
 
 
 class ColumnNode(msgspec.Struct, frozen=True, kw_only=True):
@@ -206,21 +209,27 @@ class _Walk:
     def _inputs(self, node: int) -> dict[tuple[str, str], int]:
         """By namespace and name, the versions that went into what produced this one."""
         store, tx, then = self.scope.store, self.scope.tx, self.request.as_of
-        into = store.edges.get_in(tx, [node], as_of=then)
+        into = self._edges([node], up=True)
         makers = [edge.src for edge in into if edge.kind == EdgeKind.GENERATED]
-        used = [e.src for e in store.edges.get_in(tx, makers, as_of=then) if e.kind == EdgeKind.USED]
+        used = [e.src for e in self._edges(makers, up=True) if e.kind == EdgeKind.USED]
         used += [edge.src for edge in into if edge.kind == EdgeKind.DERIVED]
-        every = store.joins.expand(tx, sorted(set(used)))
+        every = store.joins.expand(tx, sorted(set(used)), as_of=then)
         stands = store.joins.canonical(tx, every, as_of=then)
         versions = store.artifacts.get_versions(tx, every)
         return {(v.namespace, v.name): stands.get(node, node) for node, v in versions.items()}
 
     def _outputs(self, node: int) -> list[int]:
-        store, tx, then = self.scope.store, self.scope.tx, self.request.as_of
-        out = store.edges.get_out(tx, [node], as_of=then)
+        out = self._edges([node], up=False)
         runs = sorted({edge.dst for edge in out if edge.kind == EdgeKind.USED})
-        made = [e.dst for e in store.edges.get_out(tx, runs, as_of=then) if e.kind == EdgeKind.GENERATED]
+        made = [e.dst for e in self._edges(runs, up=False) if e.kind == EdgeKind.GENERATED]
         return sorted({*made, *(edge.dst for edge in out if edge.kind == EdgeKind.DERIVED)})
+
+    def _edges(self, nodes: Sequence[int], *, up: bool) -> list[Edge]:
+        """The edges into (`up`) or out of vertices that count at the time asked for."""
+        ask = self.scope.store.edges.get_in if up else self.scope.store.edges.get_out
+        at = self.request.valid_at
+        found = ask(self.scope.tx, nodes, as_of=self.request.as_of)
+        return [edge for edge in found if at is None or edge.at <= at]
 
 
 def _told(facet: dict[str, Any], column: str) -> list[tuple[str, str, str, list[str]]]:

@@ -18,7 +18,12 @@ from lineal.store.facet_schemas import FacetSchema
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}")
 _LARGEST = 1_000_000  # bytes of a schema
 _AT_ONCE = 1000
-_PARTS = ("inputs.", "outputs.", "job.")  # facets of datasets and jobs that a run keeps end in their own name
+PARTS = (
+    "inputs.",
+    "outputs.",
+    "job.",
+)  # facets of edges, datasets and jobs that a run keeps end in their own name
+_MOST_TOGETHER = 2000  # values of the facets of one name on all inputs of a run
 
 
 class FacetDefineRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,18 +176,25 @@ def list_faults(scope: Scope, request: FacetFaultsRequest) -> FacetFaultList:
 _Row = TypeVar("_Row", tuple[int, str, bytes], tuple[int, str, bytes | None])
 
 
+def attach(scope: Scope, facets: Sequence[tuple[int, str, bytes]], message: int) -> None:
+    """Attach facets (vertex, name, body), each held against its schema; one that is refused is left out, and flagged."""
+    admitted = admit(scope, facets, message)
+    scope.store.attributes.add_facets(scope.tx, admitted, at=scope.at, batch=message)
+
+
 def admit(scope: Scope, facets: Sequence[_Row], message: int) -> list[_Row]:
     """Those of the facets (vertex, name, body) that may be attached; each of a defined name is held against its schema, flagged
-    where it breaks it, and made to be found by its fields."""
+    where it breaks it, and made to be found by its fields. A body of None takes the facet away."""
     known = _known(scope) if facets else {}
     if not known:
         return list(facets)
+    admitting = _Admitting(scope, message)
     admitted: list[_Row] = []
     for row in facets:
         node, name, body = row
-        own, version = _own(name)
+        part, own, version = _own(name)
         found = known.get((own, version))
-        if found is None or not body or _hold(scope, node, name, own, body, found, message):
+        if found is None or admitting.hold(node, name, part, own, body, found):
             admitted.append(row)
     return admitted
 
@@ -190,21 +202,57 @@ def admit(scope: Scope, facets: Sequence[_Row], message: int) -> list[_Row]:
 _Found = tuple[Schema, bool]
 
 
-def _hold(scope: Scope, node: int, name: str, own: str, body: bytes, found: _Found, message: int) -> bool:
-    """Hold a facet against its schema; whether it may be attached."""
-    schema, refuse = found
+class _Admitting:
+    """Facets held against their schemas one after the other, with what is found by their fields."""
+
+    def __init__(self, scope: Scope, message: int) -> None:
+        self._scope, self._message = scope, message
+        self._beside: dict[tuple[int, str, str], dict[str, list[tuple[str, str]]]] = {}
+
+    def hold(self, node: int, name: str, part: str, own: str, body: bytes | None, found: _Found) -> bool:
+        """Hold a facet against its schema; whether it may be attached."""
+        schema, refuse = found
+        faults, told = ([], []) if body is None else _judged(body, schema)
+        refused = bool(faults) and refuse
+        scope, store = self._scope, self._scope.store.facet_schemas
+        store.set_faults(
+            scope.tx, node, name, "; ".join(faults), refused=refused, batch=self._message, at=scope.at
+        )
+        if refused:
+            return False
+        if part:  # several datasets may have one of that name: each of their values stands
+            together = self._siblings(node, part, own)
+            together[name] = told
+            told = [item for fields in together.values() for item in fields][:_MOST_TOGETHER]
+        store.set_fields(scope.tx, node, f"{part}{own}", told, at=scope.at)
+        return True
+
+    def _siblings(self, node: int, part: str, own: str) -> dict[str, list[tuple[str, str]]]:
+        key = (node, part, own)
+        if key not in self._beside:
+            standing = self._scope.store.attributes.get_facets(self._scope.tx, node)
+            self._beside[key] = {
+                facet.name: _told(bytes(facet.body))
+                for facet in standing
+                if _own(facet.name)[:2] == (part, own)
+            }
+        return self._beside[key]
+
+
+def _judged(body: bytes, schema: Schema) -> tuple[list[str], list[tuple[str, str]]]:
+    """How a facet breaks its schema, and its fields."""
     try:
         value: Any = msgspec.json.decode(body)
     except (msgspec.DecodeError, RecursionError):
-        value, faults = None, ["the facet: it is no JSON that can be read"]
-    else:
-        faults = schema.faults(value)
-    refused = bool(faults) and refuse
-    store = scope.store.facet_schemas
-    store.set_faults(scope.tx, node, name, "; ".join(faults), refused=refused, batch=message, at=scope.at)
-    if not refused:
-        store.set_fields(scope.tx, node, own, dict(fields(value)), at=scope.at)
-    return not refused
+        return ["the facet: it is no JSON that can be read"], []
+    return schema.faults(value), fields(value)
+
+
+def _told(body: bytes) -> list[tuple[str, str]]:
+    try:
+        return fields(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError):
+        return []
 
 
 @lru_cache(maxsize=256)
@@ -221,23 +269,33 @@ def _known(scope: Scope) -> dict[tuple[str, int], _Found]:
     return known
 
 
-def _own(name: str) -> tuple[str, int]:
-    """A facet's own name and version; 0 when it names none."""
-    if name.startswith(_PARTS):
+def _own(name: str) -> tuple[str, str, int]:
+    """Of which part of a run a facet is (`inputs.`, `outputs.`, `job.`, empty for the run itself), its own name, and its version; 0 when
+    it names none."""
+    part = next((lead for lead in PARTS if name.startswith(lead)), "")
+    if part:
         name = name.rsplit(".", 1)[-1]
     own, _, version = name.rpartition("/")
-    return (own, int(version)) if own and version.isdecimal() and len(version) < 6 else (name, 0)
+    return (part, own, int(version)) if own and version.isdecimal() and len(version) < 6 else (part, name, 0)
 
 
 def _check_known(scope: Scope, made: FacetSchema, schema: Schema, *, newest: bool) -> tuple[int, int]:
     """Hold the facets that are there already against a schema: how many, and how many break it. None is taken away."""
     names = [f"{made.name}/{made.version}", *([made.name] if newest else [])]
+    escaped = [re.sub(r"([%_\\])", r"\\\1", name) for name in names]
+    patterns = [f"{part}%.{name}" if part != "job." else f"job.{name}" for part in PARTS for name in escaped]
+    admitting = _Admitting(scope, 0)
     checked = broken = after = 0
-    while rows := scope.store.facet_schemas.list_holders(scope.tx, names, after=after, limit=_AT_ONCE):
+    while rows := scope.store.facet_schemas.list_holders(
+        scope.tx, names, patterns, after=after, limit=_AT_ONCE
+    ):
         for node, name, body in rows:
-            _hold(scope, node, name, made.name, body, (schema, False), 0)
+            part, own, version = _own(name)
+            if own != made.name or version not in (made.version, 0):
+                continue
+            admitting.hold(node, name, part, own, body, (schema, False))
             checked += 1
-            broken += bool(schema.faults(msgspec.json.decode(body)))
+            broken += bool(_judged(body, schema)[0])
         after = rows[-1][0]
     return checked, broken
 

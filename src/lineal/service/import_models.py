@@ -14,6 +14,7 @@ from lineal.core.ids import sha256
 from lineal.core.model import EdgeKind
 from lineal.resolve.content import manifest_digest
 from lineal.service import registry
+from lineal.service.facets import attach
 from lineal.service.import_runs import (
     DOOR,
     Taking,
@@ -154,8 +155,7 @@ def whole(taking: Taking, item: found.Whole) -> None:
     else:
         reference = Reference(scheme="sha256", value=digest.removeprefix("sha256:"))
         store.artifacts.add_references(scope.tx, node, [reference], at=scope.at)
-    for name, told in item.facets.items():
-        store.attributes.add_facet(scope.tx, node, name, told.encode(), at=scope.at, batch=taking.message)
+    attach(scope, [(node, name, told.encode()) for name, told in item.facets.items()], taking.message)
 
 
 def _model_node(scope: Scope, id: str) -> int:

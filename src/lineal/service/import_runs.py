@@ -15,6 +15,7 @@ from lineal.core.events import Evidence, Level, Reference, State
 from lineal.core.ids import is_hex, sha256
 from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.service import meeting
+from lineal.service.facets import attach
 from lineal.service.operations import Scope
 from lineal.store.records import Record
 
@@ -370,9 +371,7 @@ def _code(taking: Taking, node: int, tags: dict[str, str]) -> None:
         recorded_at=scope.at,
     )
     if not existed:
-        scope.store.attributes.add_facet(
-            scope.tx, version, "lineal.code/1", told, at=scope.at, batch=taking.message
-        )
+        attach(scope, [(version, "lineal.code/1", told)], taking.message)
     edge(taking, version, node, "code", EdgeKind.USED)
 
 

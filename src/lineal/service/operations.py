@@ -35,6 +35,7 @@ _MODULES = (
     "joining",
     "questions",
     "facets",
+    "facet_set",
     "conflicts",
     "messages",
     "columns",

@@ -15,7 +15,7 @@ from lineal.store.nodes import hold_node, hold_nodes
 from lineal.store.text import number_of
 from lineal.store.words import Scope, add_fields, add_words, find_word, get_words
 
-_COLUMNS = (
+ATTRIBUTE = (
     ("node", "bigint"),
     ("field", "bigint"),
     ("revision", "integer"),
@@ -161,7 +161,7 @@ def set_attributes(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], 
         values = (text, number_of(item.value), word[item.source], word[actor], at, None)
         added[field, revision + 1] = [node, field, revision + 1, *values]
     tx.many(_RETRACT, retracted)
-    insert(tx, "attribute", _COLUMNS, [tuple(row) for row in added.values()], conflict="")
+    insert(tx, "attribute", ATTRIBUTE, [tuple(row) for row in added.values()], conflict="")
 
 
 def _newest(tx: Tx, node: int, fields: list[int]) -> dict[int, tuple[int, tuple[int, int] | None]]:

@@ -334,9 +334,11 @@ class FacetSchemaStore(Protocol):
         self, tx: Tx, nodes: Sequence[int] | None = None, *, limit: int = 1000
     ) -> list[FacetFault]: ...
     def list_holders(
-        self, tx: Tx, names: Sequence[str], *, after: int, limit: int
-    ) -> list[tuple[int, str, bytes]]: ...  # in order of the vertices
-    def set_fields(self, tx: Tx, node: int, name: str, fields: Mapping[str, str], *, at: int) -> None: ...
+        self, tx: Tx, names: Sequence[str], patterns: Sequence[str], *, after: int, limit: int
+    ) -> list[tuple[int, str, bytes]]: ...  # in order of the vertices, all of each
+    def set_fields(
+        self, tx: Tx, node: int, name: str, fields: Sequence[tuple[str, str]], *, at: int
+    ) -> None: ...  # a path may have several values
 
 
 class LogicalStore(Protocol):
@@ -770,7 +772,8 @@ class Among(msgspec.Struct, frozen=True):
 
 
 class Joined(msgspec.Struct, frozen=True):
-    """An edge of that kind (`used`, `generated`) joins it to another vertex that fulfils the part."""
+    """An edge of that kind (`used`, `generated`) joins it to another vertex that fulfils the part; `job`: a run of the same job, itself
+    included, fulfils it."""
 
     kind: str
     part: Condition

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
-from lineal.core.model import Attribute
-from lineal.store.attributes import set_attributes
+from lineal.store.attributes import ATTRIBUTE
 from lineal.store.base import Tx
+from lineal.store.bulk import insert
 from lineal.store.history import STANDS
 from lineal.store.lists import each
-from lineal.store.text import give, keep
-from lineal.store.words import add_words, find_word, get_words
+from lineal.store.nodes import hold_node
+from lineal.store.text import give, keep, number_of
+from lineal.store.words import add_fields, add_words, find_word, get_words
 
 
 class FacetSchema(msgspec.Struct, frozen=True, kw_only=True):
@@ -156,44 +157,63 @@ class FacetSchemas:
         ]
 
     def list_holders(
-        self, tx: Tx, names: Sequence[str], *, after: int, limit: int
+        self, tx: Tx, names: Sequence[str], patterns: Sequence[str], *, after: int, limit: int
     ) -> list[tuple[int, str, bytes]]:
-        """(vertex, name, body) of the facets that stand under these names, in order of the vertices behind `after`."""
+        """(vertex, name, body) of the facets that stand under these names, or under names that are LIKE one of the patterns; of up
+        to `limit` vertices in order behind `after`, all of each."""
         words = {w: name for name in names if (w := find_word(tx, name)) is not None}
+        for pattern in patterns:
+            rows = tx.rows(
+                "SELECT id, COALESCE(body, name) FROM word WHERE COALESCE(body, name) LIKE :pattern ESCAPE '\\'",
+                pattern=pattern,
+            )
+            words |= {id: give(text) for id, text in rows}
         if not words:
             return []
+        among = f"name IN ({each(tx, 'names')}) AND {STANDS}"
         rows = tx.rows(
-            f"SELECT node, name, body FROM facet WHERE name IN ({each(tx, 'names')}) AND {STANDS} AND node > :after "
-            "ORDER BY node LIMIT :limit",
+            f"SELECT node, name, body FROM facet WHERE {among} AND node IN (SELECT node FROM facet WHERE {among} "
+            "AND node > :after GROUP BY node ORDER BY node LIMIT :limit) ORDER BY node, name",
             names=list(words),
             after=after,
             limit=limit,
         )
         return [(node, words[name], bytes(body)) for node, name, body in rows]
 
-    def set_fields(self, tx: Tx, node: int, name: str, fields: Mapping[str, str], *, at: int) -> None:
-        """The plain fields of a vertex's facet by their paths, to be searched as `facets.NAME.PATH`; others of it cease to stand."""
-        set_attributes(
-            tx,
-            "facets",
-            node,
-            [Attribute(key=f"{name}.{path}", value=value) for path, value in fields.items()],
-            at,
-            "",
-        )
-        word = {f"{name}.{path}" for path in fields}
-        standing = tx.rows(
-            "SELECT a.field, COALESCE(w.body, w.name) FROM attribute a JOIN field f ON f.id = a.field AND f.scope = 'facets' "
-            f"JOIN word w ON w.id = f.name WHERE a.node = :node AND a.{STANDS}",
+    def set_fields(self, tx: Tx, node: int, name: str, fields: Sequence[tuple[str, str]], *, at: int) -> None:
+        """The plain fields of a vertex's facet by their paths, to be searched as `facets.NAME.PATH`; others of it cease to stand.
+
+        A path may come several times, as of a list: then each of the values stands.
+        """
+        keys = add_fields(tx, "facets", {f"{name}.{path}" for path, _ in fields})
+        words = add_words(tx, {"", *(value for _, value in fields)})
+        wanted = {(keys[f"{name}.{path}"], words[value]): value for path, value in fields}
+        hold_node(tx, node)
+        rows = tx.rows(
+            "SELECT a.field, a.text, a.revision, a.retracted_at, COALESCE(w.body, w.name) FROM attribute a "
+            "JOIN field f ON f.id = a.field AND f.scope = 'facets' JOIN word w ON w.id = f.name WHERE a.node = :node",
             node=node,
         )
-        gone = [
-            field for field, key in standing if give(key).startswith(f"{name}.") and give(key) not in word
-        ]
-        if gone:
-            tx.run(
-                f"UPDATE attribute SET retracted_at = :at WHERE node = :node AND field IN ({each(tx, 'gone')}) AND {STANDS}",
-                at=at,
-                node=node,
-                gone=gone,
-            )
+        last: dict[int, int] = {}
+        standing: dict[tuple[int, int], int] = {}
+        for field, text, revision, ended, key in rows:
+            if give(key).startswith(f"{name}."):
+                last[field] = max(revision, last.get(field, 0))
+                if ended is None:
+                    standing[field, text] = revision
+        tx.many(
+            "UPDATE attribute SET retracted_at = :at WHERE node = :node AND field = :field AND revision = :revision",
+            [
+                {"at": at, "node": node, "field": pair[0], "revision": revision}
+                for pair, revision in standing.items()
+                if pair not in wanted
+            ],
+        )
+        added = []
+        for (field, text), value in wanted.items():
+            if (field, text) not in standing:
+                last[field] = last.get(field, 0) + 1
+                added.append(
+                    (node, field, last[field], text, number_of(value), words[""], words[""], at, None)
+                )
+        insert(tx, "attribute", ATTRIBUTE, added, conflict="")

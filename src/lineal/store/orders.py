@@ -11,6 +11,11 @@ from lineal.store.terms import LINKS, split
 from lineal.store.words import Scope, find_field
 
 _MOST = 16  # keys of one order
+# A field of a facet may have several values, as of a list: the first of them counts.
+_FIRST = (
+    " AND NOT EXISTS (SELECT 1 FROM attribute x WHERE x.node = o.node AND x.field = o.field "
+    "AND x.retracted_at IS NULL AND x.revision < o.revision)"
+)
 _WORD = "(SELECT COALESCE(w.body, w.name) FROM word w WHERE w.id = {})"
 
 
@@ -41,7 +46,7 @@ def phases(tx: Tx, order: Order) -> list[Phase]:
     values = {"order_field": field}
     table = "metric" if scope == "metrics" else "attribute"
     living = "" if scope == "metrics" else " AND o.retracted_at IS NULL"
-    own = f"o.field = :order_field{living}"
+    own = f"o.field = :order_field{living}{_FIRST if scope == 'facets' else ''}"
     missing = Phase(
         "", f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.node = r.node AND {own})", "", values, lacking=field
     )
@@ -112,7 +117,9 @@ def _table(scope: Scope) -> str:
 
 
 def _living(scope: Scope) -> str:
-    return "" if scope == "metrics" else " AND o.retracted_at IS NULL"
+    return {"metrics": "", "facets": f" AND o.retracted_at IS NULL{_FIRST}"}.get(
+        scope, " AND o.retracted_at IS NULL"
+    )
 
 
 def _attribute(key: str) -> str:

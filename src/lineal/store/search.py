@@ -219,6 +219,11 @@ class _Compiler:
             return subject.compile(self._tx, term, number, self._as_of)
         if isinstance(term, Among):
             return self._among(term, number)
+        if term.kind == "job" and subject is RUN:
+            row = f"o{number}"
+            inner = self.condition(term.part, RUN, row, depth + 1)
+            source = f"(SELECT n.node FROM run {row} JOIN run n ON n.job = {row}.job WHERE {inner}) {{t}}"
+            return Probe(source, "0 = 0", {}, None, _selective(term.part))
         near, far, kind = subject.ends[term.kind]
         other = VERSION if subject is RUN else RUN
         row = f"o{number}"

@@ -11,6 +11,7 @@ from lineal.capture import redact
 from lineal.core.events import Evidence, Level
 from lineal.core.ids import sha256
 from lineal.core.model import Edge, EdgeKind
+from lineal.service.facets import attach
 from lineal.service.operations import Scope
 
 GIT = "mlflow.source.git."
@@ -40,7 +41,7 @@ def govern(scope: Scope, node: int, tags: dict[str, str]) -> None:
         scope.tx, door="mlflow", source="tags", body=body, digest=sha256(body), at=scope.at
     )
     if not existed:
-        scope.store.attributes.add_facet(scope.tx, version, "lineal.code/1", body, at=scope.at, batch=message)
+        attach(scope, [(version, "lineal.code/1", body)], message)
     edge = Edge(
         src=version,
         dst=node,

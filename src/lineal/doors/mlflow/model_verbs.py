@@ -26,6 +26,7 @@ from lineal.doors.mlflow.wire import (
     texts,
 )
 from lineal.resolve.content import manifest_digest
+from lineal.service.facets import attach
 from lineal.service.ingest import relate_same_bytes
 from lineal.service.operations import Scope
 from lineal.store.blobs import Blobs
@@ -93,8 +94,7 @@ def complete(scope: Scope, node: int, said: bytes, texts: dict[str, str]) -> Non
     else:
         reference = Reference(scheme="sha256", value=digest.removeprefix("sha256:"))
         store.artifacts.add_references(tx, node, [reference], at=scope.at)
-    for name, body in describing.facets(texts).items():
-        store.attributes.add_facet(tx, node, name, body, at=scope.at, batch=message)
+    attach(scope, [(node, name, body) for name, body in describing.facets(texts).items()], message)
 
 
 def list_files(scope: Scope, message: Message) -> Message:
