@@ -177,8 +177,8 @@ def test_a_run_whose_job_comes_later_stands_with_that_job(desk: Desk) -> None:
         {"lens": "logical", "ref": "raw.csv", "governing": True},
         {"ref": "raw.csv", "compare": "raw.csv", "to": "raw.csv"},
         {"lens": "overview", "compare": "raw.csv"},
-        {"ref": "raw.csv", "open": ["1:99"]},
-        {"ref": "raw.csv", "open": ["group:1:2"]},
+        {"ref": "raw.csv", "open": ["up:1:99"]},
+        {"ref": "raw.csv", "open": ["up:group:1"]},
         {"ref": "raw.csv", "hide": ["x"] * 60},
     ],
 )
@@ -367,7 +367,7 @@ def test_a_card_is_opened_by_as_many_hops_as_were_asked_for(desk: Desk, lens: st
     narrow = desk.call("scene", ref="da.csv", lens=lens, depth=2, fold=False)
     last = next(node for node in narrow.nodes if node.label == "db.csv")
     assert (len(narrow.nodes), last.down.count) == (3, 1)
-    wide = desk.call("scene", ref="da.csv", lens=lens, depth=2, fold=False, open=[f"{last.id}:4:down"])
+    wide = desk.call("scene", ref="da.csv", lens=lens, depth=2, fold=False, open=[f"down:{last.id}:4"])
     assert {n.label for n in wide.nodes} - {n.label for n in narrow.nodes} == {
         "stepb.py", "dc.csv", "stepc.py", "dd.csv",
     }  # fmt: skip

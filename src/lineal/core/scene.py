@@ -46,7 +46,8 @@ class Walk(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Card(msgspec.Struct, frozen=True, kw_only=True):
-    """Something drawn: one vertex, a group of siblings, a chain of steps or a cycle. members: in order of their numbers."""
+    """Something drawn: one vertex, a group of siblings, a chain of steps or a cycle. members: in order of their numbers, of a chain
+    in the order of its steps."""
 
     id: str
     shape: str  # node, group, chain, cycle
@@ -133,6 +134,25 @@ def walk(
     return Walk(rank=rank, before=before, behind=behind, further=further)
 
 
+def opened(seen: Walk, ask: Ask, wanted: Sequence[tuple[int, bool]], *, most: int) -> list[int]:
+    """The neighbours of single vertices, added to what was seen: hop by hop, in the order wanted, at most `most` of them.
+
+    Args:
+        wanted: (vertex, whether what lies before it is wanted). A vertex that was not reached by then is left out.
+    """
+    found: dict[int, None] = {}
+    for node, way in wanted:
+        if node not in seen.rank:
+            continue
+        known = seen.before if way else seen.behind
+        if node not in known:
+            known[node] = list(ask([node], way).get(node, ()))
+        for other in known[node][: most - len(found)]:
+            seen.rank.setdefault(other, len(seen.rank))
+            found[other] = None
+    return list(found)
+
+
 def draw(
     items: Mapping[int, Item],
     pairs: Iterable[tuple[int, int]],
@@ -142,6 +162,7 @@ def draw(
     expand: frozenset[str] = frozenset(),
     fold: bool = True,
     chains: bool = True,
+    also: Sequence[int] = (),
 ) -> Picture:
     """The picture of the items, at most `budget` cards.
 
@@ -150,6 +171,7 @@ def draw(
         pairs: edges, from first to second.
         expand: ids of groups, chains and cycles that are drawn member by member.
         fold: whether siblings are grouped; with `chains` steps in a row are folded too.
+        also: what was opened by hand: drawn in any case, above the budget.
 
     Without a focus the weightiest are drawn, whether connected or not.
     """
@@ -159,10 +181,11 @@ def draw(
     shapes: dict[str, str] = {}
     kept = set(focus)
     _cycle(items, edges, kept, expand, cards, shapes)
+    rows: dict[str, list[int]] = {}
     if fold:
         _group(items, edges, kept, expand, cards, shapes)
         if chains:
-            _chain(items, edges, kept, expand, cards, shapes)
+            rows = _chain(items, edges, kept, expand, cards, shapes)
     members: dict[str, list[int]] = defaultdict(list)
     for node, card in cards.items():
         members[card].append(node)
@@ -172,8 +195,8 @@ def draw(
             lines[cards[src], cards[dst]].append((src, dst))
     near = {card: min(rank[node] for node in nodes) for card, nodes in members.items()}
     weight = {card: max(items[node].weight for node in nodes) for card, nodes in members.items()}
-    middle = [cards[node] for node in focus]
-    drawn = _nearest(middle, lines, near, weight, budget, loose=not focus)
+    middle = [cards[node] for node in (*focus, *also) if node in items]
+    drawn = _nearest(middle, lines, near, weight, budget + len(also), loose=not focus)
     shown = {ends: found for ends, found in lines.items() if ends[0] in drawn and ends[1] in drawn}
     loops = _loops(sorted(drawn, key=near.__getitem__), list(shown))
     layer, faint = _layers(drawn, [ends for ends in shown if ends not in loops])
@@ -182,7 +205,7 @@ def draw(
             Card(
                 id=card,
                 shape=shapes.get(card, "node"),
-                members=tuple(sorted(members[card])),
+                members=tuple(rows.get(card) or sorted(members[card])),
                 rank=near[card],
             )
             for card in sorted(drawn, key=near.__getitem__)
@@ -304,8 +327,9 @@ def _chain(
     expand: frozenset[str],
     cards: dict[int, str],
     shapes: dict[str, str],
-) -> None:
-    """Single vertices in a row, with one way in and one way out each, become one pill."""
+) -> dict[str, list[int]]:
+    """Single vertices in a row, with one way in and one way out each, become one pill; the rows by its id."""
+    rows: dict[str, list[int]] = {}
     before: dict[str, set[str]] = defaultdict(set)
     behind: dict[str, set[str]] = defaultdict(set)
     for src, dst in edges:
@@ -336,6 +360,8 @@ def _chain(
         if len(nodes) >= SHORTEST_CHAIN and name not in expand:
             shapes[name] = "chain"
             cards.update(dict.fromkeys(nodes, name))
+            rows[name] = nodes
+    return rows
 
 
 def _nearest(

@@ -27,7 +27,7 @@ from lineal.service.scene_reply import (
     beyond_of,
     cut_reason,
 )
-from lineal.service.scene_seen import GOVERNS, Seen, look
+from lineal.service.scene_seen import GOVERNS, Seen, look, open_cards
 
 _MOST_BUDGET = 2000
 _MOST_HIDDEN = 50  # kinds
@@ -87,6 +87,7 @@ class _Scene:
 
     def reply(self) -> SceneReply:
         seen = self.seen.walk
+        also = open_cards(self.request, seen, self._ask)
         every = self._pairs(seen)
         facts = Facts(self.scope, list(seen.rank), as_of=self.request.as_of)
         live = leading_to(facts.living(), every)
@@ -114,10 +115,11 @@ class _Scene:
             budget=self.request.budget,
             expand=frozenset(self.request.expand),
             fold=self.request.fold,
+            also=also,
         )
         beyond = self._beyond(picture, seen, gone)
         edges = self._edges(picture, pairs, through)
-        also = self._also(edges)
+        unfollowed = self._also(edges)
         told = self._told(picture, facts, edges, commits, essential=chain, live=live)
         return SceneReply(
             focus=[str(node) for node in self.focus],
@@ -132,7 +134,7 @@ class _Scene:
                 )
                 for card in picture.cards
             ],
-            edges=[_line(line, edges, also, told.marks, through, self.seen) for line in picture.lines],
+            edges=[_line(line, edges, unfollowed, told.marks, through, self.seen) for line in picture.lines],
             drawn=sum(len(card.members) for card in picture.cards),
             hidden=len(picture.hidden),
             cut=bool(picture.hidden or self.seen.told)
@@ -272,4 +274,5 @@ def _line(
         evidences=dict(Counter(str(edge.evidence) for edge in found)),
         over=min((len(through[pair]) - 1 if pair in through else 0 for pair in line.pairs), default=0),
         way=any(step in seen.ways for step in steps),
+        recorded_at=min((edge.recorded_at for edge in found), default=0),
     )

@@ -15,7 +15,7 @@ from lineal.service import references
 from lineal.service.operations import Scope
 from lineal.service.registry import DEPLOYMENT
 from lineal.service.scene_marks import Marks
-from lineal.service.scene_reply import NAMED, Beyond, SceneMetric, SceneNode
+from lineal.service.scene_reply import NAMED, Beyond, SceneMetric, SceneNode, steps
 from lineal.service.scene_seen import GOVERNS
 
 _ENDED_BADLY = (State.FAILED, State.KILLED, State.LOST)
@@ -126,7 +126,11 @@ class Facts:
             type=type if len(types) == 1 else "mixed",
             kind=kind,
             ref=self.ref(first) if single else "",
-            label=label if single or card.shape == "chain" else stem(label),
+            label=label
+            if single
+            else stem(label)
+            if card.shape == "group"
+            else steps([self._said(node)[1] for node in card.members]),
             namespace=namespace,
             at=min(ats),
             last_at=max(ats),

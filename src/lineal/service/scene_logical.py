@@ -24,8 +24,9 @@ from lineal.service.scene_reply import (
     beyond_of,
     cut_reason,
     seen_for,
+    steps,
 )
-from lineal.service.scene_seen import GOVERNS, look, opened
+from lineal.service.scene_seen import GOVERNS, look, open_cards
 from lineal.store.logical import LogicalEdge, LogicalNode
 
 
@@ -48,6 +49,7 @@ class _Logical:
         self.sides: list[dict[int, set[int]]] = []
         self.ways: set[tuple[int, int]] = set()
         self.told = ""
+        self.names: dict[int, list[str]] = {}
         refs = [ref for ref in (request.ref, request.compare or request.to) if ref]
         self.nodes = [references.find(scope, ref, as_of=request.as_of).node for ref in refs]
         series = self.logical.series_of(scope.tx, self.nodes)
@@ -58,12 +60,14 @@ class _Logical:
 
     def reply(self) -> SceneReply:
         seen = self._seen()
+        also = open_cards(self.request, seen, self._ask)
         known = self.logical.describe(self.scope.tx, list(seen.rank))
         missing = [key for key in seen.rank if key not in seen.before]
         seen.before.update(self._ask(missing, True))
         pairs = {(o, k) for k, found in seen.before.items() for o in found} | {
             (k, o) for k, found in seen.behind.items() for o in found
         }
+        self._name(known)
         focus = [key for key in self.focus if key in known]
         deployed = [key for key, node in known.items() if _live(node)]
         live = leading_to(deployed, pairs)
@@ -83,6 +87,7 @@ class _Logical:
             expand=frozenset(self.request.expand),
             fold=self.request.fold,
             chains=False,  # the steps are what this view is for
+            also=also,
         )
         asked = [k for card in picture.cards for k in card.members[:NAMED] if k not in seen.behind]
         seen.behind.update(self._ask(asked, False))
@@ -117,6 +122,12 @@ class _Logical:
             as_of=self.request.as_of,
         )
 
+    def _name(self, known: dict[int, LogicalNode]) -> None:
+        """The registered names of the newest versions, by their vertex."""
+        newest = [node.newest for node in known.values() if not node.job]
+        for entry in self.scope.store.registry.list_names_of(self.scope.tx, newest):
+            self.names.setdefault(entry.node, []).append(f"{entry.name}@{entry.number}")
+
     def _ask(self, keys: Sequence[int], up: bool) -> dict[int, list[int]]:
         return self.logical.list_neighbours(
             self.scope.tx, keys, up=up, limit=EXACT + 1, as_of=self.request.as_of
@@ -128,13 +139,11 @@ class _Logical:
             return self._of_two()
         if self.focus:
             up, down = self.request.direction != "down", self.request.direction != "up"
-            around = walk(self.focus, self._ask, most=most, up=up, down=down, depth=self.request.depth)
-            return opened(self.request, around, self._ask)
+            return walk(self.focus, self._ask, most=most, up=up, down=down, depth=self.request.depth)
         greatest = self.logical.list_greatest(self.scope.tx, limit=most, as_of=self.request.as_of)
-        whole = Walk(
+        return Walk(
             rank={key: place for place, key in enumerate(greatest)}, before={}, behind={}, further=set()
         )
-        return opened(self.request, whole, self._ask)
 
     def _of_two(self) -> Walk:
         """The artifacts and jobs of two ancestries, or on the ways between two: of the very versions and runs."""
@@ -145,7 +154,7 @@ class _Logical:
                 self.scope.tx, nodes, up=up, limit=EXACT + 1, as_of=request.as_of, skip=GOVERNS
             )
 
-        seen = look(self.scope, msgspec.structs.replace(request, open=[]), self.nodes, ask)
+        seen = look(self.scope, request, self.nodes, ask)
         series = self.logical.series_of(self.scope.tx, list(seen.walk.rank))
         rank: dict[int, int] = {}
         for node in seen.walk.rank:
@@ -158,7 +167,7 @@ class _Logical:
             self.sides.append(by_key)
         self.ways = {(series[a], series[b]) for a, b in seen.ways if a in series and b in series}
         self.told = seen.told
-        return opened(request, Walk(rank=rank, before={}, behind={}, further=set()), self._ask)
+        return Walk(rank=rank, before={}, behind={}, further=set())
 
     def _side(self, card: Card) -> str:
         """In a comparison: whether both have it with the very same versions or runs, with others, or only one of them."""
@@ -191,7 +200,11 @@ class _Logical:
             type=_type(first) if len(types) == 1 else "mixed",
             kind=first.kind,
             ref=_ref(first) if single else "",
-            label=_label(first) if single or card.shape != "group" else stem(_label(first)),
+            label=_label(first)
+            if single
+            else stem(_label(first))
+            if card.shape == "group"
+            else steps([_label(node) for node in nodes]),
             namespace=first.namespace,
             at=min(node.recorded_at for node in nodes),
             last_at=max(node.recorded_at for node in nodes),
@@ -199,7 +212,7 @@ class _Logical:
             digest=None,
             level="",
             size=None,
-            names=[],
+            names=self.names.get(first.newest, []) if single and not first.job else [],
             aliases=[],
             focus=focus,
             count=sum(node.count for node in nodes) if single else len(nodes),

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 
 import msgspec
 
+from lineal.core.errors import Invalid
 from lineal.core.scene import Picture
 from lineal.service.scene_marks import Mark
 
 BUDGET = 150  # cards; more than fits on a screen without zooming out
 EXACT = 1000  # hidden neighbours are counted up to so many
 NAMED = 12  # members of a group that are named
+STEPS = 4  # members of a chain whose names are its label
+OPENED = 500  # vertices that opening can add
+_FARTHEST = 20  # hops of one opening
 MESSAGES = 12  # messages of a line that are named
 LENSES = ("versions", "logical", "overview")
 _SEEN = 4  # vertices walked to for each card: groups and chains take most of them in
@@ -27,9 +31,10 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     (microseconds UTC). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
     itself. governing: also code and environment.
 
-    open: cards of one vertex around which is drawn further, each `ID:HOPS` (1 to 20), `ID:HOPS:up` or `ID:HOPS:down`. hide: kinds
-    (`dataset`, `run`, `report` ...) that are led through, not drawn. to: a second ref; only what lies on the ways between the two is
-    drawn.
+    open: `up:ID` or `down:ID` of a card that is one vertex: its neighbours on that side are drawn too, above the budget; in order,
+    so that one can be opened that another one brought; with `:HOPS` (1 to 20) behind it, so many hops of them. hide: kinds
+    (`dataset`, `run`, `report` ...) that are led through, not drawn. to: a second ref; only what lies on the ways between the
+    two is drawn.
     """
 
     ref: str = ""
@@ -71,8 +76,9 @@ class SceneNode(msgspec.Struct, frozen=True, kw_only=True):
     """A card. shape: `node` (one vertex), `group` (siblings), `chain` (steps in a row), `cycle`.
 
     id: stays the same between scenes; what `expand` takes. count: vertices behind the card; members: references of the
-    first of them. states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down:
-    neighbours that are not drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
+    first of them. label: its name; of a group what its members have in common, of a chain or cycle the first of their names.
+    states: how many runs stand how. lead: the members that lead to what is drawn by itself. up, down: neighbours that are not
+    drawn. side: when comparing, `same`, `changed`, `left` or `right`. layer: sources are 0.
     importance: 0 to 1. marks: what to look at, contradictions first (at most 8).
 
     metrics: of runs and models, the four that most of them have. commit: of the code, where all runs have one and the same.
@@ -123,7 +129,8 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
 
     marks: what to look at, contradictions first (at most 8). messages: numbers of the messages that brought the edges, which the
     operation `message` gives back (the first 12). vias: what saw them. evidences: how many edges are known how. over: how many
-    hidden vertices it leads through, 0 for an edge of the record. way: it lies on a shortest way to `to`.
+    hidden vertices it leads through, 0 for an edge of the record. way: it lies on a shortest way to `to`. at: when the first of
+    them happened; recorded_at: when the first of them was recorded.
     """
 
     src: str
@@ -143,6 +150,7 @@ class SceneEdge(msgspec.Struct, frozen=True, kw_only=True):
     evidences: dict[str, int] = {}
     over: int = 0
     way: bool = False
+    recorded_at: int = 0
 
 
 class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
@@ -157,6 +165,27 @@ class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
     cut_reason: str
     as_of: int | None
     lens: str = "versions"
+
+
+def steps(names: Sequence[str]) -> str:
+    """The label of a chain or cycle: its members by name."""
+    return " → ".join([*names[:STEPS], *(["…"] if len(names) > STEPS else [])])
+
+
+def to_open(request: SceneRequest) -> list[tuple[int, bool, int]]:
+    """What is to be opened: vertices, whether upwards, and how many hops. Raises Invalid: something that is no side and id of a card."""
+    found = []
+    for text in request.open:
+        way, _, rest = text.partition(":")
+        number, colon, hops = rest.partition(":")
+        good = all(part.isascii() and part.isdigit() and len(part) < 19 for part in (number, hops or "1"))
+        if way not in ("up", "down") or not good or (colon and not 1 <= int(hops or 0) <= _FARTHEST):
+            raise Invalid(
+                f"open {text!r:.100}",
+                hint=f"`up:ID` or `down:ID`, with the id of a card of one vertex, and perhaps `:HOPS`, 1 to {_FARTHEST}",
+            )
+        found.append((int(number), way == "up", int(hops or 1)))
+    return found
 
 
 def seen_for(budget: int) -> int:

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 
 import msgspec
 
 from lineal.core import paths
-from lineal.core.errors import Invalid
 from lineal.core.model import Edge, EdgeKind
-from lineal.core.scene import Walk, walk
+from lineal.core.scene import Walk, opened, walk
 from lineal.service.operations import Scope
-from lineal.service.scene_reply import SceneRequest, seen_for
+from lineal.service.scene_reply import OPENED, SceneRequest, seen_for, to_open
 
 GOVERNS = ("environment", "code")
-_OPENED = re.compile(r"(\d{1,18}):(\d{1,2})(?::(up|down))?")
-_FARTHEST = 20  # hops of an opened card
-_MOST_OPENED = 50
 _WAYS = 5  # shortest ways that are marked
 _BETWEEN = 20_000  # vertices among which ways are looked for
 
@@ -35,53 +30,28 @@ class Seen(msgspec.Struct, kw_only=True):
 
 
 def look(scope: Scope, request: SceneRequest, focus: Sequence[int], ask: Ask) -> Seen:
-    """What lies around the focus, nearest first; when two are compared, what both were made from; with `to`, what lies between.
-
-    Raises Invalid: `open` names no card.
-    """
+    """What lies around the focus, nearest first; when two are compared, what both were made from; with `to`, what lies between."""
     if request.to:
         return _between(scope, request, focus)
     if request.compare:
         return _compared(request, focus, ask)
     most = seen_for(request.budget)
     up, down = request.direction != "down", request.direction != "up"
-    around = walk(focus, ask, most=most, up=up, down=down, depth=request.depth)
-    return Seen(walk=opened(request, around, ask))
+    return Seen(walk=walk(focus, ask, most=most, up=up, down=down, depth=request.depth))
 
 
-def opened(request: SceneRequest, around: Walk, ask: Ask) -> Walk:
-    """The walk with what lies around the opened cards, which comes right behind the focus in nearness.
+def open_cards(request: SceneRequest, around: Walk, ask: Ask) -> list[int]:
+    """What the opened cards bring, added to the walk: hop by hop, in the order wanted, at most OPENED vertices.
 
     Raises Invalid: `open` names no card.
     """
-    if not request.open:
-        return around
-    nearest = list(around.rank)
-    rank = {node: place for place, node in enumerate(nearest[:2])}
-    for node, hops, way in _parsed(request.open):
-        part = walk([node], ask, most=request.budget, up=way != "down", down=way != "up", depth=hops)
-        for other in part.rank:
-            rank.setdefault(other, len(rank))
-        around.before.update(part.before)
-        around.behind.update(part.behind)
-    for node in nearest:
-        rank.setdefault(node, len(rank))
-    return Walk(rank=rank, before=around.before, behind=around.behind, further=around.further)
-
-
-def _parsed(texts: Iterable[str]) -> list[tuple[int, int, str]]:
-    found = []
-    for text in list(texts):
-        match = _OPENED.fullmatch(text)
-        if match is None or not 1 <= int(match[2]) <= _FARTHEST:
-            raise Invalid(
-                f"{text!r:.100} opens no card",
-                hint=f"ID:HOPS, ID:HOPS:up or ID:HOPS:down with the id of a card of one vertex and 1 to {_FARTHEST} hops",
-            )
-        found.append((int(match[1]), int(match[2]), match[3] or ""))
-    if len(found) > _MOST_OPENED:
-        raise Invalid(f"{len(found)} cards are to be opened", hint=f"at most {_MOST_OPENED} at once")
-    return found
+    found: dict[int, None] = {}
+    for node, up, hops in to_open(request):
+        ends = [node]
+        for _ in range(hops):
+            ends = opened(around, ask, [(end, up) for end in ends], most=OPENED - len(found))
+            found.update(dict.fromkeys(ends))
+    return list(found)
 
 
 def _compared(request: SceneRequest, focus: Sequence[int], ask: Ask) -> Seen:
@@ -97,7 +67,7 @@ def _compared(request: SceneRequest, focus: Sequence[int], ask: Ask) -> Seen:
         behind={},
         further={node for part in walks for node in part.further},
     )
-    return Seen(walk=opened(request, both, ask), sides=[set(part.rank) for part in walks])
+    return Seen(walk=both, sides=[set(part.rank) for part in walks])
 
 
 def _between(scope: Scope, request: SceneRequest, focus: Sequence[int]) -> Seen:
