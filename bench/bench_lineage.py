@@ -19,7 +19,7 @@ import numpy as np
 from bench.figures import Figure, report
 from bench.graph import generate
 from lineal.service import operations
-from lineal.service.questions import ImpactRequest
+from lineal.service.impact import ImpactRequest
 from lineal.service.scene import SceneRequest
 from lineal.store.open import Store, open_store
 from lineal.store.words import add_words
@@ -129,7 +129,7 @@ def measure(folder: Path) -> list[Figure]:
     spent, reply = [], None
     for _ in range(5):
         begun = time.perf_counter()
-        reply = ask(store, "impact", "questions", hub)
+        reply = ask(store, "impact", "impact", hub)
         spent.append(time.perf_counter() - begun)
     assert reply is not None
     whole = statistics.median(spent)

@@ -13,6 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from lineal.service import operations
+from lineal.service.client import module_of
+
 ROOT = Path(__file__).resolve().parent.parent
 SRC = ROOT / "src" / "lineal"
 BIN = Path(sys.executable).parent
@@ -243,3 +246,8 @@ def test_make_alone_lists_every_target() -> None:
     said = subprocess.run(["make"], cwd=ROOT, capture_output=True, text=True).stdout
     for target in ["setup", "demo", "test", "check", "bench", "soak", "docs", "clean"]:
         assert f"make {target} " in said
+
+
+def test_every_operation_is_found_in_the_module_that_the_clients_load() -> None:
+    for name, row in operations.table().items():
+        assert row.function.__module__ == f"lineal.service.{module_of(name)}", name

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import msgspec
 import pytest
 
 from lineal.core import events as ev
 from lineal.core.errors import Invalid
-from lineal.service import questions
+from lineal.service import impact
 from tests.service.conftest import Desk, ended, made, run_id, started, used
 
 
@@ -133,10 +136,17 @@ def test_code_and_environment_are_walked_only_when_asked_for(desk: Desk) -> None
 def test_the_impact_of_a_hub_is_counted_whole_once_a_snapshot_stands(
     story: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(questions, "BUDGET", 3)
+    monkeypatch.setattr(impact, "COUNTED", 3)
+    monkeypatch.setattr(impact, "_SOON", 2)
     cold = story.call("impact", ref="raw.csv")
-    assert (cold.exact, cold.cut) == (False, True)
+    assert (cold.total, cold.exact, cold.cut) == (3, False, True)
+    assert cold.cut_reason == "more than 3 things lie downstream; the nearest 3 are listed"
     assert cold.computing is not None
+    narrow = story.call("impact", ref="raw.csv", evidence=["observed"])
+    assert (narrow.exact, narrow.cut_reason.endswith("a narrower time or evidence counts them whole")) == (
+        False,
+        True,
+    )
     assert story.store.snapshots.wait(60)
     warm = story.call("impact", ref="raw.csv")
     assert (warm.total, warm.exact, warm.computing) == (7, True, None)
@@ -147,3 +157,40 @@ def test_the_impact_of_a_hub_is_counted_whole_once_a_snapshot_stands(
     later = story.call("impact", ref="raw.csv", limit=2)
     assert (later.total, later.cut, later.cut_reason) == (9, True, "2 of 9 are listed")
     assert later.counts["dataset"] == 2
+    only = story.call("impact", ref="raw.csv", kinds=["model"], limit=1, offset=1)
+    assert (only.total, only.exact, only.counts, only.computing) == (2, True, {"model": 2}, None)
+    assert ([item.ref for item in only.affected], only.cut_reason) == (
+        ["m.pkl@2"],
+        "1 of 2 are listed from 2 on",
+    )
+    assert [item.label for item in only.live] == ["prod"]
+
+
+NARROWED: list[dict[str, Any]] = [
+    {},
+    {"kinds": ["run"]},
+    {"kinds": ["model", "deployment"], "namespace": "project"},
+    {"namespace": "elsewhere"},
+    {"tag": "pii"},
+    {"evidence": ["observed"]},
+    {"evidence": ["imported"]},
+    {"valid_at": 22},
+    {"since": 15},
+    {"governing": True},
+]
+
+
+@pytest.mark.parametrize("narrow", NARROWED)
+def test_an_impact_is_the_same_over_a_snapshot_over_edges_and_as_of_now(
+    story: Desk, narrow: dict[str, Any]
+) -> None:
+    story.call("tag", ref="clean.csv", key="pii", value="true")
+    cold = story.call("impact", ref="raw.csv", **narrow)
+    then = story.call("impact", ref="raw.csv", as_of=story.at, **narrow)
+    story.store.snapshots.build_soon()
+    assert story.store.snapshots.wait(60)
+    warm = story.call("impact", ref="raw.csv", **narrow)
+    assert cold == warm
+    assert msgspec.structs.replace(then, as_of=None) == cold
+    assert cold.exact
+    assert cold.total == len(cold.affected) == sum(cold.counts.values())

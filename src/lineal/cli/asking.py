@@ -21,7 +21,7 @@ def at_times(function: _F) -> _F:
     return click.option("--as-of", metavar="TIME", help=f"As recorded by then: {_TIME}.")(function)
 
 
-def moments(as_of: str | None, valid_at: str | None) -> dict[str, int | None]:
+def moments(as_of: str | None, valid_at: str | None) -> dict[str, Any]:
     """Both times as fields of a request. Raises Invalid: one cannot be read."""
     now = times.now()
     given = {"as_of": as_of, "valid_at": valid_at}
@@ -89,7 +89,7 @@ def path_command(a: str, b: str, most: int, as_json: bool, **narrow: Any) -> Non
 def impact_command(ref: str, limit: int, as_json: bool, **narrow: Any) -> None:
     """Show what depends on REF: models, deployments, data and runs, the nearest first, and whose they are."""
     from lineal.render import questions
-    from lineal.service.questions import ImpactRequest
+    from lineal.service.impact import ImpactRequest
 
     with desk.reading() as client:
         request = ImpactRequest(ref=session.reference(client, ref), limit=limit, **narrowed(narrow))

@@ -15,13 +15,12 @@ from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facet_set import FacetWritten
 from lineal.service.facets import FacetDefined, FacetFaultOut
+from lineal.service.impact import Affected, ImpactReply
 from lineal.service.joining import Joined
 from lineal.service.joins import Join
 from lineal.service.messages import MessageReply
 from lineal.service.questions import (
-    Affected,
     CommonReply,
-    ImpactReply,
     InheritedReply,
     PathReply,
     WhyReply,

@@ -11,8 +11,9 @@ if TYPE_CHECKING:
     from lineal.sdk.found import Versions
     from lineal.service.columns import ColumnsReply
     from lineal.service.conflicts import ConflictsReply, Resolved
+    from lineal.service.impact import ImpactReply
     from lineal.service.joining import Joined
-    from lineal.service.questions import CommonReply, ImpactReply, InheritedReply, PathReply, WhyReply
+    from lineal.service.questions import CommonReply, InheritedReply, PathReply, WhyReply
 
 __all__ = [
     "columns",
@@ -181,10 +182,12 @@ def resolve(id: str, choice: str, *, reason: str = "", project: str | None = Non
 
 def _one(name: str, request: str, ref: str, project: str | None, fields: dict[str, Any]) -> Any:
     from lineal.sdk.session import reference
-    from lineal.service import questions
+    from lineal.service import impact, questions
 
     with reading(project) as client:
-        made = getattr(questions, request)(ref=reference(client, ref), **_narrowed(fields))
+        made = getattr(impact if name == "impact" else questions, request)(
+            ref=reference(client, ref), **_narrowed(fields)
+        )
         return client.call(name, made)
 
 

@@ -3,17 +3,54 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from lineal.service.asked import Asked, wanted
 from lineal.service.operations import Scope
-from lineal.service.questions import ImpactReply, ImpactRequest, affected, counts, cut_reason
-from lineal.service.registry import DEPLOYMENT
 from lineal.store.csr import newer_edges
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
-def from_snapshot(scope: Scope, root: int, request: ImpactRequest) -> ImpactReply | None:
-    """The whole impact, counted over a snapshot and the edges since; None when there is none that serves."""
+_AT_ONCE = 200_000  # vertices that are narrowed to kinds or a namespace in one go
+
+
+class OverSnapshot:
+    """What was reached, as arrays. It is all that lies downstream."""
+
+    exact = True
+
+    def __init__(
+        self,
+        nodes: NDArray[np.int64],
+        away: NDArray[np.int32],
+        kept: NDArray[np.bool_] | None,
+        counts: Counter[str],
+    ) -> None:
+        self._nodes, self._away, self.counts = nodes, away, counts
+        self._listed = (nodes, away) if kept is None else (nodes[kept], away[kept])
+
+    @property
+    def total(self) -> int:
+        """How much of it was asked for."""
+        return len(self._listed[0])
+
+    def page(self, offset: int, limit: int) -> list[tuple[int, int]]:
+        """A part of it: vertices and distances, nearest first."""
+        nodes, away = (side[offset : offset + limit].tolist() for side in self._listed)
+        return list(zip(nodes, away, strict=True))
+
+    def away_of(self, nodes: Sequence[int]) -> dict[int, int]:
+        """The distances of those of the vertices that lie downstream at all."""
+        at = np.isin(self._nodes, np.array(list(nodes), dtype=np.int64))
+        return dict(zip(self._nodes[at].tolist(), self._away[at].tolist(), strict=True))
+
+
+def over_snapshot(scope: Scope, root: int, asked: Asked) -> OverSnapshot | None:
+    """Everything downstream, over a snapshot and the edges since; None when there is none that serves."""
     snapshots = scope.store.snapshots
     snapshot = snapshots.mapped()
     if snapshot is None:
@@ -22,38 +59,17 @@ def from_snapshot(scope: Scope, root: int, request: ImpactRequest) -> ImpactRepl
     if newer is None:
         snapshots.build_soon()
         return None
-    total, nodes, away = snapshot.reach(root, up=False, newer=newer)
-    known = nodes[nodes < snapshot.head.nodes]
+    _, nodes, away = snapshot.reach(root, up=False, newer=newer)
+    kept: NDArray[np.bool_] | None = None
+    if asked.kinds or asked.namespace or asked.tag:
+        parts = [nodes[at : at + _AT_ONCE].tolist() for at in range(0, len(nodes), _AT_ONCE)]
+        listed = [node for part in parts for node in wanted(scope, part, asked)]
+        kept = np.isin(nodes, np.array(listed, dtype=np.int64))
+    mine = nodes if kept is None else nodes[kept]
+    known = mine[mine < snapshot.head.nodes]
     numbers = np.bincount(snapshot.kinds[known], minlength=len(snapshot.head.kinds)).tolist()
-    tally = Counter({kind: n for kind, n in zip(snapshot.head.kinds, numbers, strict=True) if n})
-    tally += counts(scope, nodes[nodes >= snapshot.head.nodes].tolist())
-    page = nodes[request.offset : request.offset + request.limit].tolist()
-    deployment = snapshot.head.kinds.index(DEPLOYMENT) if DEPLOYMENT in snapshot.head.kinds else -1
-    deployed = [
-        *known[snapshot.kinds[known] == deployment].tolist(),
-        *nodes[nodes >= snapshot.head.nodes].tolist(),
-    ]
-    live = [
-        run.node
-        for run in scope.store.runs.get_runs(scope.tx, deployed).values()
-        if run.kind == DEPLOYMENT and str(run.state) == "running"
-    ]
-    wanted = np.array(sorted({*page, *live}), dtype=np.int64)
-    at = dict(zip(page, away[request.offset : request.offset + request.limit].tolist(), strict=True))
-    at |= {
-        int(n): int(d) for n, d in zip(nodes[np.isin(nodes, live)], away[np.isin(nodes, live)], strict=True)
-    }
-    described = affected(scope, wanted.tolist(), at)
-    shown = [described[node] for node in page if node in described]
-    return ImpactReply(
-        ref=request.ref,
-        total=total,
-        exact=True,
-        counts=dict(sorted(tally.items())),
-        live=[described[node] for node in sorted(live, key=lambda node: (at[node], node))],
-        owners=dict(Counter(item.owner for item in shown if item.owner).most_common()),
-        affected=shown,
-        cut=total > len(shown),
-        cut_reason=cut_reason(False, total, len(shown)),
-        as_of=None,
+    counts = Counter({kind: n for kind, n in zip(snapshot.head.kinds, numbers, strict=True) if n})
+    counts += Counter(
+        scope.store.neighbours.count_kinds(scope.tx, mine[mine >= snapshot.head.nodes].tolist())
     )
+    return OverSnapshot(nodes, away, kept, counts)

@@ -34,6 +34,7 @@ _MODULES = (
     "versions",
     "joining",
     "questions",
+    "impact",
     "facets",
     "facet_set",
     "conflicts",

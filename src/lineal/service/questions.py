@@ -1,48 +1,20 @@
-"""Questions to the graph about two things or about all that depends on one: path, impact, common, why, inherited."""
+"""Questions to the graph about two things, and about what reaches one: path, common, why, inherited."""
 
 from __future__ import annotations
-
-from collections import Counter
 
 import msgspec
 
 from lineal.core import paths
 from lineal.core.errors import Invalid
 from lineal.core.lineage import ancestry
-from lineal.core.model import Edge, EdgeKind
+from lineal.core.model import Edge
 from lineal.service import references
-from lineal.service.lineage import (
-    BUDGET,
-    DEPTH,
-    GOVERNS,
-    GraphEdge,
-    GraphNode,
-    graph_edge,
-    graph_nodes,
-)
+from lineal.service.asked import Asked, nodes_of, refs_of, walk, wanted
+from lineal.service.lineage import BUDGET, GraphEdge, GraphNode, graph_edge, graph_nodes
 from lineal.service.operations import Scope, operation
-from lineal.service.registry import DEPLOYMENT
 
 _MOST_PATHS = 100
 _WIDE = 200_000  # vertices of a walk whose nodes are not all described
-
-
-class Asked(msgspec.Struct, frozen=True, kw_only=True):
-    """What narrows every question.
-
-    as_of: as recorded by then; valid_at: only what had happened by then; since: only edges of things that happened from then on
-    (all microseconds UTC). evidence: only edges known so. kinds, namespace, tag: only these of what is found are listed; what
-    lies between still counts. governing: also code and environment.
-    """
-
-    as_of: int | None = None
-    valid_at: int | None = None
-    since: int | None = None
-    evidence: list[str] = []
-    kinds: list[str] = []
-    namespace: str = ""
-    tag: str = ""
-    governing: bool = False
 
 
 class PathRequest(Asked, frozen=True, kw_only=True):
@@ -68,46 +40,6 @@ class PathReply(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool
     cut_reason: str
     as_of: int | None
-
-
-class ImpactRequest(Asked, frozen=True, kw_only=True):
-    """What depends on ref. limit: how many are listed, nearest first, 1 to 10,000; offset: how many to leave out before."""
-
-    ref: str
-    limit: int = 100
-    offset: int = 0
-
-
-class Affected(msgspec.Struct, frozen=True, kw_only=True):
-    """Something downstream. distance: edges. owner: from its `owner` tag, else who ran it or made it."""
-
-    ref: str
-    label: str
-    type: str
-    kind: str
-    namespace: str
-    distance: int
-    names: list[str]
-    state: str
-    owner: str
-
-
-class ImpactReply(msgspec.Struct, frozen=True, kw_only=True):
-    """total: everything downstream; counts: by kind; live: deployments that run now; owners: how much is whose, among what is
-    listed. exact: whether the total is; cut: whether the list leaves something out. computing: how far (0 to 1) a snapshot is with
-    which the next question will be answered whole; None when none is being built."""
-
-    ref: str
-    total: int
-    exact: bool
-    counts: dict[str, int]
-    live: list[Affected]
-    owners: dict[str, int]
-    affected: list[Affected]
-    cut: bool
-    cut_reason: str
-    as_of: int | None
-    computing: float | None = None
 
 
 class PairRequest(Asked, frozen=True, kw_only=True):
@@ -216,59 +148,6 @@ def path(scope: Scope, request: PathRequest) -> PathReply:
     )
 
 
-@operation(
-    "impact", permission="record:read", path="/impact", summary="What depends on something, by distance"
-)
-def impact(scope: Scope, request: ImpactRequest) -> ImpactReply:
-    """Everything downstream, counted by kind, the nearest listed first with its owner. Raises Invalid: limit out of range."""
-    if not 1 <= request.limit <= 10_000 or request.offset < 0:
-        raise Invalid(
-            f"a limit of {request.limit}, an offset of {request.offset}", hint="1 to 10000, and 0 or more"
-        )
-    root = references.find(scope, request.ref, as_of=request.as_of).node
-    if plain(request) and scope.store.has_snapshot():
-        from lineal.service.hubs import from_snapshot
-
-        if (large := from_snapshot(scope, root, request)) is not None:
-            return large
-    edges, over = walk(scope, root, request, up=False, budget=BUDGET)
-    if over and plain(request):
-        scope.store.snapshots.build_soon()
-    away = paths.distances(root, edges, up=False)
-    del away[root]
-    wanted = _wanted(scope, list(away), request)
-    listed = sorted(wanted, key=lambda node: (away[node], node))
-    page = listed[request.offset : request.offset + request.limit]
-    live = [
-        run.node
-        for run in scope.store.runs.get_runs(scope.tx, list(away)).values()
-        if run.kind == DEPLOYMENT and str(run.state) == "running"
-    ]
-    described = affected(scope, sorted({*page, *live}), away)
-    shown = [described[node] for node in page]
-    return ImpactReply(
-        ref=request.ref,
-        total=len(wanted),
-        exact=not over,
-        counts=dict(sorted(counts(scope, wanted).items())),
-        live=[described[node] for node in sorted(live, key=lambda node: (away[node], node))],
-        owners=dict(Counter(item.owner for item in shown if item.owner).most_common()),
-        affected=shown,
-        cut=over or len(listed) > len(page),
-        cut_reason=cut_reason(over, len(listed), len(page)),
-        computing=scope.store.snapshots.progress().share if over and plain(request) else None,
-        as_of=request.as_of,
-    )
-
-
-def plain(request: ImpactRequest) -> bool:
-    """Whether nothing narrows the walk or the list, so that a snapshot of now answers it."""
-    times = (request.as_of, request.valid_at, request.since)
-    return all(moment is None for moment in times) and not (
-        request.evidence or request.kinds or request.namespace or request.tag or request.governing
-    )
-
-
 @operation("common", permission="record:read", path="/common", summary="What two things were both made from")
 def common(scope: Scope, request: PairRequest) -> CommonReply:
     """The common ancestors of a and b, the nearest marked."""
@@ -277,8 +156,8 @@ def common(scope: Scope, request: PairRequest) -> CommonReply:
     edges_b, over_b = walk(scope, b, request, up=True, budget=BUDGET)
     away_a, away_b = (paths.distances(node, e, up=True) for node, e in ((a, edges_a), (b, edges_b)))
     near, far = paths.nearest_common(away_a, away_b, [*edges_a, *edges_b])
-    wanted = _wanted(scope, [*near, *far], request)
-    nodes = {node.id: node for node in _nodes(scope, sorted(wanted))}
+    listed = wanted(scope, [*near, *far], request)
+    nodes = {node.id: node for node in nodes_of(scope, sorted(listed))}
     return CommonReply(
         a=request.a,
         b=request.b,
@@ -310,7 +189,7 @@ def why(scope: Scope, request: PairRequest) -> WhyReply:
         reached = paths.distances(node, edges, up=True)
         for other, hops in reached.items():
             away[other] = min(hops, away.get(other, hops))
-        sides.append(_series(scope, sorted(_wanted(scope, list(reached), request)), kinds, names))
+        sides.append(_series(scope, sorted(wanted(scope, list(reached), request)), kinds, names))
     left, right = sides
     same = sum(sorted(left[key]) == sorted(right[key]) for key in left.keys() & right.keys())
     differing = {
@@ -354,9 +233,9 @@ def inherited(scope: Scope, request: InheritedRequest) -> InheritedReply:
     root = references.find(scope, request.ref, as_of=request.as_of).node
     edges, over = walk(scope, root, request, up=True, budget=BUDGET)
     away = paths.distances(root, edges, up=True)
-    members = scope.store.joins.expand(scope.tx, list(away))
+    members = scope.store.joins.expand(scope.tx, list(away), as_of=request.as_of)
     tags = scope.store.attributes.get_tags(scope.tx, members, as_of=request.as_of)
-    stands = scope.store.joins.canonical(scope.tx, list(tags))
+    stands = scope.store.joins.canonical(scope.tx, list(tags), as_of=request.as_of)
     key, _, value = request.tag.replace(":", "=", 1).partition("=")
     found = [
         (stands.get(node, node), tag)
@@ -366,7 +245,7 @@ def inherited(scope: Scope, request: InheritedRequest) -> InheritedReply:
         or (tag.key == key and (not value or tag.value == value))
         or tag.key == request.tag
     ]
-    names = _refs(scope, sorted(away))
+    names = refs_of(scope, sorted(away))
     listed = []
     for node, tag in sorted(found, key=lambda item: (away.get(item[0], 0), item[1].key, item[0])):
         way = next(iter(paths.shortest(node, root, edges, most=1)), [])
@@ -380,114 +259,6 @@ def inherited(scope: Scope, request: InheritedRequest) -> InheritedReply:
             )
         )
     return InheritedReply(ref=request.ref, tags=listed, cut=over, as_of=request.as_of)
-
-
-# ---- what the questions share
-
-
-def walk(scope: Scope, root: int, asked: Asked, *, up: bool, budget: int) -> tuple[list[Edge], bool]:
-    """The edges of a closure that the request lets through, and whether the budget cut it short.
-
-    An edge that is not let through leads nowhere: what lies only behind it is not reached.
-    """
-    ask = scope.store.edges.upstream if up else scope.store.edges.downstream
-    edges, over = ask(scope.tx, root, depth=DEPTH, budget=budget, as_of=asked.as_of)
-    kept = [edge for edge in edges if _passes(edge, asked)]
-    if len(kept) < len(edges):
-        reached = paths.distances(root, kept, up=up)
-        kept = [edge for edge in kept if edge.src in reached and edge.dst in reached]
-    return kept, over
-
-
-def _passes(edge: Edge, asked: Asked) -> bool:
-    if not asked.governing and edge.kind == EdgeKind.USED and edge.role in GOVERNS:
-        return False
-    if asked.valid_at is not None and edge.at > asked.valid_at:
-        return False
-    if asked.since is not None and edge.at < asked.since:
-        return False
-    return not asked.evidence or str(edge.evidence) in asked.evidence
-
-
-def _wanted(scope: Scope, nodes: list[int], asked: Asked) -> list[int]:
-    """Those of the vertices that are of the kinds, namespace and tag that were asked for."""
-    if not (asked.kinds or asked.namespace or asked.tag):
-        return nodes
-    runs = scope.store.runs.get_runs(scope.tx, nodes)
-    versions = scope.store.artifacts.get_versions(scope.tx, [node for node in nodes if node not in runs])
-    found = []
-    for node in nodes:
-        record = runs.get(node) or versions.get(node)
-        if record is None:
-            continue
-        kinds = {record.kind, "run" if node in runs else "version"}
-        if asked.kinds and not kinds & set(asked.kinds):
-            continue
-        if asked.namespace and record.namespace != asked.namespace:
-            continue
-        found.append(node)
-    if asked.tag:
-        key, _, value = asked.tag.replace(":", "=", 1).partition("=")
-        tags = scope.store.attributes.get_tags(scope.tx, found, as_of=asked.as_of)
-        found = [
-            node
-            for node in found
-            if any(
-                tag.key == asked.tag or (tag.key == key and (not value or tag.value == value))
-                for tag in tags.get(node, [])
-            )
-        ]
-    return found
-
-
-def counts(scope: Scope, nodes: list[int]) -> Counter[str]:
-    """How many of these vertices are of which kind."""
-    runs = scope.store.runs.get_runs(scope.tx, nodes)
-    versions = scope.store.artifacts.get_versions(scope.tx, [node for node in nodes if node not in runs])
-    return Counter([*(run.kind for run in runs.values()), *(version.kind for version in versions.values())])
-
-
-def affected(scope: Scope, nodes: list[int], away: dict[int, int]) -> dict[int, Affected]:
-    """The vertices as an impact lists them; away: their distances."""
-    tags = scope.store.attributes.get_tags(scope.tx, nodes)
-    owners = {node: tag.value for node, given in tags.items() for tag in given if tag.key == "owner"}
-    runs = scope.store.runs.get_runs(scope.tx, nodes)
-    versions = [node for node in nodes if node not in runs]
-    makers = {
-        edge.dst: edge.src
-        for edge in scope.store.edges.get_in(scope.tx, versions)
-        if edge.kind == EdgeKind.GENERATED
-    }
-    ran = scope.store.runs.get_runs(scope.tx, sorted({*makers.values(), *runs}))
-    return {
-        node.id: Affected(
-            ref=node.ref,
-            label=node.label,
-            type=node.type,
-            kind=node.kind,
-            namespace=node.namespace,
-            distance=away.get(node.id, 0),
-            names=node.names,
-            state=node.state,
-            owner=owners.get(node.id) or _actor(ran.get(makers.get(node.id, node.id))),
-        )
-        for node in _nodes(scope, nodes)
-    }
-
-
-def _actor(run: object) -> str:
-    return str(getattr(run, "actor", "") or "")
-
-
-def _nodes(scope: Scope, nodes: list[int]) -> list[GraphNode]:
-    if not nodes:
-        return []
-    loose = [Edge(src=node, dst=node, kind=EdgeKind.DERIVED, at=0) for node in nodes]
-    return graph_nodes(scope, nodes[0], loose, [], explain=False)
-
-
-def _refs(scope: Scope, nodes: list[int]) -> dict[int, str]:
-    return {node.id: node.ref for node in _nodes(scope, nodes)}
 
 
 def _series(
@@ -509,10 +280,3 @@ def _series(
         found.setdefault(key, []).append(node)
         kinds[key], names[node] = ("version", version.kind), references.artifact_ref(version)
     return found
-
-
-def cut_reason(over: bool, found: int, listed: int) -> str:
-    """What an impact leaves out, in words; empty when nothing."""
-    if over:
-        return f"more than {BUDGET:,} things depend on it; the nearest {listed:,} are listed"
-    return f"{listed:,} of {found:,} are listed" if found > listed else ""

@@ -241,6 +241,21 @@ class NeighbourStore(Protocol):
         valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> tuple[list[int], bool]: ...  # everything before or behind them, and whether there is more
+    def spread(
+        self,
+        tx: Tx,
+        start: int,
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        valid_at: int | None = None,
+        since: int | None = None,
+        evidence: Sequence[str] = (),
+        skip: Sequence[str] = (),
+    ) -> tuple[dict[int, int], bool]: ...  # distances, nearest first; whether there is more
+    def count_kinds(self, tx: Tx, nodes: Sequence[int]) -> dict[str, int]: ...
+    def narrow(self, tx: Tx, nodes: Sequence[int], *, kinds: Sequence[str], namespace: str) -> list[int]: ...
 
 
 class JoinStore(Protocol):
