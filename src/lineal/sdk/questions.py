@@ -19,12 +19,12 @@ __all__ = [
     "columns",
     "common",
     "conflicts",
+    "decide",
     "impact",
     "inherited",
     "joins",
     "models",
     "path",
-    "resolve",
     "same",
     "split",
     "versions",
@@ -168,7 +168,7 @@ def conflicts(
         return found
 
 
-def resolve(id: str, choice: str, *, reason: str = "", project: str | None = None) -> Resolved:
+def decide(id: str, choice: str, *, reason: str = "", project: str | None = None) -> Resolved:
     """Decide a contradiction: which claim counts, or any word on how it was settled; an empty choice takes the decision back.
 
     Raises Invalid: it is no id of a contradiction (`conflicts` has them). NotFound: nothing is there to be taken back.
