@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from lineal.core.errors import Invalid, NotFound
 from lineal.core.model import EdgeKind
 from lineal.core.scene import Card, Item, Line, Picture, Walk, draw, stem, walk
-from lineal.core.through import essential, leading_to, led_through
+from lineal.core.through import essential as everything_through
+from lineal.core.through import leading_to, led_through
 from lineal.service import references
 from lineal.service.operations import Scope
 from lineal.service.registry import DEPLOYMENT
@@ -71,7 +70,7 @@ class _Logical:
         focus = [key for key in self.focus if key in known]
         deployed = [key for key, node in known.items() if _live(node)]
         live = leading_to(deployed, pairs)
-        chain = essential(focus[0], pairs, seen.further) if len(focus) == 1 else set()
+        chain = everything_through(focus[0], pairs, seen.further) if len(focus) == 1 else set()
         hidden = [k for k in seen.rank if k in known and _hidden(known[k], self.request) and k not in focus]
         pairs, through, gone = led_through(pairs, hidden) if hidden else (pairs, {}, set())
         items = {
@@ -102,13 +101,7 @@ class _Logical:
             lens=self.request.lens,
             focus=[card.id for card in picture.cards if set(card.members) & set(self.focus)],
             nodes=[
-                msgspec.structs.replace(
-                    self._card(card, known, picture, beyond[card.id], items),
-                    side=self._side(card),
-                    essential=not chain.isdisjoint(card.members),
-                    serves=not live.isdisjoint(card.members),
-                    way=any(end in card.members for pair in self.ways for end in pair),
-                )
+                self._card(card, known, picture, beyond[card.id], items, essential=chain, live=live)
                 for card in picture.cards
             ],
             edges=[_line(line, edges, through, self.ways) for line in picture.lines],
@@ -185,6 +178,9 @@ class _Logical:
         picture: Picture,
         beyond: tuple[Beyond, Beyond],
         items: dict[int, Item],
+        *,
+        essential: set[int],
+        live: set[int],
     ) -> SceneNode:
         nodes = [known[key] for key in card.members]
         first, single = nodes[0], len(nodes) == 1
@@ -221,7 +217,10 @@ class _Logical:
             lead=[],
             up=beyond[0],
             down=beyond[1],
-            side="",
+            side=self._side(card),
+            essential=not essential.isdisjoint(card.members),
+            serves=not live.isdisjoint(card.members),
+            way=any(end in card.members for pair in self.ways for end in pair),
             layer=picture.layer[card.id],
             importance=1.0 if focus else max(items[key].weight for key in card.members),
             origin_unknown=single and not first.job and not beyond[0].count and picture.layer[card.id] == 0,
