@@ -26,15 +26,11 @@ from lineal.store.base import (
     FacetSchemaStore,
     FileStore,
     GroupStore,
-    JoinStore,
     LinkedStore,
-    LogicalStore,
     ManyStore,
     MetricStore,
     MlmdStore,
     MomentStore,
-    NameJoinStore,
-    NeighbourStore,
     RecordStore,
     RegistryStore,
     ReplyStore,
@@ -44,6 +40,7 @@ from lineal.store.base import (
     TokenStore,
     Tx,
 )
+from lineal.store.base_graph import JoinStore, LogicalStore, NameJoinStore, NeighbourStore
 from lineal.store.catalog import Catalog
 from lineal.store.check import check
 from lineal.store.corrections import Corrections
