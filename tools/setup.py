@@ -23,7 +23,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
-SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm", "mlmd")}
+SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm", "mlmd", "tables")}
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 UI = ROOT / "ui"
@@ -58,6 +58,7 @@ GOALS = {
         "airflow",
         "pachyderm",
         "mlmd",
+        "tables",
     ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers", "mlmd"],
     "ui": ["venv", "runtime", "lineal", "ui"],
@@ -82,6 +83,7 @@ SAYS = {
     "airflow": "Airflow with OpenLineage, in .venv-airflow",
     "pachyderm": "Pachyderm's client, in .venv-pachyderm",
     "mlmd": "ML Metadata's client and engine, in .venv-mlmd",
+    "tables": "DVC, Delta Lake, Iceberg and clients of object stores, in .venv-tables",
 }
 
 

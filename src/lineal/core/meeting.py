@@ -7,7 +7,7 @@ sample or a short digest.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from lineal.core.events import Level, Reference
@@ -30,6 +30,7 @@ RULES: dict[str, str] = {
 
 # Bytes that are equal are no reason, and what is only declared or sampled is none either.
 _SAME_SCHEMES_ONLY = frozenset({"sha256", "frame1", "mlflow-digest", "md5", "crc32", "etag"})
+_TABLES = frozenset({"delta", "iceberg"})  # named by the table's own id, which no other table has
 _SYSTEMS = {
     "mlflow": MLFLOW_RUN_ID,
     "openlineage": OPENLINEAGE_RUN_ID,
@@ -48,6 +49,17 @@ def joining(reference: Reference) -> bool:
         and reference.scheme not in _SAME_SCHEMES_ONLY
         and bool(reference.value)
     )
+
+
+def contradict(one: Iterable[Reference], other: Iterable[Reference]) -> bool:
+    """Whether the native names of two versions exclude that they are one: both are versions of a table by its own id, and no
+    such name is common to them."""
+    mine, theirs = (
+        {(item.scheme, item.value) for item in items if item.scheme in _TABLES and joining(item)}
+        for items in (one, other)
+    )
+    schemes = {scheme for scheme, _ in mine} & {scheme for scheme, _ in theirs}
+    return bool(schemes) and not mine & theirs
 
 
 def mentioned_in_facet(name: str, body: Any) -> Iterator[tuple[str, str, str]]:

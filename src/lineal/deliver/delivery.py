@@ -15,6 +15,7 @@ from lineal.core.ids import sha256
 from lineal.deliver import code, configs, consoles, environment, processes, reported
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.lock import only_one, store_lock
+from lineal.deliver.natives import Natives
 from lineal.deliver.portions import portions
 from lineal.deliver.profiles import Profiles
 from lineal.deliver.schemas import Schemas
@@ -58,6 +59,7 @@ class Drain:
         self._only = only
         self._progress = progress
         self._fingerprints = Fingerprints(project, self._hashed)
+        self._natives = Natives(project, self._fingerprints)
         self._schemas = Schemas(Profiles(os.path.join(project.dir, "profiles")))
         self._stories: dict[str, Story] = {}
         self._spools: dict[str, Spool] = {}
@@ -80,6 +82,7 @@ class Drain:
     def started_with(self, variables: Mapping[str, str]) -> None:
         """The environment variables the run was started with."""
         self._variables = variables
+        self._natives.begun_with(variables)
 
     def step(self, *, final: bool = False) -> bool:
         """Deliver what is there; gives back whether anything was new. final: also end and clear away what has ended.
@@ -212,9 +215,9 @@ class Drain:
             found.extend(self._governing(story))
             if story.ended() is not None:
                 continue  # told at once with the rest, and then let go of
-            found.extend(story.tracker.inputs(final=False))
+            touched = [*story.tracker.inputs(final=False), *story.tracker.so_far(interval_s())]
+            found.extend(self._natives.named(story, touched))
             found.extend(_config_parameters(story))
-            found.extend(story.tracker.so_far(interval_s()))
             found.extend(self._printing(story))
             found.extend(self._pulse(story))
         if found:
@@ -288,9 +291,10 @@ class Drain:
                 continue
             lost = end.state == ev.State.LOST
             began_at = int(story.started["at"]) if story.started is not None else None
-            found = story.tracker.inputs()
+            touched = story.tracker.inputs()
+            touched.extend(story.tracker.outputs(None if lost else end.at, began_at))
+            found = self._natives.named(story, touched, final=True)
             found.extend(_config_parameters(story))
-            found.extend(story.tracker.outputs(None if lost else end.at, began_at))
             self._metric_logs(story, final=True)
             found.extend(story.closing_facets(end.at))
             found.extend(self._printed(story, end.at))

@@ -18,6 +18,7 @@ from lineal.resolve.content import (
     stat_of,
 )
 from lineal.resolve.project import Project
+from lineal.resolve.tables import Roots
 
 _MOST_KNOWN = 10_000  # digests kept in memory when they are in the local file too
 MOST_MEMBERS = 200_000  # files of one directory version; more are not listed and the version says so
@@ -37,6 +38,9 @@ class Fingerprint(msgspec.Struct, frozen=True, kw_only=True):
     members: list[Member] = []
 
 
+_PART = Fingerprint(sha256=None, size=None, level=Level.NATIVE, reason="a part of a table")
+
+
 class Fingerprints:
     """Hashes files and keeps (path, stat) -> digest in a local SQLite file. Not part of the record: it may be deleted."""
 
@@ -46,6 +50,7 @@ class Fingerprints:
         self._new: list[tuple[bytes, Stat, str]] = []
         self._bare: dict[bytes, bool] = {}  # folders, and whether the local file knows nothing of them
         self._database = self._open(os.path.join(project.dir, "cache.db"))
+        self.roots = Roots()
 
     @staticmethod
     def _open(path: str) -> apsw.Connection | None:
@@ -57,6 +62,10 @@ class Fingerprints:
                 "CREATE TABLE IF NOT EXISTS fingerprint (path BLOB NOT NULL, size INTEGER NOT NULL, mtime_ns INTEGER NOT NULL,"
                 " ctime_ns INTEGER NOT NULL, ino INTEGER NOT NULL, dev INTEGER NOT NULL, sha256 TEXT NOT NULL,"
                 " PRIMARY KEY (path, size, mtime_ns, ctime_ns, ino, dev)) WITHOUT ROWID"
+            )
+            database.execute(
+                "CREATE TABLE IF NOT EXISTS other_hash (path BLOB NOT NULL, algorithm TEXT NOT NULL, stat TEXT NOT NULL,"
+                " value TEXT NOT NULL, PRIMARY KEY (path, algorithm)) WITHOUT ROWID"
             )
         except apsw.Error:
             return None  # without the cache files are hashed again, and nothing else is lost
@@ -110,8 +119,10 @@ class Fingerprints:
     def take(self, path: bytes, at: Stat | None) -> Fingerprint:
         """The content of the path as it was at stat `at`, hashing it now if the file is still so.
 
-        `at` None: as it is now.
+        `at` None: as it is now. Parts of tables are not hashed: the table's own version identifies them.
         """
+        if self.roots.of(path) is not None:
+            return _PART
         if at is not None and (known := self.known(path, at)):
             return Fingerprint(sha256=known, size=at.size, level=Level.CONTENT)
         before = stat_of(path)
@@ -154,6 +165,8 @@ class Fingerprints:
 
         before_us: only the files in it that were last touched before that time (UTC microseconds).
         """
+        if self.roots.of(directory) is not None:
+            return _PART
         members: list[Member] = []
         entries: list[tuple[bytes, str]] = []
         size = 0
@@ -180,6 +193,30 @@ class Fingerprints:
         if not entries:
             return Fingerprint(sha256=None, size=0, level=Level.NONE, reason="an empty directory")
         return Fingerprint(sha256=manifest_digest(entries), size=size, level=Level.CONTENT, members=members)
+
+    def other_hash(self, path: bytes, stat: Stat, algorithm: str) -> str | None:
+        """A hash of another kind that was taken of the path at this stat, if any was."""
+        if self._database is None:
+            return None
+        try:
+            row = self._database.execute(
+                "SELECT value FROM other_hash WHERE path=? AND algorithm=? AND stat=?",
+                (path, algorithm, repr(tuple(stat))),
+            ).fetchone()
+        except apsw.Error:
+            return None
+        return str(row[0]) if row else None
+
+    def learn_other_hash(self, path: bytes, stat: Stat, algorithm: str, value: str) -> None:
+        """Remember a hash of another kind; a failure costs only time later."""
+        if self._database is not None:
+            try:
+                self._database.execute(
+                    "INSERT OR REPLACE INTO other_hash VALUES (?,?,?,?)",
+                    (path, algorithm, repr(tuple(stat)), value),
+                )
+            except apsw.Error:
+                return
 
     def save(self) -> None:
         """Write what was learnt to the local file; a failure costs only time later."""

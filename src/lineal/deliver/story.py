@@ -19,6 +19,7 @@ from lineal.deliver.schemas import Schemas
 from lineal.deliver.tracker import Tracker
 from lineal.journal import frames
 from lineal.resolve.content import Stat, sha256_of
+from lineal.resolve.location import file_uri
 from lineal.resolve.project import Project, artifact_name
 
 
@@ -49,6 +50,7 @@ class Story:
         self.logs = MetricLogs(run)
         self.joined: dict[str, dict[str, Any] | None] = {}  # wrappers that only take part: how each left
         self.layers: dict[str, Any] = {}
+        self.tables: list[dict[str, Any]] = []  # versions of tables that libraries said they read or wrote
         self.natives: dict[str, dict[str, Any]] = {}  # as `processes`, of those that are seen from below only
         self._quiet = noise.Quiet(project.root, (project.dir + "/", _OURS))
 
@@ -192,6 +194,11 @@ class Story:
             version=text(record.get("version") or ""),
             etag=text(record.get("etag") or ""),
         )
+        return []
+
+    def _table(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        address = file_uri(raw(record["path"])) if record.get("path") else text(record["url"])
+        self.tables.append({**record, "address": address})
         return []
 
     def _use(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -442,6 +449,7 @@ _HANDLERS: dict[str, Any] = {
     "mv": Story._moved,
     "hash": Story._hash,
     "url": Story._url,
+    "table": Story._table,
     "use": Story._use,
     "save": Story._use,
     "frame": Story._frame,

@@ -29,6 +29,8 @@ def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
             if not meeting.joining(reference):
                 continue
             for other in scope.store.artifacts.list_by_reference(scope.tx, reference.scheme, reference.value):
+                if _contradict(scope, node, other):
+                    continue
                 scope.store.joins.add_meeting(
                     scope.tx,
                     node,
@@ -40,6 +42,20 @@ def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
                     at=scope.at,
                     batch=message,
                 )
+
+
+def _contradict(scope: Scope, node: int, other: int) -> bool:
+    """Whether two versions, with all that each is one with, are told to be two by the store that keeps the data: a table that
+    was created anew counts its versions from 0 again, and a change of the schema alone makes no snapshot."""
+    if node == other:
+        return False
+    one, two = (
+        scope.store.artifacts.get_references(scope.tx, scope.store.joins.members(scope.tx, end))
+        for end in (node, other)
+    )
+    return meeting.contradict(
+        [item for items in one.values() for item in items], [item for items in two.values() for item in items]
+    )
 
 
 def meet_names(scope: Scope, declared: Iterable[tuple[int, int]], message: int) -> list[tuple[int, int]]:

@@ -11,6 +11,7 @@ from lineal.service.operations import Scope
 
 _CANDIDATES = 10
 _CUTS = 40
+_TABLES = frozenset({"delta", "iceberg"})
 
 
 class Found(msgspec.Struct, frozen=True):
@@ -146,9 +147,9 @@ def _by_name(scope: Scope, ref: refs.Named, as_of: int | None) -> Found:
         for version in versions_of(scope, ref.name):
             if str(version.number) == ref.selector:
                 return Found(version.node, version)
-    scheme, colon, value = ref.whole.partition(":")
-    if colon and (nodes := scope.store.artifacts.list_by_reference(scope.tx, scheme, value)):
-        return Found(nodes[0], scope.store.artifacts.get_versions(scope.tx, nodes[:1])[nodes[0]])
+    if (node := _by_reference(scope, ref)) is not None:
+        return Found(node, scope.store.artifacts.get_versions(scope.tx, [node])[node])
+    scheme, _, value = ref.whole.partition(":")
     if scheme == mlmd.DOOR and (found := _by_number(scope, value)):
         return found
     raise _unknown(scope, ref)
@@ -164,6 +165,34 @@ def _by_number(scope: Scope, text: str) -> Found | None:
         versions = scope.store.artifacts.get_versions(scope.tx, [node.vertex])
         return Found(node.vertex, versions.get(node.vertex))
     return None
+
+
+def _by_reference(scope: Scope, ref: refs.Named) -> int | None:
+    """The version that carries a reference, or, of a table, the one with that number: `delta:PATH@3`. Raises Conflict when
+    several that are not one carry it."""
+    scheme, colon, value = ref.whole.partition(":")
+    if not colon:
+        return None
+    nodes = scope.store.artifacts.list_by_reference(scope.tx, scheme, value)
+    if not nodes and scheme in _TABLES and ref.selector:
+        of_table = {version.node for version in versions_of(scope, ref.name.partition(":")[2])}
+        carried = scope.store.artifacts.get_references(scope.tx, sorted(of_table))
+        nodes = [
+            node
+            for node, items in carried.items()
+            for item in items
+            if item.scheme == scheme and item.value.rpartition("@")[2].partition("+")[0] == ref.selector
+        ]
+    if not nodes:
+        return None
+    stands = scope.store.joins.canonical(scope.tx, nodes)
+    if len({stands.get(node, node) for node in nodes}) > 1:
+        versions = scope.store.artifacts.get_versions(scope.tx, nodes[:_CANDIDATES])
+        lines = "\n".join(f"  {version_ref(scope, version)}" for version in versions.values())
+        raise Conflict(
+            f"{ref.whole!r} is ambiguous: {len(nodes)} versions carry it:\n{lines}", hint="name one of them"
+        )
+    return nodes[0]
 
 
 def _newest(scope: Scope, versions: list[VersionRecord], as_of: int | None) -> VersionRecord:

@@ -35,6 +35,7 @@ MODULES: dict[str, str] = {
     "pyarrow.orc": "arrow:orc",
     "pyarrow.parquet": "arrow:parquet",
     "pyogrio": "others:patch",
+    "pyiceberg.table": "tables:iceberg",
     "rasterio": "others:patch",
     "safetensors": "safetensors:patch",
     "sentencepiece": "others:patch",

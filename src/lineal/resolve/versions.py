@@ -1,0 +1,126 @@
+"""From files to every name that a store of versions has for them: all kinds are asked, and all that is found is given back."""
+
+from __future__ import annotations
+
+import os
+import time
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+
+from . import delta, dvc, folders, git, hub, iceberg
+from .content import Stat, stat_of
+from .found import Found, TableState
+from .hashes import hash_of
+from .tables import Root, Roots
+
+_SETTLED_NS = 50_000_000  # a folder changed so lately may change again without its time telling
+
+
+class _Folder(NamedTuple):
+    """The state of a folder."""
+
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+    ino: int
+
+
+class Resolver:
+    """Resolves files, folders and tables; remembers what it was told as long as the files that say so stay as they are.
+
+    Args:
+        variables: the environment of the program whose data is resolved.
+        known, learn: where hashes of files (path, stat, algorithm) are kept from one process to the next.
+    """
+
+    def __init__(
+        self,
+        variables: Optional[Mapping[str, str]] = None,
+        known: Optional[Callable[[bytes, Stat, str], Optional[str]]] = None,
+        learn: Optional[Callable[[bytes, Stat, str, str], None]] = None,
+    ) -> None:
+        self.variables: Mapping[str, str] = variables or {}
+        self.roots = Roots()
+        self._known, self._learn = known, learn
+        self._hashes: Dict[Tuple[bytes, str], Tuple[Stat, str]] = {}
+        self._git = git.Repositories()
+        self._dvc = dvc.Repositories(self._hash)
+        self._oxen = folders.Oxen()
+        self._croissants = folders.Croissants()
+        self._states: Dict[Tuple[bytes, Optional[int], Optional[int]], Tuple[_Folder, TableState]] = {}
+
+    def forget(self) -> None:
+        """Look again for repositories and tables, which may have been begun meanwhile. To be called now and then."""
+        self.roots.forget()
+        self._git.forget()
+        self._dvc.forget()
+        self._oxen.forget()
+
+    def files(self, files: Sequence[Tuple[bytes, str]]) -> Dict[bytes, List[Found]]:
+        """What is known of files and folders by their absolute paths, each with the SHA-256 of its bytes ("" when not known).
+
+        What no store of versions knows is left out. A kind that fails says so in the `gap` of what it gives back.
+        """
+        tracked = self._git.of([(path, sha256) for path, sha256 in files if not os.path.isdir(path)])
+        found: Dict[bytes, List[Found]] = {}
+        for path, sha256 in files:
+            several = (
+                hub.of(path, sha256, self._hash),
+                self._dvc.of(path),
+                tracked.get(path),
+                self._oxen.of(path),
+                self._croissants.of(path, sha256),
+                folders.pachyderm(path, self.variables),
+            )
+            if some := [one for one in several if one is not None]:
+                found[path] = some
+        return found
+
+    def table(self, root: Root, *, version: Optional[int] = None, by: Optional[int] = None) -> TableState:
+        """What a table holds: at a version, else by a time (UTC microseconds), else now."""
+        now = _stat(os.path.join(root.path, delta.LOG if root.kind == "delta" else iceberg.FOLDER))
+        if by is not None and now is not None and by * 1000 >= now.mtime_ns:
+            by = None  # nothing was added since
+        asked = (root.path, version, by)
+        known = self._states.get(asked)
+        if known is not None and known[0] == now:
+            return known[1]
+        if root.kind == "delta":
+            state = delta.state(root.path, version=version, by=by)
+        else:
+            state = iceberg.state(root.path, by=by)
+        if len(self._states) > 10_000:
+            self._states.clear()
+        if now is not None and time.time_ns() - now.mtime_ns > _SETTLED_NS:
+            self._states[asked] = (now, state)
+        return state
+
+    def _hash(self, path: bytes, algorithm: str) -> Optional[str]:
+        """The hash of a file as it is now; None when it cannot be read."""
+        stat = stat_of(path)
+        if stat is None:
+            return None
+        kept = self._hashes.get((path, algorithm))
+        if kept is not None and kept[0] == stat:
+            return kept[1]
+        value = self._known(path, stat, algorithm) if self._known is not None else None
+        if value is None:
+            try:
+                value = hash_of(path, algorithm)
+            except OSError:
+                return None
+            if stat_of(path) != stat:
+                return None  # changed while it was read
+            if self._learn is not None:
+                self._learn(path, stat, algorithm, value)
+        if len(self._hashes) > 100_000:
+            self._hashes.clear()
+        self._hashes[path, algorithm] = (stat, value)
+        return value
+
+
+def _stat(path: bytes) -> Optional[_Folder]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return None
+    return _Folder(found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino)
