@@ -28,7 +28,7 @@ _SIGNING = frozenset(
         "key-pair-id",
     )
 )
-_seen: set[tuple[str, str]] = set()
+_seen: set[tuple[str, str, str]] = set()
 
 
 def scheme(text: str) -> str:
@@ -70,11 +70,12 @@ def _masked(part: str) -> str:
 
 
 def report(url: str, op: str, lib: str, **more: Any) -> None:
-    """Report that `url` was read or written (`op`), once for each process."""
+    """Report that `url` was read or written (`op`), once for each process and version of it."""
     journal = start.journal()
     text = clean(url)
-    if journal is not None and (text, op) not in _seen:
-        _seen.add((text, op))
+    key = (text, op, more.get("version") or more.get("etag") or "")
+    if journal is not None and key not in _seen:
+        _seen.add(key)
         journal.json("url", url=text, op=op, lib=lib, **more)
 
 

@@ -16,7 +16,7 @@ from lineal.resolve.content import files_below, stat_of
 from lineal.resolve.found import Found, Name, TableState
 from lineal.resolve.location import file_path, file_uri, url_name
 from lineal.resolve.project import Project, artifact_name
-from lineal.resolve.tables import Root
+from lineal.resolve.tables import Root, is_log
 from lineal.resolve.versions import Resolver
 
 if TYPE_CHECKING:
@@ -126,6 +126,8 @@ class Natives:
             (self._as_said(record, root, place), int(record["at"]), str(record.get("lib") or ""))
             for record in self._said(story).get((kind, place), [])[-_MOST_TOLD:]
         ]
+        if not states and root is not None and kind is ev.VersionUsed and _log_only(root, several):
+            return  # whoever writes into a table looks into its log first
         if not states and root is not None:
             states = [(state, at, "") for state, at in self._as_seen(story, kind, root, several)]
         told = self._told.setdefault((story.run, kind.__name__, place), set())
@@ -249,6 +251,11 @@ class Natives:
         return ev.VersionUsed(
             run=story.run, version=self._version(place, before), at=at, role="input", via=["kept", "delta"]
         )
+
+
+def _log_only(root: Root, several: list[_Event]) -> bool:
+    """Whether nothing of a table was read but the files that tell of its versions."""
+    return bool(several) and all(is_log(root, file_path(event.version.location)) for event in several)
 
 
 def _parts(root: Root, several: list[_Event]) -> list[str]:

@@ -11,47 +11,67 @@ from lineal.deliver.access import Access
 from lineal.resolve.content import Stat
 from lineal.resolve.location import url_name
 
+_Key = tuple[str, str, str, str]  # address, operation, the store's own version, etag
+
 
 class Remotes:
     """The remote objects of a run."""
 
     def __init__(self, run: str) -> None:
         self._run = run
-        self._accesses: dict[tuple[str, str], Access] = {}
-        self._told: set[tuple[str, str]] = set()
-        self._versions: dict[str, tuple[str, str]] = {}  # native version, etag
+        self._accesses: dict[_Key, Access] = {}
+        self._told: set[_Key] = set()
 
     def add(self, uri: str, op: str, access: Access, *, version: str = "", etag: str = "") -> None:
         """An object was read or written (`op` read or write).
 
         version: its store's own name of the state that was read (an S3 version id, a commit); etag: as the store sent it.
         """
-        if version or etag:
-            self._versions[uri] = (version, etag)
-        if known := self._accesses.get((uri, op)):
+        if known := self._accesses.get((uri, op, version, etag)):
             known.join(access)
         else:
-            self._accesses[uri, op] = access
+            self._accesses[uri, op, version, etag] = access
 
-    def events(self, op: str) -> Iterable[ev.Event]:
-        """What was not told before."""
-        for (uri, kind), access in self._accesses.items():
-            if kind != op or (uri, kind) in self._told:
+    def events(self, op: str, *, before: int | None = None) -> Iterable[ev.Event]:
+        """What was not told before.
+
+        An object is named first by the library that is asked for it and then, with its version, by the one that fetches it:
+        what names no version waits until `before` (UTC microseconds) is past it, and is one with what does.
+        """
+        self._join(op)
+        for key, access in self._accesses.items():
+            uri, kind, version, etag = key
+            if kind != op or key in self._told:
                 continue
-            self._told.add((uri, kind))
+            if not (version or etag) and before is not None and access.last >= before:
+                continue
+            self._told.add(key)
             event: Any = ev.VersionUsed if op == "read" else ev.VersionGenerated
             yield event(
                 run=self._run,
-                version=self._state(uri),
+                version=self._state(uri, version, etag),
                 at=access.at,
                 role=access.role or ("input" if op == "read" else "output"),
                 evidence=access.evidence,
                 via=access.via,
             )
 
-    def _state(self, uri: str) -> ev.VersionState:
+    def _join(self, op: str) -> None:
+        """Let what named no version be one with what did, of the same object."""
+        versions: dict[str, list[_Key]] = {}
+        for key in self._accesses:
+            if key[1] == op and (key[2] or key[3]):
+                versions.setdefault(key[0], []).append(key)
+        for uri, several in versions.items():
+            plain = (uri, op, "", "")
+            if plain in self._accesses and plain not in self._told:
+                access = self._accesses.pop(plain)
+                for key in several:
+                    if key not in self._told:
+                        self._accesses[key].join(access)
+
+    def _state(self, uri: str, version: str, etag: str) -> ev.VersionState:
         namespace, name = url_name(uri)
-        version, etag = self._versions.get(uri, ("", ""))
         scheme, _, rest = uri.partition("://")
         references = []
         if version:

@@ -284,7 +284,7 @@ class Tracker:
                 inside = [(path, self._places[path]) for path in paths]
                 if final or self._settled(folder, min(_last_read(place).at for _, place in inside)):
                     found.append(self._used_folder(folder, inside))
-        found.extend(self._remotes.events("read"))
+        found.extend(self._remotes.events("read", before=None if final else self._now - _QUIET_US))
         return found
 
     def _waiting(self) -> Iterator[tuple[bytes, _Place, Stat | None, Access]]:

@@ -85,9 +85,9 @@ def state(
         since = _changed(log, at)
     except (Unreadable, OSError) as error:
         text = error.strerror if isinstance(error, OSError) else str(error)
-        names = (Name("delta", f"{id_}@{at}", DECLARED),) if id_ else ()
+        told = (Name("delta", f"{id_}@{at}", DECLARED),) if id_ else ()
         return TableState(
-            "delta", root, str(at), "", names, {"table": id_, "version": at}, text or "unreadable"
+            "delta", root, str(at), "", told, {"table": id_, "version": at}, text or "unreadable"
         )
     names = tuple(Name("delta", f"{id_}@{n}", NATIVE) for n in _named(since, at))
     facts: Dict[str, Any] = {"table": id_, "version": at}

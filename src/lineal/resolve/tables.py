@@ -58,7 +58,12 @@ _LOGS = {"delta": delta.LOG, "iceberg": iceberg.FOLDER}
 def _is_part(path: bytes, root: Root) -> bool:
     if path == root.path or path.endswith(_DATA):
         return True
-    return path.startswith(os.path.join(root.path, _LOGS[root.kind]) + b"/") or os.path.isdir(path)
+    return is_log(root, path) or os.path.isdir(path)
+
+
+def is_log(root: Root, path: bytes) -> bool:
+    """Whether a file tells of the table's versions, and holds no data of it."""
+    return path.startswith(os.path.join(root.path, _LOGS[root.kind]) + b"/")
 
 
 def _root(folder: bytes) -> Optional[Root]:

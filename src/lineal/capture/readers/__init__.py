@@ -22,6 +22,7 @@ MODULES: dict[str, str] = {
     "lightgbm": "boosting:lightgbm",
     "netCDF4": "others:patch",
     "numpy": "numpy:patch",
+    "obstore": "obstore:patch",
     "onnx": "onnx:onnx",
     "onnxruntime": "onnx:onnxruntime",
     "pandas": "pandas:patch",

@@ -20,7 +20,7 @@ _WRITTEN = ("pipe_file", "write_bytes", "write_text")
 def patch(module: Any) -> None:
     """Record what every file system opens, fetches and stores."""
     kind = module.AbstractFileSystem
-    around(kind, "open", _opened)
+    around(kind, "open", lambda args, kwargs: None, _opened)
     for name in _READ:
         around(kind, name, _moved(1, "path", "read", name))
     for name in _WRITTEN:
@@ -29,20 +29,36 @@ def patch(module: Any) -> None:
         around(kind, name, _moved(2, "rpath", "write", name))
 
 
-def _opened(args: Args, kwargs: Kwargs) -> None:
+def _opened(token: Any, args: Args, kwargs: Kwargs, result: Any, failed: bool) -> None:
     mode = argument(args, kwargs, 2, "mode") or "rb"
     writes = any(letter in mode for letter in "wax")
-    _report(args[0], argument(args, kwargs, 1, "path"), "write" if writes else "read", "open")
+    if not failed or writes:
+        about = {} if writes else _version(result)
+        _report(args[0], argument(args, kwargs, 1, "path"), "write" if writes else "read", "open", **about)
+
+
+def _version(file: Any) -> dict[str, str]:
+    """Which state of an object was opened, from what its file system had to ask for anyway: S3 says VersionId, Google Cloud
+    generation, Azure version_id."""
+    inside = getattr(file, "buffer", file)  # of a text file
+    details = getattr(inside, "__dict__", {}).get("_details")
+    if not isinstance(details, dict):
+        return {}
+    found = {
+        "version": details.get("VersionId") or details.get("generation") or details.get("version_id"),
+        "etag": details.get("ETag") or details.get("etag"),
+    }
+    return {name: str(value).strip('"') for name, value in found.items() if value and value != "null"}
 
 
 def _moved(at: int, key: str, op: str, name: str) -> Any:
     return lambda args, kwargs: _report(args[0], argument(args, kwargs, at, key), op, name)
 
 
-def _report(system: Any, path: Any, op: str, name: str) -> None:
+def _report(system: Any, path: Any, op: str, name: str, **more: str) -> None:
     protocols = system.protocol if isinstance(system.protocol, (tuple, list)) else (system.protocol,)
     if not protocols or protocols[0] in _LOCAL or getattr(system, "target_protocol", None):
         return  # a local file, or a cache or an archive in front of the file system that is asked next
     for one in path if isinstance(path, (list, tuple)) else (path,):
         if isinstance(one, str):
-            report(one if scheme(one) else str(system.unstrip_protocol(one)), op, "fsspec." + name)
+            report(one if scheme(one) else str(system.unstrip_protocol(one)), op, "fsspec." + name, **more)
