@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import textwrap
 
@@ -275,3 +276,56 @@ def test_an_iceberg_table_without_its_catalog_is_a_guess_and_says_so(shop: Works
     newest.write_text(newest.read_text()[:200])
     cut = ran(shop, text)
     assert "is cut short or no JSON" in cut.inputs[0].reason
+
+
+def test_a_version_that_vacuum_took_away_is_told_where_a_model_is_asked_about(shop: Workshop) -> None:
+    made(shop, MAKE, "1")
+    run = ran(
+        shop,
+        """
+        import deltalake
+        rows = deltalake.DeltaTable("trips").to_pandas()
+        open("model.txt", "w").write(str(rows.n.sum()))
+        """,
+    )
+    table = table_id(shop)
+    assert "retrievable" not in shop.lineal("show", f"delta:{table}@0").stderr
+    made(
+        shop,
+        """
+        import deltalake, pandas
+        deltalake.write_deltalake("trips", pandas.DataFrame({"n": [5]}), mode="overwrite")
+        table = deltalake.DeltaTable("trips")
+        table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
+        """,
+    )
+    why = "no longer retrievable: 1 of the 1 data files of version 0 are gone (VACUUM)"
+    assert why in shop.lineal("show", f"delta:{table}@0").stderr
+    assert why in shop.lineal("show", "delta:trips@0").stderr
+    assert why in shop.lineal("show", f"run:{run.run_id}").stderr
+    said = " ".join(shop.lineal("health", "model.txt").stdout.split())
+    assert "still retrievable 0 of 1" in said
+    assert why in said
+
+
+def test_what_openlineage_says_of_a_table_is_the_version_that_was_read(shop: Workshop) -> None:
+    made(shop, MAKE, "3")
+    read = ran(shop, "import deltalake; deltalake.DeltaTable('trips').to_pandas()")
+    facet = {"_producer": "p", "_schemaURL": "s", "datasetVersion": "2"}
+    event = {
+        "eventTime": "2026-01-01T00:00:00Z",
+        "eventType": "COMPLETE",
+        "producer": "spark",
+        "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
+        "run": {"runId": "01890b1e-0000-7000-8000-000000000001"},
+        "job": {"namespace": "spark", "name": "load"},
+        "inputs": [],
+        "outputs": [
+            {"namespace": "file", "name": str(shop.root / "trips"), "facets": {"version": facet}},
+        ],
+    }
+    (shop.root / "events.ndjson").write_text(json.dumps(event) + "\n")
+    shop.lineal("import", "openlineage", "events.ndjson")
+    version = shop.version(read.inputs[0].version)
+    assert [run.job for run in version.made_by] == ["load"]
+    assert [join.rule for join in version.joins] == ["native-reference"]

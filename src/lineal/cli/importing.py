@@ -70,6 +70,30 @@ def mlflow_command(place: str, with_bytes: bool, as_json: bool) -> int:
     return _import("mlflow", _mlflow(place), as_json, with_bytes=with_bytes)
 
 
+@import_command.command("dvc")
+@click.argument("place", metavar="[DIR]", default=".", type=click.Path(exists=True, file_okay=False))
+@desk.json_option
+def dvc_command(place: str, as_json: bool) -> int:
+    """Import from DVC: what `dvc.lock` says in each commit of a git repository, every branch of it.
+
+    \b
+      lineal import dvc
+      lineal import dvc ../other-checkout
+
+    Stages are jobs, their executions runs with parameters and metrics, what they read and made versions with DVC's MD5. It may be
+    repeated: what is here already is known again.
+    """
+    from lineal.cli import dvc
+    from lineal.connect.dvc import Repository
+
+    project = projects.ensure()
+    repository = Repository(place, project.name, project.root)
+    with desk.telling() as (client, tell):
+        took = dvc.take(client, repository, tell)
+    desk.answer(as_json, took, lambda page: dvc.lines(page, took))
+    return exits.REFUSED if took.left else exits.OK
+
+
 @import_command.command("trackio")
 @click.argument("place", metavar="DIR", type=click.Path(exists=True))
 @desk.json_option

@@ -66,6 +66,7 @@ def show_command(ref: str, console: bool, notebook: bool, everything: bool, as_j
 
     REF is run:ID, NAME@VERSION, NAME@ALIAS, a path, or sha256:DIGEST; a name or path alone means its newest version.
     """
+    from lineal.cli import available
     from lineal.render import run
     from lineal.service.show import ShowRequest
 
@@ -78,6 +79,8 @@ def show_command(ref: str, console: bool, notebook: bool, everything: bool, as_j
             printed.answer(reply, client.blobs.get, as_json=as_json)
             return
     desk.answer(as_json, reply, lambda page: run.render(reply, page, most=0 if everything else run.LINES))
+    for lost in available.lost(reply):
+        click.echo(lost, err=True)
 
 
 @click.command("trace")
@@ -176,11 +179,14 @@ def diff_command(a: str, b: str, everything: bool, as_json: bool) -> None:
 @desk.json_option
 def health_command(ref: str, everything: bool, as_json: bool) -> None:
     """Show how complete the record behind REF is, as a percentage, with the list of what is not known."""
+    from lineal.cli import available
     from lineal.render import health
     from lineal.service.health import HealthRequest
 
     with desk.reading() as client:
-        reply = client.call("health", HealthRequest(ref=session.reference(client, ref)))
+        known = session.reference(client, ref)
+        reply = client.call("health", HealthRequest(ref=known))
+        reply = available.with_check(reply, available.still_there(client, known))
     desk.answer(
         as_json, reply, lambda page: health.render(reply, page, most=0 if everything else health.LINES)
     )

@@ -13,6 +13,7 @@ from typing import Any
 from lineal.core.events import Level, Reference
 
 NATIVE_REFERENCE = "native-reference"
+SAME_HASH = "same-hash"
 SYMLINK = "symlink"
 MLFLOW_RUN_ID = "mlflow-run-id"
 OPENLINEAGE_RUN_ID = "openlineage-run-id"
@@ -21,6 +22,7 @@ BY_HAND = "by-hand"
 
 RULES: dict[str, str] = {
     NATIVE_REFERENCE: "both carry the same version of the store that keeps the data (a table's version, a commit, an object's version)",
+    SAME_HASH: "both are versions of one artifact and carry the same hash of all its bytes, though each is identified by another one",
     SYMLINK: "one name was declared to be another name of the same dataset, and both are the same version of it",
     MLFLOW_RUN_ID: "a facet or tag of one run names the other by its MLflow run id",
     OPENLINEAGE_RUN_ID: "a facet or tag of one run names the other by its OpenLineage run id",
@@ -30,6 +32,7 @@ RULES: dict[str, str] = {
 
 # Bytes that are equal are no reason, and what is only declared or sampled is none either.
 _SAME_SCHEMES_ONLY = frozenset({"sha256", "frame1", "mlflow-digest", "md5", "crc32", "etag"})
+_HASHES = frozenset({"dvc-md5"})  # by which one source identifies what others identify by SHA-256
 _TABLES = frozenset({"delta", "iceberg"})  # named by the table's own id, which no other table has
 _SYSTEMS = {
     "mlflow": MLFLOW_RUN_ID,
@@ -49,6 +52,11 @@ def joining(reference: Reference) -> bool:
         and reference.scheme not in _SAME_SCHEMES_ONLY
         and bool(reference.value)
     )
+
+
+def identifying(reference: Reference) -> bool:
+    """Whether two versions of one artifact that carry this reference are one: it is a hash of all its bytes."""
+    return reference.level == Level.CONTENT and reference.scheme in _HASHES and bool(reference.value)
 
 
 def contradict(one: Iterable[Reference], other: Iterable[Reference]) -> bool:

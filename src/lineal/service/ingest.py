@@ -11,7 +11,7 @@ from lineal.core import events as ev
 from lineal.core.errors import Conflict
 from lineal.core.ids import sha256
 from lineal.core.lineage import Holder, same_bytes
-from lineal.core.meeting import joining
+from lineal.core.meeting import identifying, joining
 from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.service import facets, meeting
 from lineal.service.folders import relate_folders
@@ -323,7 +323,7 @@ class _Applier:
 
     def _version(self, state: ev.VersionState) -> tuple[int, bool]:
         node, existed = next(self._versions)
-        if any(joining(reference) for reference in state.references):
+        if any(joining(reference) or identifying(reference) for reference in state.references):
             self._native.append(node)
         if not existed:
             self._facets += [(node, name, bytes(body)) for name, body in state.facets.items()]

@@ -15,8 +15,9 @@ from lineal.service.operations import Scope
 
 
 def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
-    """Join these versions with those that carry the same native reference (rule `native-reference`), and with the same version of
-    the dataset under another name of it (rule `symlink`)."""
+    """Join these versions with those that carry the same native reference (rule `native-reference`), or, of the same artifact, the
+    same hash of all its bytes (rule `same-hash`), and with the same version of the dataset under another name of it (rule
+    `symlink`)."""
     wanted = sorted(set(nodes))
     if scope.store.name_joins.has_name_joins(scope.tx):
         versions = scope.store.artifacts.get_versions(scope.tx, wanted)
@@ -26,22 +27,30 @@ def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
         meet_states(scope, named, message, only=versions.keys())
     for node, found in scope.store.artifacts.get_references(scope.tx, wanted).items():
         for reference in found:
-            if not meeting.joining(reference):
+            joining = meeting.joining(reference)
+            if not joining and not meeting.identifying(reference):
                 continue
             for other in scope.store.artifacts.list_by_reference(scope.tx, reference.scheme, reference.value):
-                if _contradict(scope, node, other):
+                if (joining and _contradict(scope, node, other)) or (
+                    not joining and not _of_one_artifact(scope, node, other)
+                ):
                     continue
                 scope.store.joins.add_meeting(
                     scope.tx,
                     node,
                     other,
-                    rule=meeting.NATIVE_REFERENCE,
+                    rule=meeting.NATIVE_REFERENCE if joining else meeting.SAME_HASH,
                     evidence=Evidence.INFERRED,
                     said=f"{reference.scheme}:{reference.value}",
                     actor=scope.actor,
                     at=scope.at,
                     batch=message,
                 )
+
+
+def _of_one_artifact(scope: Scope, node: int, other: int) -> bool:
+    found = scope.store.artifacts.get_versions(scope.tx, [node, other])
+    return len({version.artifact for version in found.values()}) == 1
 
 
 def _contradict(scope: Scope, node: int, other: int) -> bool:

@@ -14,6 +14,7 @@ from lineal.doors.mlflow.errors import invalid
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.shown import DATASET, INPUT, MODEL_INPUT, MODEL_OUTPUT
 from lineal.doors.mlflow.wire import ITEMS, OBJECT, Field, Message, Verb, integer, items, read, text
+from lineal.service import meeting
 from lineal.service.operations import Scope
 
 DIGEST = "mlflow-digest"  # the scheme under which MLflow's own sampled digest is kept, as a label
@@ -170,10 +171,26 @@ def _version(scope: Scope, dataset: Message, body: bytes) -> int:
         recorded_at=scope.at,
     )
     reference = Reference(scheme=DIGEST, value=dataset["digest"], level=Level.SAMPLED)
-    scope.store.artifacts.add_references(scope.tx, node, [reference], at=scope.at)
+    named = _named_by_source(dataset)
+    scope.store.artifacts.add_references(scope.tx, node, [reference, *named], at=scope.at)
+    if named:
+        meeting.meet_versions(scope, [node], 0)
     if not existed or not scope.store.records.find_by_nodes(scope.tx, DOOR, DATASET, [node]):
         scope.store.records.add_record(scope.tx, DOOR, DATASET, str(node), body, node=node, at=scope.at)
     return node
+
+
+def _named_by_source(dataset: Message) -> list[Reference]:
+    """The version of a Delta table that a dataset was loaded from, where its source says which."""
+    said = _json(dataset["source"]) if dataset["source_type"] == "delta_table" else None
+    if not isinstance(said, dict) or not isinstance(said.get("path"), str):
+        return []
+    version = said.get("delta_table_version")
+    path = said["path"].removeprefix("file://").rstrip("/")
+    if isinstance(version, bool) or not isinstance(version, int | str) or not str(version) or not path:
+        return []
+    place = path if "://" in path else f"file/{path}"
+    return [Reference(scheme="ol", value=f"{place}@{version}"[:2048], level=Level.NATIVE)]
 
 
 def _link(scope: Scope, known: runs.Known, said: Message, kind: str) -> None:
