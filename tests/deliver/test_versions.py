@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import textwrap
 
 import pytest
 
 from lineal.service.show import RunDetail, RunFile, VersionDetail
+from tests.connect import peers
 from tests.deliver import tables
 from tests.deliver.conftest import Workshop
+from tests.e2e.cli import environment
+from tests.server.serving import Serving
 
 MAKE = """
 import sys, deltalake, pandas
@@ -205,6 +207,14 @@ def test_a_log_that_lacks_a_version_is_a_gap_and_the_rest_is_kept(shop: Workshop
     assert by_path["trips"].reason == "its log lacks version 1, without which version 2 cannot be told"
 
 
+MLFLOW = """
+import sys, mlflow, pandas
+from mlflow.data.delta_dataset_source import DeltaDatasetSource
+mlflow.set_tracking_uri(sys.argv[1])
+with mlflow.start_run():
+    source = DeltaDatasetSource(path=sys.argv[2], delta_table_version=2)
+    mlflow.log_input(mlflow.data.from_pandas(pandas.DataFrame({"n": [0, 1, 2]}), source=source, name="trips"))
+"""
 ICEBERG = """
 import sys, pyarrow
 from pyiceberg.catalog.sql import SqlCatalog
@@ -308,7 +318,7 @@ def test_a_version_that_vacuum_took_away_is_told_where_a_model_is_asked_about(sh
     assert why in said
 
 
-def test_what_openlineage_says_of_a_table_is_the_version_that_was_read(shop: Workshop) -> None:
+def test_what_openlineage_and_mlflow_say_of_a_table_is_the_version_that_was_read(shop: Workshop) -> None:
     made(shop, MAKE, "3")
     read = ran(shop, "import deltalake; deltalake.DeltaTable('trips').to_pandas()")
     facet = {"_producer": "p", "_schemaURL": "s", "datasetVersion": "2"}
@@ -324,8 +334,21 @@ def test_what_openlineage_says_of_a_table_is_the_version_that_was_read(shop: Wor
             {"namespace": "file", "name": str(shop.root / "trips"), "facets": {"version": facet}},
         ],
     }
-    (shop.root / "events.ndjson").write_text(json.dumps(event) + "\n")
-    shop.lineal("import", "openlineage", "events.ndjson")
+    server = Serving(shop.root).start()
+    try:
+        assert server.post("/api/v1/lineage", event).status == 201
+        peers.need("mlflow")
+        told = subprocess.run(
+            [peers.PYTHON, "-c", MLFLOW, server.url, str(shop.root / "trips")],
+            env=environment(**peers.SETTINGS),
+            capture_output=True,
+            text=True,
+        )
+        assert told.returncode == 0, told.stderr
+    finally:
+        server.close()
     version = shop.version(read.inputs[0].version)
     assert [run.job for run in version.made_by] == ["load"]
-    assert [join.rule for join in version.joins] == ["native-reference"]
+    assert {join.rule for join in version.joins} == {"native-reference"}
+    assert len(version.used_by) == 2
+    assert {item.scheme for item in version.references} == {"delta", "ol", "mlflow-digest"}

@@ -107,7 +107,7 @@ class Commands(click.Group):
     cls=Commands,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=(
-        "References: run:ID-PREFIX, NAME@VERSION, NAME@ALIAS, a path, sha256:PREFIX. "
+        "References: run:ID-PREFIX, NAME@VERSION, NAME@ALIAS, a path, sha256:PREFIX, SCHEME:VALUE (delta:, dvc-md5:, git: ...). "
         "Exit codes: 0 done, 1 refused or problems found, 2 wrong usage, 3 not found, 4 store or disk unavailable, "
         "5 internal error; `run` has the exit code of its command."
     ),

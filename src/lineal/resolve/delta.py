@@ -288,24 +288,33 @@ def _changes(data: bytes) -> bool:
 
 def _id(log: Log, at: int) -> str:
     """The id of the table as of a version. Raises Unreadable: the log does not say it."""
+    if id_ := _checksum_id(log, at):
+        return id_
     there = set(log.commits)
     version = at
     while version in there and at - version < _MOST_BACK:
-        data = _commit(log.folder, version)
-        if b'"metaData"' in data:
-            for action in _actions(data):
-                if isinstance(said := action.get("metaData"), dict) and said.get("id"):
-                    return str(said["id"])
+        if id_ := _id_in(_commit(log.folder, version)):
+            return id_
         version -= 1
-    for checksum in sorted((n for n in there if n <= at), reverse=True)[:2]:
-        try:
-            with open(os.path.join(log.folder, b"%020d.crc" % checksum), "rb") as file:
-                said = json.loads(file.read(_LARGEST))
-            return str(said["metadata"]["id"])
-        except (OSError, ValueError, KeyError, TypeError, RecursionError):
-            continue
     if 0 in there and version > 0:  # what lies between is missing or too much; a table keeps its id
-        for action in _actions(_commit(log.folder, 0)):
+        if id_ := _id_in(_commit(log.folder, 0)):
+            return id_
+    raise Unreadable("its id stands only in a checkpoint, which is not read here")
+
+
+def _id_in(data: bytes) -> str:
+    """The id that a commit sets, "" when it sets none."""
+    if b'"metaData"' in data:
+        for action in _actions(data):
             if isinstance(said := action.get("metaData"), dict) and said.get("id"):
                 return str(said["id"])
-    raise Unreadable("its id stands only in a checkpoint, which is not read here")
+    return ""
+
+
+def _checksum_id(log: Log, at: int) -> str:
+    """The id in the checksum file that some writers put beside a commit, "" when there is none."""
+    try:
+        with open(os.path.join(log.folder, b"%020d.crc" % at), "rb") as file:
+            return str(json.loads(file.read(_LARGEST))["metadata"]["id"])
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return ""
