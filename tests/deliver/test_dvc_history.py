@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from lineal.service.overview import FindRequest
 from tests.deliver import tables
 from tests.deliver.conftest import Workshop
 from tests.deliver.test_resolving import git
@@ -86,6 +87,8 @@ def test_what_dvc_says_of_a_file_meets_what_a_recorded_script_read(repository: W
     assert made_by == ["clean"]
     md5 = next(item.value for file in run.inputs for item in file.references if item.scheme == "dvc-md5")
     assert repository.version(f"dvc-md5:{md5}").used_by
+    for text in (md5, f"dvc-md5:{md5}"):  # as it is written on the page
+        assert "clean.csv@3" in {hit.ref for hit in repository.call("find", FindRequest(text=text)).hits}
 
 
 def test_a_lock_that_cannot_be_read_is_named_and_the_rest_is_taken(repository: Workshop) -> None:

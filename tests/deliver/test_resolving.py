@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import hashlib
+import http.server
 import json
 import os
 import subprocess
+import threading
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from lineal.resolve import addresses, dvc, yaml_plain
+from lineal.resolve import addresses, dvc, lakefs, yaml_plain
 from lineal.resolve.found import Found
 from lineal.resolve.versions import Resolver
 from tests.deliver import tables
@@ -312,7 +315,17 @@ def test_an_address_pins_a_version_or_is_said_to_move(address: str, name: str, l
 
 @pytest.mark.parametrize(
     "address",
-    ["lakefs://", "lakefs://repo", "hf://x", "pfs://a", "quilt+s3://b", "s3://b/k", "gs://b/k", "x"],
+    [
+        "lakefs://",
+        "lakefs://repo",
+        "hf://x",
+        "pfs://a",
+        "quilt+s3://b",
+        "s3://b/k",
+        "s3://[b/k?versionId=1",
+        "gs://b/k",
+        "x",
+    ],
 )
 def test_an_address_without_a_version_is_left(address: str) -> None:
     assert addresses.of(address) is None
@@ -395,3 +408,83 @@ def test_declarations_of_dvc_are_read_once(repository: Path, monkeypatch: pytest
     for _ in range(3):
         resolved(repository / "single.csv", resolver)
     assert len(read) == len(set(read)) == 3  # two .dvc files and dvc.lock
+
+
+# ---- lakeFS, to its documented interface -----------------------------------------------------------------------------------
+
+
+class LakeFS(http.server.BaseHTTPRequestHandler):
+    """Two questions of lakeFS' API 1: the commits of a ref, and what is known of an object."""
+
+    def do_GET(self) -> None:
+        self.server.asked.append(self.path)  # type: ignore[attr-defined]
+        if self.path == "/api/v1/repositories/repo/refs/main/commits?amount=1":
+            body = json.dumps({"results": [{"id": "c" * 64}]}).encode()
+        elif self.path.startswith(f"/api/v1/repositories/repo/refs/{'c' * 64}/objects/stat?path=a%2Fb.csv"):
+            body = json.dumps({"checksum": "d41d"}).encode()
+        elif "/refs/broken/" in self.path:
+            self.send_response(200)
+            self.send_header("Content-Length", "1000")
+            self.end_headers()
+            self.wfile.write(b'{"results": [')  # and then the connection is gone
+            return
+        else:
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *words: object) -> None:
+        """Nothing is printed."""
+
+
+@pytest.fixture
+def lake() -> Iterator[http.server.ThreadingHTTPServer]:
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), LakeFS)
+    server.asked = []  # type: ignore[attr-defined]
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    yield server
+    server.shutdown()
+    server.server_close()
+
+
+def pinned(server: http.server.ThreadingHTTPServer, ref: str, etag: str = "", allowed: str = "1") -> Found:
+    variables = {
+        "LAKECTL_SERVER_ENDPOINT_URL": f"http://127.0.0.1:{server.server_port}/api/v1",
+        "LAKECTL_CREDENTIALS_ACCESS_KEY_ID": "k",
+        "LINEAL_LAKEFS": allowed,
+    }
+    found = addresses.of(f"lakefs://repo/{ref}/a/b.csv")
+    assert found is not None
+    return lakefs.Server(variables).pinned(found, etag)
+
+
+def test_a_branch_of_lakefs_is_the_commit_that_holds_what_was_read(
+    lake: http.server.ThreadingHTTPServer,
+) -> None:
+    same = pinned(lake, "main", "d41d")
+    assert written(same)[0] == f"lakefs:repo/a/b.csv@{'c' * 64} native"
+    assert same.gap == ""
+    other = pinned(lake, "main", "ffff")
+    assert written(other)[0] == f"lakefs:repo/a/b.csv@{'c' * 64} declared"
+    assert "after the read" in other.gap
+
+
+def test_lakefs_is_not_asked_unless_that_is_allowed(lake: http.server.ThreadingHTTPServer) -> None:
+    assert "moves" in pinned(lake, "main", allowed="0").gap
+    assert written(pinned(lake, "c" * 64)) == [f"lakefs:repo/a/b.csv@{'c' * 64} native"]
+    assert lake.asked == []  # type: ignore[attr-defined]
+
+
+def test_a_lakefs_that_drops_the_connection_leaves_the_branch_unpinned_with_the_reason(
+    lake: http.server.ThreadingHTTPServer,
+) -> None:
+    dropped = pinned(lake, "broken")
+    assert [name.level for name in dropped.names] == ["declared"]
+    assert "lakeFS dropped the connection in the middle of its answer" in dropped.gap
+    assert "lakeFS answered 404" in pinned(lake, "gone").gap
+    lake.shutdown()
+    lake.server_close()
+    assert "could not be asked" in pinned(lake, "main").gap

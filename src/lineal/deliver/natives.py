@@ -11,7 +11,7 @@ import msgspec
 from lineal.core import events as ev
 from lineal.core.ids import sha256
 from lineal.deliver.fingerprint import Fingerprints
-from lineal.resolve import addresses, delta, iceberg
+from lineal.resolve import addresses, delta, iceberg, lakefs
 from lineal.resolve.content import files_below, stat_of
 from lineal.resolve.found import Found, Name, TableState
 from lineal.resolve.location import file_path, file_uri, url_name
@@ -40,16 +40,19 @@ class Natives:
         self._fingerprints = fingerprints
         self._resolver = Resolver(known=fingerprints.other_hash, learn=fingerprints.learn_other_hash)
         self._resolver.roots = fingerprints.roots
+        self._lakefs = lakefs.Server(os.environ)
         self._told: dict[tuple[str, str, str], set[str]] = {}  # by run, operation and place: states told
 
     def begun_with(self, variables: Mapping[str, str]) -> None:
         """The environment of the program whose data is resolved."""
         self._resolver.variables = variables
+        self._lakefs = lakefs.Server(variables)
 
     def named(self, story: Story, events: Iterable[ev.Event], *, final: bool = False) -> list[ev.Event]:
         """The events with all names that are known for their data, and one for each version of a table in place of those
         for its files. final: the run has ended, so what libraries said of tables and nothing else told of is added."""
         self._resolver.forget()
+        self._lakefs.forget()
         kept: list[ev.Event] = []
         parts: dict[tuple[type, str], list[_Event]] = {}
         for event in events:
@@ -82,7 +85,7 @@ class Natives:
             if isinstance(event, _Event) and event.version.location:
                 state = event.version
                 if not state.location.startswith("file:"):
-                    state = _by_address(state)
+                    state = self._by_address(state)
                 elif several := found.get(file_path(state.location)):
                     state = _carrying(state, _of_whole(state, several))
                 if state is not event.version:
@@ -100,6 +103,22 @@ class Natives:
         stat = stat_of(path)
         known = self._fingerprints.known(path, stat) if stat is not None else None
         return path if known is not None and state.digest == f"sha256:{known}" else None
+
+    def _by_address(self, state: ev.VersionState) -> ev.VersionState:
+        """A remote object, with what its address says of its version."""
+        found = addresses.of(state.location)
+        if found is None:
+            return state
+        etag = next((item.value for item in state.references if item.scheme == "etag"), "")
+        found = self._lakefs.pinned(found, etag)
+        changed = _carrying(state, [found])
+        if state.level == ev.Level.NATIVE:
+            return changed
+        pinned = next((name for name in found.names if name.level == "native"), None)
+        if pinned is None:
+            return msgspec.structs.replace(changed, reason=found.gap or state.reason)
+        digest = "native:" + sha256(f"{pinned.scheme}:{pinned.value}".encode())[7:]
+        return msgspec.structs.replace(changed, digest=digest, level=ev.Level.NATIVE, reason="")
 
     # ---- tables ------------------------------------------------------------------------------------------------------
 
@@ -286,21 +305,6 @@ def _of_whole(state: ev.VersionState, several: list[Found]) -> list[Found]:
         )
         for one in several
     ]
-
-
-def _by_address(state: ev.VersionState) -> ev.VersionState:
-    """A remote object, with what its address says of its version."""
-    found = addresses.of(state.location)
-    if found is None:
-        return state
-    changed = _carrying(state, [found])
-    if state.level == ev.Level.NATIVE:
-        return changed
-    pinned = next((name for name in found.names if name.level == "native"), None)
-    if pinned is None:
-        return msgspec.structs.replace(changed, reason=found.gap or state.reason)
-    digest = "native:" + sha256(f"{pinned.scheme}:{pinned.value}".encode())[7:]
-    return msgspec.structs.replace(changed, digest=digest, level=ev.Level.NATIVE, reason="")
 
 
 def _carrying(state: ev.VersionState, several: list[Found]) -> ev.VersionState:

@@ -7,11 +7,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Callable, Dict, Optional
+from typing import Any, Callable, Dict, Mapping, Optional, Tuple
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from .found import DECLARED, NATIVE, Found, Name
 
+LAKEFS_ENDPOINT = ("LAKECTL_SERVER_ENDPOINT_URL", "LAKEFS_ENDPOINT")
 _COMMIT = re.compile(r"[0-9a-f]{64}")
 _SHORT_COMMIT = re.compile(r"[0-9a-f]{12,63}")
 _GIT_COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -23,7 +24,24 @@ _PFS = re.compile(r"pfs://(?:([^/@]+)/)?([^@/]+)@([^:]+)(?::(.*))?")
 def of(address: str) -> Optional[Found]:
     """What an address says of the version it names; None when it is of no kind that has versions in it."""
     reader = _READERS.get(address.partition("://")[0].lower())
-    return reader(address) if reader is not None else None
+    try:
+        return reader(address) if reader is not None else None
+    except ValueError:
+        return None  # no address that can be taken apart
+
+
+def is_lakefs(endpoint: str, variables: Mapping[str, str]) -> bool:
+    """Whether an S3 endpoint is the gateway of the lakeFS server that the environment names, where a bucket is a repository."""
+    try:
+        named = urlsplit(first_of(variables, LAKEFS_ENDPOINT)).netloc
+        return bool(named) and urlsplit(endpoint).netloc == named
+    except ValueError:
+        return False
+
+
+def first_of(variables: Mapping[str, str], names: Tuple[str, ...]) -> str:
+    """The first of these variables that is set, "" when none is."""
+    return next((variables[name] for name in names if variables.get(name)), "")
 
 
 def lakefs(repository: str, ref: str, path: str) -> Found:

@@ -6,8 +6,10 @@ from importlib.metadata import version as installed
 
 import msgspec
 
+from lineal.core import refs
 from lineal.core.errors import Invalid
 from lineal.core.events import State
+from lineal.core.ids import is_hex
 from lineal.core.model import AliasRecord
 from lineal.service import references
 from lineal.service.operations import Scope, operation
@@ -19,6 +21,7 @@ _DAY = 86_400_000_000
 _DAYS = 60
 _SHOWN = 8
 _MOST_HITS = 50
+_HASHES, _HASH_LENGTHS = ("dvc-md5", "git", "lfs", "md5"), {32, 40, 64}  # named without saying of which kind
 
 
 class Nothing(msgspec.Struct, frozen=True, kw_only=True):
@@ -216,6 +219,7 @@ def _artifacts(scope: Scope, text: str, limit: int) -> list[Hit]:
         )
         for row in by_name
     ]
+    by_reference = scope.store.artifacts.get_versions(scope.tx, _carrying(scope, text)[:limit])
     return found + [
         Hit(
             sort="artifact",
@@ -225,8 +229,22 @@ def _artifacts(scope: Scope, text: str, limit: int) -> list[Hit]:
             detail=(version.digest or "")[:24],
             at=version.recorded_at,
         )
-        for version in by_digest
+        for version in [*by_digest, *by_reference.values()]
     ]
+
+
+def _carrying(scope: Scope, text: str) -> list[int]:
+    """The versions that carry what is asked for as a reference, or as a hash whose kind is not said."""
+    if ":" in text and not text.startswith(("run:", "sha256:")):
+        parsed = refs.parse(text)
+        return references.carrying(scope, parsed) if isinstance(parsed, refs.Named) else []
+    if len(text) in _HASH_LENGTHS and is_hex(text.lower()):
+        return [
+            node
+            for scheme in _HASHES
+            for node in scope.store.artifacts.list_by_reference(scope.tx, scheme, text.lower())
+        ]
+    return []
 
 
 def _jobs(scope: Scope, text: str, limit: int) -> list[Hit]:

@@ -168,21 +168,8 @@ def _by_number(scope: Scope, text: str) -> Found | None:
 
 
 def _by_reference(scope: Scope, ref: refs.Named) -> int | None:
-    """The version that carries a reference, or, of a table, the one with that number: `delta:PATH@3`. Raises Conflict when
-    several that are not one carry it."""
-    scheme, colon, value = ref.whole.partition(":")
-    if not colon:
-        return None
-    nodes = scope.store.artifacts.list_by_reference(scope.tx, scheme, value)
-    if not nodes and scheme in _TABLES and ref.selector:
-        of_table = {version.node for version in versions_of(scope, ref.name.partition(":")[2])}
-        carried = scope.store.artifacts.get_references(scope.tx, sorted(of_table))
-        nodes = [
-            node
-            for node, items in carried.items()
-            for item in items
-            if item.scheme == scheme and item.value.rpartition("@")[2].partition("+")[0] == ref.selector
-        ]
+    """The version that carries a reference. Raises Conflict when several that are not one carry it."""
+    nodes = carrying(scope, ref)
     if not nodes:
         return None
     stands = scope.store.joins.canonical(scope.tx, nodes)
@@ -193,6 +180,26 @@ def _by_reference(scope: Scope, ref: refs.Named) -> int | None:
             f"{ref.whole!r} is ambiguous: {len(nodes)} versions carry it:\n{lines}", hint="name one of them"
         )
     return nodes[0]
+
+
+def carrying(scope: Scope, ref: refs.Named) -> list[int]:
+    """The versions that carry a reference `SCHEME:VALUE`, or, of a table, have that number: `delta:PATH@3`."""
+    scheme, colon, value = ref.whole.partition(":")
+    if not colon:
+        return []
+    nodes = scope.store.artifacts.list_by_reference(scope.tx, scheme, value)
+    if nodes or scheme not in _TABLES or not ref.selector:
+        return nodes
+    of_table = {version.node for version in versions_of(scope, ref.name.partition(":")[2])}
+    carried = scope.store.artifacts.get_references(scope.tx, sorted(of_table))
+    return [
+        node
+        for node, items in carried.items()
+        if any(
+            item.scheme == scheme and item.value.rpartition("@")[2].partition("+")[0] == ref.selector
+            for item in items
+        )
+    ]
 
 
 def _newest(scope: Scope, versions: list[VersionRecord], as_of: int | None) -> VersionRecord:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+
+from ...resolve.addresses import is_lakefs
 from ..calls import argument, around
 from ..remote import report
 
@@ -32,4 +35,11 @@ def _called(token: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: A
         {"version": result.get("VersionId"), "etag": result.get("ETag")} if isinstance(result, dict) else {}
     )
     more = {name: value.strip('"') for name, value in known.items() if isinstance(value, str)}
-    report(f"s3://{asked['Bucket']}/{asked['Key']}", op, "boto3." + str(args[1]), **more)
+    scheme = "lakefs" if is_lakefs(_endpoint(args[0]), os.environ) else "s3"
+    if asked.get("VersionId") and "version" not in more:
+        more["version"] = str(asked["VersionId"])
+    report(f"{scheme}://{asked['Bucket']}/{asked['Key']}", op, "boto3." + str(args[1]), **more)
+
+
+def _endpoint(client: Any) -> str:
+    return str(getattr(getattr(client, "meta", None), "endpoint_url", "") or "")
