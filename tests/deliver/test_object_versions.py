@@ -78,3 +78,37 @@ def test_an_object_is_the_version_its_answer_names(
     workshop.run(str(tables.PYTHON), "read.py", "old", old)
     assert workshop.newest().inputs[0].version != found["boto3"][0][0]
     assert len(workshop.version(f"s3:{BUCKET}/in/k.csv@{new}").used_by) == 4
+
+
+DELTA = """
+import sys, deltalake, pandas
+options = {"AWS_S3_ALLOW_UNSAFE_RENAME": "true"}
+place = sys.argv[1]
+if sys.argv[2] == "write":
+    for number in range(2):
+        frame = pandas.DataFrame({"n": [number]})
+        deltalake.write_deltalake(place, frame, mode="append" if number else "error", storage_options=options)
+else:
+    deltalake.DeltaTable(place, version=int(sys.argv[2])).to_pandas()
+"""
+
+
+def test_a_delta_table_in_a_bucket_is_the_version_that_its_library_read(
+    workshop: Workshop, buckets: Buckets
+) -> None:
+    tables.need("deltalake")
+    workshop.environment |= buckets.settings
+    workshop.script("step.py", DELTA)
+    place = f"s3://{BUCKET}/lake/trips"
+    done = subprocess.run(
+        [tables.PYTHON, "step.py", place, "write"],
+        cwd=workshop.root,
+        env=workshop.environment,
+        capture_output=True,
+    )
+    assert done.returncode == 0, done.stderr
+    workshop.run(str(tables.PYTHON), "step.py", place + "/", "0")
+    (table,) = (file for file in workshop.newest().inputs if "trips" in file.uri)
+    assert table.level == "native"
+    assert [item.value.rpartition("@")[2] for item in table.references if item.scheme == "delta"] == ["0"]
+    assert {item.value for item in table.references if item.scheme == "ol"} == {f"{place}@0"}

@@ -55,19 +55,21 @@ class Natives:
         self._lakefs.forget()
         kept: list[ev.Event] = []
         parts: dict[tuple[type, str], list[_Event]] = {}
+        said = self._said(story)
         for event in events:
-            place = self._table_at(event.version.location) if isinstance(event, _Event) else None
-            if isinstance(event, _Event) and (
-                place or (type(event), event.version.location) in self._said(story)
-            ):
-                parts.setdefault((type(event), place or event.version.location), []).append(event)
+            if not isinstance(event, _Event):
+                kept.append(event)
+                continue
+            place = self._table_at(event.version.location) or event.version.location.rstrip("/")
+            if (type(event), place) in said or self._table_at(event.version.location):
+                parts.setdefault((type(event), place), []).append(event)
             else:
                 kept.append(event)
         kept = self._with_names(kept)
         for (kind, place), several in parts.items():
             kept.extend(self._of_table(story, kind, place, several))
         if final:
-            for kind, place in self._said(story):
+            for kind, place in said:
                 if (kind, place) not in parts:  # else all that was said of it is told already
                     kept.extend(self._of_table(story, kind, place, []))
         return kept
