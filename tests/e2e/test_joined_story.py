@@ -7,6 +7,7 @@ features and trains is recorded by `lineal run`; the model is logged and registe
 from __future__ import annotations
 
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +45,7 @@ with mlflow.start_run():
 """
 
 
-def event(root: Path) -> dict[str, Any]:
+def event(root: Path, at: str) -> dict[str, Any]:
     """What Spark's integration says of a job that read one version of a table and wrote one of another."""
 
     def table(name: str, version: str) -> dict[str, Any]:
@@ -52,7 +53,7 @@ def event(root: Path) -> dict[str, Any]:
         return {"namespace": "file", "name": str(root / name), "facets": {"version": facet}}
 
     return {
-        "eventTime": "2026-01-01T00:00:00Z",
+        "eventTime": at,
         "eventType": "COMPLETE",
         "producer": "spark",
         "schemaURL": "https://openlineage.io/spec/2-0-2/OpenLineage.json",
@@ -77,12 +78,13 @@ def told(folder: Path, *, event_last: bool) -> TraceReply:
     try:
         shop.run(str(tables.PYTHON), "raw.py")
         subprocess.run([tables.PYTHON, "-c", CLEAN], cwd=folder, check=True)
+        said = event(folder, datetime.now(UTC).isoformat())
         if not event_last:
-            assert server.post("/api/v1/lineage", event(folder)).status == 201
+            assert server.post("/api/v1/lineage", said).status == 201
         shop.run(str(tables.PYTHON), "features.py")
         shop.run(str(peers.PYTHON), "train.py")
         if event_last:
-            assert server.post("/api/v1/lineage", event(folder)).status == 201
+            assert server.post("/api/v1/lineage", said).status == 201
     finally:
         server.close()
     reply = shop.call("trace", TraceRequest(ref="trips@1"))

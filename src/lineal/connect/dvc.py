@@ -196,7 +196,7 @@ class Repository:
                 for key, value in _flat(values)
             ]
         for kind, edge in (("deps", ev.VersionUsed), ("outs", ev.VersionGenerated)):
-            for item in entry.get(kind) if isinstance(entry.get(kind), list) else ():
+            for item in _list(entry.get(kind)):
                 if (state := self._version(item, folder)) is not None:
                     role = "input" if kind == "deps" else "output"
                     found.append(
@@ -282,6 +282,10 @@ class Repository:
             at=struct.pack(f"<{size}q", *([commit.at] * size)),
             value=struct.pack(f"<{size}d", *values),
         )
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
 
 
 def _facet(run: str, name: str, body: dict[str, Any], at: int) -> ev.Event:
