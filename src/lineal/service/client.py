@@ -60,6 +60,7 @@ _WHERE = {
     "common": "questions",
     "why": "questions",
     "inherited": "questions",
+    "find": "overview",
     "fsck": "check",
     "tokens": "access",
     "token-create": "access",
