@@ -60,7 +60,6 @@ _WHERE = {
     "common": "questions",
     "why": "questions",
     "inherited": "questions",
-    "find": "overview",
     "fsck": "check",
     "tokens": "access",
     "token-create": "access",
