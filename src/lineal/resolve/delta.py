@@ -251,7 +251,7 @@ def _last_checkpoint(log: Log) -> int:
         with open(os.path.join(log.folder, b"_last_checkpoint"), "rb") as file:
             said = json.loads(file.read(1 << 16))
         return int(said["version"])
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+    except (OSError, ValueError, OverflowError, KeyError, TypeError, RecursionError):
         return -1  # only a hint, which readers do without
 
 

@@ -58,7 +58,7 @@ def state(
     except (Unreadable, OSError) as error:
         gap = f"its metadata cannot be read: {error.strerror}" if isinstance(error, OSError) else str(error)
         return TableState("iceberg", root, "", "", (), {}, gap)
-    except (KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError, OverflowError):
         return TableState("iceberg", root, "", "", (), {}, "its metadata says no table-uuid or snapshot")
     facts = {"authority": authority, "metadata": os.fsdecode(os.path.basename(file))}
     guessed = authority == "newest file"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple
+from typing import Callable, Dict, List, Mapping, NamedTuple, Optional, Sequence, Tuple, TypeVar, Union
 
 from . import delta, dvc, folders, git, hub, iceberg
 from .content import Stat, stat_of
@@ -13,6 +13,9 @@ from .hashes import hash_of
 from .tables import Root, Roots
 
 _SETTLED_NS = 50_000_000  # a folder changed so lately may change again without its time telling
+
+
+_Answer = TypeVar("_Answer")
 
 
 class _Folder(NamedTuple):
@@ -60,20 +63,30 @@ class Resolver:
 
         What no store of versions knows is left out. A kind that fails says so in the `gap` of what it gives back.
         """
-        tracked = self._git.of([(path, sha256) for path, sha256 in files if not os.path.isdir(path)])
+        loose = [(path, sha256) for path, sha256 in files if not os.path.isdir(path)]
+        tracked = _safely("git", lambda: self._git.of(loose)) or {}
+        if isinstance(tracked, Found):
+            tracked = dict.fromkeys([path for path, _ in loose], tracked)
         found: Dict[bytes, List[Found]] = {}
         for path, sha256 in files:
-            several = (
-                hub.of(path, sha256, self._hash),
-                self._dvc.of(path),
-                tracked.get(path),
-                self._oxen.of(path),
-                self._croissants.of(path, sha256),
-                folders.pachyderm(path, self.variables),
-            )
-            if some := [one for one in several if one is not None]:
-                found[path] = some
+            several = [tracked[path]] if path in tracked else []
+            for kind, ask in self._kinds(path, sha256):
+                one = _safely(kind, ask)
+                if one is not None:
+                    several.append(one)
+            if several:
+                found[path] = several
         return found
+
+    def _kinds(self, path: bytes, sha256: str) -> Tuple[Tuple[str, Callable[[], Optional[Found]]], ...]:
+        """The kinds that are asked of each file by itself."""
+        return (
+            ("hf", lambda: hub.of(path, sha256, self._hash)),
+            ("dvc", lambda: self._dvc.of(path)),
+            ("oxen", lambda: self._oxen.of(path)),
+            ("croissant", lambda: self._croissants.of(path, sha256)),
+            ("pachyderm", lambda: folders.pachyderm(path, self.variables)),
+        )
 
     def table(self, root: Root, *, version: Optional[int] = None, by: Optional[int] = None) -> TableState:
         """What a table holds: at a version, else by a time (UTC microseconds), else now."""
@@ -116,6 +129,14 @@ class Resolver:
             self._hashes.clear()
         self._hashes[path, algorithm] = (stat, value)
         return value
+
+
+def _safely(kind: str, ask: Callable[[], _Answer]) -> Union[_Answer, Found]:
+    """What a kind answers; whatever it trips over in files that others wrote is a gap and costs nothing else."""
+    try:
+        return ask()
+    except Exception as error:
+        return Found(kind, gap=f"it could not be resolved: {type(error).__name__}: {error}")
 
 
 def _stat(path: bytes) -> Optional[_Folder]:

@@ -31,7 +31,7 @@ def load(text: str) -> Any:
     """The value of a document: nested dict, list and str. Raises Unreadable."""
     if len(text) > _LARGEST:
         raise Unreadable(f"a file of more than {_LARGEST >> 20} MiB")
-    return _Reader(text).document()
+    return _Reader(text.replace("\r\n", "\n")).document()
 
 
 class _Reader:
@@ -194,6 +194,8 @@ class _Reader:
             self._at += 1
         while lines and not lines[-1].strip():
             lines.pop()
+        if not lines:
+            return ""
         return ("\n" if text[0] == "|" else " ").join(lines) + ("" if "-" in text else "\n")
 
 
