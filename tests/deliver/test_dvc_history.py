@@ -12,6 +12,8 @@ from tests.deliver import tables
 from tests.deliver.conftest import Workshop
 from tests.deliver.test_resolving import git
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # programs with large libraries, several in turn
+
 PIPELINE = """
 stages:
   clean:

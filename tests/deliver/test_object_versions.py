@@ -13,6 +13,8 @@ from tests.deliver import tables
 from tests.deliver.conftest import Workshop
 from tests.server.buckets import BUCKET, Buckets
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # programs with large libraries, several in turn
+
 PREPARE = f"""
 import boto3
 client = boto3.client("s3")

@@ -14,6 +14,8 @@ from tests.deliver.conftest import Workshop
 from tests.e2e.cli import environment
 from tests.server.serving import Serving
 
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]  # programs with large libraries, several in turn
+
 MAKE = """
 import sys, deltalake, pandas
 for number in range(int(sys.argv[1])):
