@@ -43,7 +43,7 @@ class Workshop:
             env={**self.environment, **extra.pop("env", {})},
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=extra.pop("timeout", 120),
             check=False,
             **extra,
         )

@@ -34,7 +34,7 @@ def shop(workshop: Workshop) -> Workshop:
 def ran(shop: Workshop, text: str, *words: str, name: str = "step.py") -> RunDetail:
     """Run a script with the real tools under `lineal run`."""
     shop.script(name, text)
-    shop.run(str(tables.PYTHON), name, *words)
+    shop.run(str(tables.PYTHON), name, *words, timeout=300)
     return shop.newest()
 
 

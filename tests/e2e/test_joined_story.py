@@ -33,12 +33,12 @@ def told(folder: Path, *, event_last: bool) -> TraceReply:
         subprocess.run([tables.PYTHON, "clean.py", *words], cwd=folder, check=True)
 
     try:
-        shop.run(str(tables.PYTHON), "load.py")
+        shop.run(str(tables.PYTHON), "load.py", timeout=400)
         unwatched()
         if not event_last:
             unwatched("send", server.url)
-        shop.run(str(tables.PYTHON), "features.py")
-        shop.run(str(peers.PYTHON), "train.py")
+        shop.run(str(tables.PYTHON), "features.py", timeout=400)
+        shop.run(str(peers.PYTHON), "train.py", timeout=400)
         if event_last:
             unwatched("send", server.url)
     finally:
