@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pty
 import signal
@@ -157,9 +156,12 @@ def test_an_ignored_signal_stays_ignored_in_the_command(project: Path) -> None:
 
 def test_no_signal_is_blocked_in_the_command_and_a_broken_pipe_ends_it(project: Path) -> None:
     asks = "grep -E '^Sig(Blk|Ign)' /proc/self/status"
-    plain = subprocess.run(["sh", "-c", asks], capture_output=True, text=True)
-    assert run("sh", "-c", asks).stdout == plain.stdout
-    assert "SigBlk:\t0000000000000000" in plain.stdout
+    plain = subprocess.run(["sh", "-c", asks], capture_output=True, text=True).stdout.split()
+    recorded = run("sh", "-c", asks).stdout.split()
+    # Signals 32 and 33 are the C library's own; its posix_spawn, which `make` uses too, leaves them ignored until they are used.
+    own = 3 << 31
+    assert [int(word, 16) & ~own for word in recorded[1::2]] == [int(word, 16) & ~own for word in plain[1::2]]
+    assert plain[:2] == ["SigBlk:", "0000000000000000"]
 
 
 def test_a_killed_wrapper_leaves_the_command_running_to_its_own_end(project: Path) -> None:
@@ -308,67 +310,6 @@ def test_without_a_writable_project_the_command_runs_on_with_a_warning(project: 
     assert (done.returncode, done.stdout) == (3, "on\n")
     assert "nothing is recorded" in done.stderr
     assert "Traceback" not in done.stderr
-
-
-# --- delivery --------------------------------------------------------------------------------------------------------
-
-DELIVERS = """
-import json, sys, time
-from lineal.capture.launch import main
-class Delivery:
-    def __init__(self, project): self.calls = []
-    def begin(self, run, command, environment, cwd): self.calls.append("begin")
-    def tick(self): self.calls.append("tick")
-    def finish(self, progress=None):
-        self.calls.append("finish")
-        {finish}
-        print(json.dumps(self.calls), file=sys.stderr)
-sys.exit(main(sys.argv[1:], Delivery))
-"""
-
-
-def test_delivery_begins_with_the_command_ticks_beside_it_and_finishes_after_it(project: Path) -> None:
-    driver = [sys.executable, "-c", DELIVERS.replace("{finish}", "pass")]
-    done = subprocess.run([*driver, "sleep", "1.3"], capture_output=True, text=True, timeout=30)
-    assert json.loads(done.stderr) == ["begin", "tick", "finish"]
-
-
-def test_a_delivery_that_fails_is_a_warning_and_the_exit_code_stays(project: Path) -> None:
-    driver = [
-        sys.executable,
-        "-c",
-        DELIVERS.replace("{finish}", "raise OSError(28, 'No space left on device')"),
-    ]
-    done = subprocess.run([*driver, "sh", "-c", "exit 5"], capture_output=True, text=True, timeout=30)
-    assert done.returncode == 5
-    assert done.stderr.startswith("lineal: not delivered yet: [Errno 28] No space left on device")
-    assert "lineal sync" in done.stderr
-
-
-def test_a_long_delivery_shows_what_it_does_and_can_be_interrupted(project: Path) -> None:
-    slow = "[(progress('hashing'), time.sleep(0.1)) for _ in range(200)]"
-    driver = [sys.executable, "-c", DELIVERS.replace("{finish}", slow)]
-    process = subprocess.Popen([*driver, "sh", "-c", "exit 5"], stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    assert process.stderr.readline() == "lineal: hashing\n"
-    process.send_signal(signal.SIGINT)
-    said = process.communicate(timeout=30)[1]
-    assert process.returncode == 5
-    assert "the next `lineal` command delivers the rest" in said
-
-
-def test_a_signal_reaches_the_command_at_once_while_delivery_is_busy(project: Path) -> None:
-    busy = DELIVERS.replace("{finish}", "pass").replace('self.calls.append("begin")', "time.sleep(3)")
-    process = subprocess.Popen(
-        [sys.executable, "-c", busy, sys.executable, "-c", COUNT_SIGNALS], stdout=subprocess.PIPE, text=True
-    )
-    assert process.stdout is not None
-    process.stdout.readline()
-    sent = time.monotonic()
-    process.send_signal(signal.SIGTERM)
-    assert process.stdout.readline() == "SIGTERM\n"
-    assert time.monotonic() - sent < 2
-    process.communicate(timeout=30)
 
 
 def _quoted(word: str) -> str:

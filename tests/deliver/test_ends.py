@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 from lineal.deliver import check_journal, processes, sync
-from lineal.deliver.lock import only_one
 from lineal.resolve.project import Project
 
 from .conftest import LINEAL, Workshop, named
@@ -233,26 +232,25 @@ def test_what_a_process_said_last_counts_even_when_it_vanished_right_after_it_wa
             run.log(loss=2)
         """,
     )
-    with only_one(str(workshop.root / ".lineal" / "deliver.lock")):
-        process = subprocess.Popen(
-            [sys.executable, "step.py"],
-            cwd=workshop.root,
-            env=workshop.environment,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-        asked = processes.alive
+    process = subprocess.Popen(
+        [sys.executable, "step.py"],
+        cwd=workshop.root,
+        env={**workshop.environment, "LINEAL_DELIVER": "off"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    asked = processes.alive
 
-        def after_the_end(opened: Mapping[str, Any]) -> bool:
-            if process.poll() is None:
-                process.communicate("go on\n")
-            return asked(opened)
+    def after_the_end(opened: Mapping[str, Any]) -> bool:
+        if process.poll() is None:
+            process.communicate("go on\n")
+        return asked(opened)
 
-        monkeypatch.setattr(processes, "alive", after_the_end)
-        sync(project_of(workshop))
+    monkeypatch.setattr(processes, "alive", after_the_end)
+    sync(project_of(workshop))
     run = workshop.newest()
     assert run.state == "finished"
     assert [(metric.count, metric.last) for metric in run.metrics] == [(2, 2.0)]

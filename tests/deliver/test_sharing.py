@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 
 from lineal.deliver import sync
-from lineal.deliver.delivery import Drain
-from lineal.deliver.lock import only_one, store_lock
+from lineal.deliver.drain import Drain
+from lineal.deliver.lock import store_lock
 from lineal.journal.append import Journal
 from lineal.resolve.project import Project, ensure
+from lineal.sdk import deliverer
 from lineal.service.client import Client
 from lineal.service.runs import MetricsRequest, RunsRequest
 
@@ -44,6 +45,7 @@ def test_a_journal_that_another_process_finished_and_removed_is_let_go(workshop:
     slow.step()
     journal.metric("loss", 0, 1.0)
     journal.json("end", run=RUN, state="finished", exit_code=0)
+    journal.json("over", last=True)
     sync(project)
     assert not os.path.exists(journal.path)
     slow.step(final=True)
@@ -53,7 +55,14 @@ def test_a_journal_that_another_process_finished_and_removed_is_let_go(workshop:
         assert [run.state for run in client.call("runs", RunsRequest()).runs] == ["finished"]
 
 
-def test_a_lock_nobody_waits_for_is_held_once(workshop: Workshop) -> None:
+def test_the_lock_of_a_place_is_held_once_and_a_file_that_was_taken_away_is_no_lock(
+    workshop: Workshop,
+) -> None:
     path = str(workshop.root / "some.lock")
-    with only_one(path) as first, only_one(path) as second:
-        assert (first, second) == (True, False)
+    first = deliverer.lock(path)
+    assert (first >= 0, deliverer.lock(path)) == (True, -1)
+    os.unlink(path)
+    second = deliverer.lock(path)
+    assert second >= 0
+    for held in (first, second):
+        os.close(held)

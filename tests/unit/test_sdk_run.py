@@ -515,7 +515,7 @@ seen = []
 os.posix_spawn, real = (lambda *a, **k: seen.append((a, k)) or real("/bin/true", ["true"], {})), os.posix_spawn
 for _ in range(3):
     with lineal.run('t') as run: run.log(x=1)
-print(len(seen), seen[0][0][1][-2:], seen[0][1]['setsid'], 'LINEAL_RUN' in seen[0][0][2])
+print(len(seen), seen[0][0][1][-3:-1], seen[0][1]['setsid'], 'LINEAL_RUN' in seen[0][0][2])
 try: os.waitpid(-1, os.WNOHANG)
 except ChildProcessError: print('no child')
 """

@@ -1,15 +1,15 @@
-"""`lineal run COMMAND...`: starts the command with the capture injected, stays out of its way, and delivers what it recorded.
+"""`lineal run COMMAND...`: starts the command with the capture injected, stays out of its way, and waits until its record is delivered.
 
-Nothing heavy is imported before the command runs. What it records goes through its own journal; what is known from outside (command, exit
-code, signal) goes into a journal of the wrapper.
+Nothing heavy is imported: a sweep starts hundreds of these. What the command records goes through its own journal; what is known from outside
+(command, exit code, signal) goes into a journal of the wrapper. One process delivers for all (see `sdk.deliverer`).
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import time
 
+from ..journal import variables
 from ..journal.ids import new_run_id, run_id
 from . import child, command_name, control, joining
 from .layers import Layers, Refused
@@ -24,13 +24,14 @@ if TYPE_CHECKING:
     from ..journal.append import Journal
 
     class Delivery(Protocol):
-        """What hands the journals over to the store."""
+        """The process that hands the journals over to the store."""
 
-        def begin(
-            self, run: str, command: Sequence[str], environment: Mapping[str, str], cwd: str
-        ) -> object: ...
-        def tick(self) -> object: ...
-        def finish(self, progress: Callable[[str], None] | None = None) -> object: ...
+        @property
+        def place(self) -> str: ...
+        def start(self) -> bool: ...
+        def delivered(
+            self, path: str, *, most_s: float | None = None, progress: Callable[[str], None] | None = None
+        ) -> None: ...
 
     class Offer(Protocol):
         """An address at which the project's record is served to the command, once something connects to it."""
@@ -42,8 +43,7 @@ if TYPE_CHECKING:
 
 
 SITE = os.path.join(os.path.dirname(os.path.abspath(__file__)), "site")
-_TICK_S = 1.0
-_SILENT_S = 2.0  # delivering may take this long before it shows what it does
+_LOOK_S = 60.0  # between two looks whether the delivering process lives
 
 # (option, its argument ("" for none), may be repeated, help)
 OPTIONS = (
@@ -132,8 +132,7 @@ def launch(
 
     Args:
         options: as `parse` gives them.
-        delivery: makes the object that delivers into a project; called in a thread after the command was started. Without
-            it the journal is written and left for later.
+        delivery: from the project, what delivers into it. Without it the journal is written and left for later.
         offer: makes the address at which trackers that the command uses find this record, from the project and the
             command's variables.
     Raises UsageError: `--parent` is not a run's id.
@@ -146,6 +145,7 @@ def launch(
     run = joined or new_run_id()
     if joined and project is not None and joining.shared(project.journal_dir, run):
         delivery = None
+    deliverer = delivery(project) if delivery is not None and project is not None else None
     environment = dict(os.environ)
     journal = around = offered = None
     if project is not None:
@@ -158,9 +158,10 @@ def launch(
             around = Layers(command, environment, deep=bool(options.get("deep")))
         except Refused as refused:
             raise UsageError(str(refused)) from None
-        journal = _begin(options, command, project, run, "" if joined else parent)
+        journal = _begin(options, command, project, run, "" if joined else parent, deliverer)
         around.tell(journal)
     between = _between(options, journal, environment)
+    waiting = _Waiting(deliverer, journal)
     try:
         running = child.Child(around.command if around is not None else command, environment, between)
     except child.CannotStart as error:
@@ -169,20 +170,20 @@ def launch(
             told = {"type": "CannotStart", "message": str(error), "traceback": ""}
             end = "leave" if joined else "end"
             journal.json(end, run=run, state="failed", exit_code=error.code, signal=None, error=told)
-            _Deliverer(delivery, project, run, command).finish()
+            waiting.finish()
         return error.code
     if around is not None:
         around.started()
-    deliverer = _Deliverer(delivery, project if journal is not None else None, run, command)
     if offered is not None:
         offered.begin()
-    status = running.wait()
+    waiting.begin()
+    status = running.wait(waiting.begin, _LOOK_S)
     if journal is not None and around is not None:
         _end(options, journal, command, run, status, around)
     running.reap()
     if around is not None:
         around.ended()
-    deliverer.finish()
+    waiting.finish()
     if offered is not None:
         offered.end()
     if os.WIFSIGNALED(status):
@@ -273,14 +274,20 @@ def _location(path: str) -> dict[str, str]:
 
 
 def _begin(
-    options: Mapping[str, Any], command: Sequence[str], project: Any, run: str, parent: str | None
+    options: Mapping[str, Any],
+    command: Sequence[str],
+    project: Any,
+    run: str,
+    parent: str | None,
+    deliverer: Delivery | None,
 ) -> Journal:
     """The wrapper's journal, with what is known before the command starts. parent "": the run was begun elsewhere."""
     from ..journal.append import Journal
 
     job, entry = command_name.job_of(command, project.root)
     argv = redacted_argv(command)
-    journal = Journal(project.journal_dir, run, argv=argv)
+    place = deliverer.place if deliverer is not None else ""
+    journal = Journal(project.journal_dir, run, argv=argv, place=place)
     if parent == "":
         journal.json("join", argv=argv, cwd=os.getcwd())
         return journal
@@ -299,6 +306,8 @@ def _begin(
         tags=redacted(_pairs(options.get("tag", ()))),
         ins=[_location(path) for path in options.get("in", ())],
         outs=[_location(path) for path in options.get("out", ())],
+        variables=redacted(variables.kept(os.environ)),
+        interval=os.environ.get("LINEAL_INTERVAL"),
         wrapper=True,
         project_root=project.root,
         entry=entry,
@@ -352,61 +361,47 @@ def _end(
         )
 
 
-class _Deliverer:
-    """Delivers in a thread of the wrapper, so that a signal for the command never waits for a file being hashed."""
+class _Waiting:
+    """Has a process deliver while the command runs, and waits at the end until it has: LINEAL_WAIT seconds at most.
 
-    def __init__(
-        self, delivery: Callable[[Any], Delivery] | None, project: Any, run: str, command: Sequence[str]
-    ) -> None:
-        self._thread = None
-        if delivery is None or project is None:
-            return
-        import threading
+    The run that is joined elsewhere is delivered with the whole of it, and not waited for.
+    """
 
-        self._ended = threading.Event()
-        self._ended_at = 0.0
+    def __init__(self, deliverer: Delivery | None, journal: Journal | None) -> None:
+        self._deliverer = deliverer if os.environ.get("LINEAL_DELIVER") != "off" else None
+        self._journal = journal
         self._shown = False
-        work = (delivery, project, run, list(command), dict(os.environ), os.getcwd())
-        self._thread = threading.Thread(target=self._work, args=work, daemon=True)
-        self._thread.start()
+
+    def begin(self) -> None:
+        """See to it that a process delivers: at the beginning, and now and then, for it may have been killed."""
+        try:
+            if self._deliverer is not None and self._journal is not None:
+                self._deliverer.start()
+        except Exception:
+            pass  # tried again at the end, and told then
 
     def finish(self) -> None:
-        """Wait until everything is delivered. Ctrl-C leaves the rest to the next `lineal` command."""
-        if self._thread is None:
+        """Wait until the run is delivered. Ctrl-C leaves the rest to the process that is at it."""
+        journal = self._journal
+        if journal is None:
             return
-        self._ended_at = time.monotonic()
-        self._ended.set()
+        journal.json("over", last=True)
+        most_s = _seconds("LINEAL_WAIT")
+        if self._deliverer is None or journal.disabled or most_s == 0:
+            return
         try:
-            self._thread.join()
+            self._deliverer.delivered(journal.path, most_s=most_s, progress=self._progress)
         except KeyboardInterrupt:
             self._clear()
-            _warn("interrupted; the next `lineal` command delivers the rest")
-
-    def _work(
-        self,
-        delivery: Callable[[Any], Delivery],
-        project: Any,
-        run: str,
-        command: list[str],
-        environment: dict[str, str],
-        cwd: str,
-    ) -> None:
-        try:
-            at_work = delivery(project)
-            at_work.begin(run, command, environment, cwd)
-            while not self._ended.wait(_TICK_S):
-                at_work.tick()
-            at_work.finish(self._progress)
-        except BaseException as error:
+            _warn("interrupted; the record is delivered without being waited for")
+        except Exception as error:
             self._clear()
             _warn(
-                f"not delivered yet: {error}. The record is kept in {project.journal_dir}; `lineal sync` delivers it."
+                f"not delivered yet: {error}. The record is kept in {journal.directory}; `lineal sync` delivers it."
             )
         self._clear()
 
     def _progress(self, text: str) -> None:
-        if time.monotonic() - self._ended_at < _SILENT_S:
-            return
         tty = sys.stderr.isatty()
         if tty or not self._shown:
             sys.stderr.write(f"\r\033[Klineal: {text}" if tty else f"lineal: {text}\n")
@@ -417,3 +412,10 @@ class _Deliverer:
         if self._shown and sys.stderr.isatty():
             sys.stderr.write("\r\033[K")
             sys.stderr.flush()
+
+
+def _seconds(name: str) -> float | None:
+    try:
+        return max(0.0, float(os.environ[name]))
+    except (KeyError, ValueError):
+        return None

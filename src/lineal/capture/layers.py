@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import subprocess
 
 from . import below, programs
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import subprocess
     from collections.abc import Sequence
     from typing import Optional
 
@@ -59,6 +59,7 @@ class Layers:
 
     def _supervise(self, supervisor: str) -> None:
         import socket
+        import subprocess
 
         if not self._program:
             return  # the plain way tells that there is no such command
@@ -88,6 +89,8 @@ class Layers:
     def ended(self) -> None:
         """The command has ended: wait until what it did is written, not for what it left running."""
         if self._watcher is not None:
+            import subprocess
+
             try:
                 self._watcher.wait(timeout=2)
             except subprocess.TimeoutExpired:
@@ -105,6 +108,8 @@ def _supervisor() -> str:
         raise Refused(
             f"--deep needs a supervisor that could not be made: {missing}. Run without it"
         ) from None
+    import subprocess
+
     done = subprocess.run([path, "check"], stdout=subprocess.PIPE, check=False)
     if done.returncode:
         said = done.stdout.decode("utf-8", "replace").strip() or "it could not be tried"

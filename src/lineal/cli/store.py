@@ -184,12 +184,13 @@ def fsck_command(quick: bool, as_json: bool) -> int:
 
 @click.command("deliver", hidden=True)
 @click.option("--quiet", is_flag=True, help="Say nothing.")
-def deliver_command(quiet: bool) -> int:
-    """Deliver for the programs here that run without `lineal run`, until none of them lives any more."""
-    from lineal.deliver.delivery import serve
+@click.argument("place", default="")
+def deliver_command(quiet: bool, place: str) -> int:
+    """Deliver for the programs that record here, until none of them lives any more."""
+    from lineal.deliver.process import serve
 
     try:
-        serve(session.project_here())
+        serve(session.project_here(), place=place)
     except Exception:
         if quiet:
             return exits.UNAVAILABLE

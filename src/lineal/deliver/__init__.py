@@ -8,9 +8,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lineal.deliver.delivery import Delivery, SyncReport, check_journal, sync
+    from lineal.deliver.delivery import SyncReport, check_journal, sync
 
-__all__ = ["Delivery", "SyncReport", "check_journal", "sync"]
+__all__ = ["SyncReport", "check_journal", "sync"]
 
 
 def __getattr__(name: str) -> Any:

@@ -5,6 +5,7 @@ Where there is no git: the script's own path and digest. Secrets are redacted be
 
 from __future__ import annotations
 
+import functools
 import os
 import subprocess
 from collections.abc import Callable
@@ -48,32 +49,67 @@ def collect(root: str, script: str | None, keep: Keep, *, project: str) -> dict[
     facts: dict[str, Any] = {}
     if script and os.path.isfile(script):
         facts["script"] = {"path": _relative(script, project), "sha256": _digest(script)}
-    top = _git(root, "rev-parse", "--show-toplevel")
-    if top is None:
+    config = _configuration(root)
+    if config is None:
         return facts
-    checkout = top.decode("utf-8", "surrogateescape").strip()
-    commit = _git(checkout, "rev-parse", "--verify", "-q", "HEAD")
+    checkout, remote = _checkout(root, config)
+    if not checkout:
+        return facts
     facts["vcs"] = "git"
-    facts["commit"] = commit.decode().strip() if commit else None
-    facts["branch"] = _line(_git(checkout, "symbolic-ref", "-q", "--short", "HEAD"))
-    if remote := _line(_git(checkout, "config", "--get", "remote.origin.url")):
-        facts["remote"] = redact.uri(remote)
-    facts.update(_dirt(checkout, bool(commit), keep))
+    facts["remote"] = remote
+    facts.update(_state(checkout, keep))
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
 
-def _dirt(checkout: str, has_commit: bool, keep: Keep) -> dict[str, Any]:
-    """What differs from the commit. Empty when nothing does."""
+def _configuration(folder: str) -> tuple[str, int] | None:
+    """The configuration of the checkout that a folder lies in, and when it was changed; None when it lies in none.
+
+    A sweep asks for each of its runs, and starting git takes longer than looking for `.git`.
+    """
+    folder = os.path.realpath(folder)
+    while not os.path.lexists(os.path.join(folder, ".git")):
+        above = os.path.dirname(folder)
+        if above == folder:
+            return None
+        folder = above
+    path = os.path.join(folder, ".git", "config")
+    try:
+        return path, os.stat(path).st_mtime_ns
+    except OSError:
+        return os.path.join(folder, ".git"), 0  # a worktree or a submodule: the file says where it is
+
+
+@functools.lru_cache(maxsize=100)
+def _checkout(root: str, config: tuple[str, int]) -> tuple[str, str]:
+    """(the checkout that a folder lies in, the address it was cloned from), as long as its configuration stays the same."""
+    top = _git(root, "rev-parse", "--show-toplevel")
+    if top is None:
+        return "", ""
+    checkout = top.decode("utf-8", "surrogateescape").strip()
+    return checkout, redact.uri(_line(_git(checkout, "config", "--get", "remote.origin.url")))
+
+
+def _state(checkout: str, keep: Keep) -> dict[str, Any]:
+    """The commit, the branch, and what differs from the commit."""
     listed = _git(
-        checkout, "status", "--porcelain=v1", "-z", "--untracked-files=all", "--ignore-submodules=none"
-    )
+        checkout, "status", "--porcelain=v2", "--branch", "-z", "--untracked-files=all", "--ignore-submodules=none"
+    )  # fmt: skip
     if listed is None:
-        return {"dirty": None, "reason": "git status failed"}
-    entries = [entry for entry in listed.split(b"\0") if len(entry) > 3]
-    untracked = [os.fsdecode(entry[3:]) for entry in entries if entry.startswith(b"?? ")]
-    changed = len(untracked) < len(entries)
-    facts: dict[str, Any] = {"dirty": bool(entries)}
-    if changed and has_commit:
+        commit = _line(_git(checkout, "rev-parse", "--verify", "-q", "HEAD"))
+        return {"commit": commit, "dirty": None, "reason": "git status failed"}
+    entries = _entries(listed)
+    told = dict(entry[2:].split(b" ", 1) for entry in entries if entry.startswith(b"# branch."))
+    commit, branch = (
+        told.get(key, b"").decode("utf-8", "replace") for key in (b"branch.oid", b"branch.head")
+    )
+    facts: dict[str, Any] = {
+        "commit": "" if commit == "(initial)" else commit,
+        "branch": "" if branch == "(detached)" else branch,
+    }
+    untracked = [os.fsdecode(entry[2:]) for entry in entries if entry.startswith(b"? ")]
+    changed = any(entry.startswith((b"1 ", b"2 ", b"u ")) for entry in entries)
+    facts["dirty"] = changed or bool(untracked)
+    if changed and facts["commit"]:
         diff = _git(checkout, "diff", "--no-color", "--no-ext-diff", "--no-textconv", "--binary", "HEAD")
         if diff is None or len(diff) > LARGEST_DIFF:
             facts["reason"] = (
@@ -92,6 +128,18 @@ def _dirt(checkout: str, has_commit: bool, keep: Keep) -> dict[str, Any]:
     if left:
         facts["untracked_not_kept"] = left
     return facts
+
+
+def _entries(listed: bytes) -> list[bytes]:
+    """What `git status` listed, without the names that renamed files had before."""
+    found: list[bytes] = []
+    parts = iter(listed.split(b"\0"))
+    for part in parts:
+        if part:
+            found.append(part)
+        if part.startswith(b"2 "):
+            next(parts, b"")
+    return found
 
 
 def _untracked(checkout: str, path: str, keep: Keep) -> dict[str, str] | None:

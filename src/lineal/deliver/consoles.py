@@ -9,7 +9,6 @@ import os
 import struct
 import time
 from collections.abc import Callable, Iterable
-from glob import glob
 from typing import Any
 
 from lineal.capture import redact
@@ -42,10 +41,11 @@ def kept(
     return {"processes": found, "left_out": left_out} if found else None
 
 
-def clear(journal: str) -> None:
-    """Remove the copies beside a journal file."""
+def clear(journal: str, notebooks: Iterable[str] = ()) -> None:
+    """Remove the copies beside a journal file, those of notebooks too."""
     stem = journal.removesuffix(".lj")
-    for path in [*(stem + ending for ending in (".out", ".tail", ".tail.new")), *glob(stem + ".*.ipynb")]:
+    beside = [path for path in notebooks if path.startswith(stem + ".") and "/" not in path[len(stem) :]]
+    for path in [*(stem + ending for ending in (".out", ".tail", ".tail.new")), *beside]:
         try:
             os.unlink(path)
         except OSError:

@@ -5,6 +5,7 @@ Collected beside the program from what its interpreter said of itself (its `sys.
 
 from __future__ import annotations
 
+import functools
 import os
 import platform
 import re
@@ -12,6 +13,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from lineal.capture import redact
+from lineal.journal import variables as names
 
 LOCKS = (
     "uv.lock",
@@ -25,38 +27,22 @@ LOCKS = (
     "requirements.txt",
     "environment.yml",
 )
-_ALLOWED = re.compile(
-    r"^(CUDA_|NCCL_|OMP_|MKL_|OPENBLAS_|NUMEXPR_|TF_|XLA_|JAX_|PYTORCH_|TORCH_|HF_HOME$|HF_DATASETS_OFFLINE$|TRANSFORMERS_|"
-    r"RANK$|LOCAL_RANK$|WORLD_SIZE$|MASTER_ADDR$|MASTER_PORT$|SLURM_JOB|SLURM_PROCID$|SLURM_NNODES$|"
-    r"PYTHONHASHSEED$|PYTHONPATH$|PYTHONOPTIMIZE$|VIRTUAL_ENV$|CONDA_DEFAULT_ENV$|CONDA_PREFIX$|"
-    r"LANG$|LC_|TZ$|CI$|GITHUB_SHA$|GITHUB_REF$|GITHUB_RUN_ID$|GITHUB_REPOSITORY$|CI_COMMIT_SHA$|CI_JOB_ID$|BUILD_ID$|"
-    r"KUBERNETES_SERVICE_HOST$|HOSTNAME$)"
-)
 _DIST = re.compile(r"^(?P<name>.+?)-(?P<version>[^-]+?)(?:-py[\d.]+)?\.(?:dist-info|egg-info)$")
 
 
-def collect(opened: Mapping[str, Any] | None, variables: Mapping[str, str], root: str) -> dict[str, Any]:
+def collect(
+    opened: Mapping[str, Any] | None, variables: Mapping[str, str], root: str, *, here: bool = True
+) -> dict[str, Any]:
     """The environment as one JSON-ready mapping, the same for equal environments.
 
     Args:
         opened: the `open` record of the run's main Python process, None when there was none.
-        variables: the environment variables the run was started with; only allow-listed ones are kept.
+        variables: the environment variables the run was started with, as it recorded them; only allow-listed ones are kept.
         root: the project's folder, where a lock file is looked for.
+        here: whether the run was on this machine, in this container; else nothing is said of what it ran on.
     """
-    facts: dict[str, Any] = {
-        "os": f"{platform.system()} {platform.release()}",
-        "distribution": _distribution(),
-        "machine": platform.machine(),
-        "cpu": _cpu(),
-        "cpu_count": os.cpu_count(),
-        "memory_bytes": _memory(),
-        "gpu": _gpu(),
-        "container": _container(variables),
-        "variables": {
-            name: redact.env(name, value) for name, value in sorted(variables.items()) if _ALLOWED.match(name)
-        },
-    }
-    facts["variables"].pop("PYTHONPATH", None)  # ours is in front of it while a run is recorded
+    facts: dict[str, Any] = {**_machine(), "container": _container(variables)} if here else {}
+    facts["variables"] = {name: redact.env(name, value) for name, value in names.told(variables).items()}
     if opened:
         facts["python"] = opened.get("python")
         facts["implementation"] = opened.get("implementation", "CPython")
@@ -66,19 +52,43 @@ def collect(opened: Mapping[str, Any] | None, variables: Mapping[str, str], root
     return {key: value for key, value in facts.items() if value not in (None, "", [], {})}
 
 
+@functools.cache
+def _machine() -> dict[str, Any]:
+    return {
+        "os": f"{platform.system()} {platform.release()}",
+        "distribution": _distribution(),
+        "machine": platform.machine(),
+        "cpu": _cpu(),
+        "cpu_count": os.cpu_count(),
+        "memory_bytes": _memory(),
+        "gpu": _gpu(),
+    }
+
+
 def packages(sys_path: list[str]) -> dict[str, str]:
     """Every installed distribution found on the path: normalised name -> version; the first on the path wins (PEP 503)."""
     found: dict[str, str] = {}
     for folder in sys_path:
         try:
-            names = os.listdir(folder or ".")
+            changed = os.stat(folder or ".").st_mtime_ns
         except OSError:
             continue
-        for entry in names:
-            if match := _DIST.match(entry):
-                name = re.sub(r"[-_.]+", "-", match["name"]).lower()
-                found.setdefault(name, match["version"])
+        for name, version in _distributions(folder or ".", changed):
+            found.setdefault(name, version)
     return dict(sorted(found.items()))
+
+
+@functools.lru_cache(maxsize=100)
+def _distributions(folder: str, changed: int) -> list[tuple[str, str]]:
+    """The distributions in a folder that was last changed then."""
+    found: dict[str, str] = {}
+    try:
+        for entry in os.listdir(folder):
+            if match := _DIST.match(entry):
+                found.setdefault(re.sub(r"[-_.]+", "-", match["name"]).lower(), match["version"])
+    except OSError:
+        return []
+    return list(found.items())
 
 
 def lock_file(root: str) -> str | None:
@@ -140,7 +150,7 @@ def _container(variables: Mapping[str, str]) -> dict[str, str] | None:
     facts: dict[str, str] = {}
     if podman := re.search(r'^image="?([^"\n]+)', _read("/run/.containerenv"), re.MULTILINE):
         facts["image"] = podman[1]
-    for name in ("CONTAINER_IMAGE", "IMAGE_NAME", "DOCKER_IMAGE"):
+    for name in names.IMAGES:
         if variables.get(name):
             facts.setdefault("image", redact.text(variables[name])[0])
     if found := re.search(r"(?:docker|containerd|crio|libpod)[-/]([0-9a-f]{64})", _read("/proc/self/cgroup")):

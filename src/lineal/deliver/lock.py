@@ -67,16 +67,6 @@ def hold(folder: str, *, wait: float) -> Iterator[None]:
         os.close(descriptor)
 
 
-@contextlib.contextmanager
-def only_one(path: str) -> Iterator[bool]:
-    """Hold a lock file that nobody waits for; yields False when another process holds it."""
-    descriptor = _open(path)
-    try:
-        yield bool(_acquire(descriptor, path, 0, None))
-    finally:
-        os.close(descriptor)
-
-
 def _open(path: str) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o666)

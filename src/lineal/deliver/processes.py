@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import socket
 from collections.abc import Mapping
 from typing import Any
 
+from lineal.journal.append import namespace
 from lineal.service.serving import start_ticks
 
 _HOST = socket.gethostname()
+_NAMESPACE = namespace("pid")
+
+
+def seen_here(opened: Mapping[str, Any]) -> bool:
+    """Whether the process that wrote this `open` record is, or was, one of this machine and of this container."""
+    return opened.get("host", _HOST) == _HOST and opened.get("ns", _NAMESPACE) in ("", _NAMESPACE)
 
 
 def alive(opened: Mapping[str, Any]) -> bool:
     """Whether the process that wrote this `open` record lives (on this machine, since the same boot, same start time).
 
-    A process of another machine counts as alive: it cannot be seen from here.
+    A process of another machine or container counts as alive: it cannot be seen from here.
     """
-    if opened.get("host") and opened["host"] != _HOST:
+    if not seen_here(opened):
         return True
     boot = boot_id()
     if boot and opened.get("boot") and opened["boot"] != boot:
@@ -31,6 +39,7 @@ def alive(opened: Mapping[str, Any]) -> bool:
     return not opened.get("start") or int(opened["start"]) == started
 
 
+@functools.cache
 def boot_id() -> str:
     """This boot's id, empty where the system tells none."""
     try:

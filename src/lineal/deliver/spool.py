@@ -13,6 +13,7 @@ from lineal.deliver.story import Story, text
 from lineal.journal.read import Damage, FileEvent, Key, Point, Record, read
 
 STEP = 8 << 20  # bytes read at once
+SPEAKS = 1  # the youngest vocabulary of journals that is understood here
 
 
 class Spool:
@@ -27,6 +28,9 @@ class Spool:
         self.opened: dict[str, Any] | None = None
         self.run = ""
         self.runs: set[str] = set()
+        self.begins = False  # it tells of the beginning of a run
+        self.foreign = False  # a younger version of Lineal wrote it
+        self.ended = False  # its process said that nothing more follows, though it may live on for a while
         self.accesses: list[tuple[int, Story, Any]] = []
         self._story_of = story_of
         self._keys: dict[int, str] = {}
@@ -87,13 +91,16 @@ class Spool:
     def _record(self, item: Record) -> list[ev.Event]:
         if item.type == "open":
             self.opened = item.fields
+            self.foreign = int(item.fields.get("speaks") or 1) > SPEAKS
             self.run = str(item.fields.get("run") or "")
             self.runs.add(self.run)
             self._story_of(self.run).opened(self.source, item.fields)
             return []
+        self.ended = bool(item.fields.get("last"))
         if item.type == "focus":
             self._focus = str(item.fields.get("to") or "")
             return []
+        self.begins = self.begins or item.type == "run"
         if item.type == "run" and item.fields.get("within"):
             item.fields.setdefault("parent", self._focus or self.run)
         own = item.type in _OF_THE_PROCESS

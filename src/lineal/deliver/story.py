@@ -38,6 +38,8 @@ class Story:
         self.owner: dict[str, Any] | None = None
         self.main: dict[str, Any] | None = None
         self.end: dict[str, Any] | None = None
+        self.left_behind = False  # it has ended, and its programs live on
+        self.over = False  # its wrapper has gathered what the layers around the program still had to say
         self.exits: list[tuple[dict[str, Any], dict[str, Any]]] = []
         self.processes: dict[str, dict[str, Any]] = {}  # journal id -> its open record
         self.last_at = 0
@@ -156,6 +158,10 @@ class Story:
         self.end = record
         # A run within another one's process has nothing that is only known when the process has ended.
         return [self._said(record, record.get("error"))] if (self.started or {}).get("within") else []
+
+    def _over(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        self.over = True
+        return []
 
     def _exit(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
         self.exits.append((self.processes.get(journal, {}), record))
@@ -276,6 +282,8 @@ class Story:
     def ended(self) -> ev.RunEnded | None:
         """How the run ended, if it has: by its own word, or by what can be seen of its processes."""
         if self.end is not None:
+            if self._gathers():
+                return None
             return self._said(self.end, self.end.get("error"))
         if self.started is None and not self.processes and not self.natives:
             return None
@@ -291,10 +299,15 @@ class Story:
                 return self._said(record, record.get("error"))
         return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.LOST)
 
+    def _gathers(self) -> bool:
+        started = self.started or {}
+        waited = bool(started.get("wrapper") and started.get("place")) and not self.over
+        return waited and self.owner is not None and processes.alive(self.owner)
+
     @property
     def guest(self) -> bool:
         """Whether only a part of the run is here: it was begun and is ended elsewhere, or has ended and left programs behind."""
-        return self.started is None and (bool(self.joined) or not self.processes)
+        return self.started is None and (bool(self.joined) or self.left_behind or not self.processes)
 
     def _left(self) -> ev.RunEnded | None:
         """When the last that took part here left or vanished; None while one is here."""
@@ -303,7 +316,8 @@ class Story:
             for journal, record in self.joined.items()
         ):
             return None
-        if not self.joined and any(processes.alive(opened) for opened in self.natives.values()):
+        here = [*self.natives.values(), *(self.processes.values() if self.left_behind else ())]
+        if not self.joined and any(processes.alive(opened) for opened in here):
             return None
         return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.FINISHED)
 
@@ -332,15 +346,23 @@ class Story:
         below = [found for found in self.processes.values() if found is not self.owner]
         return min(below, key=lambda found: int(found.get("at", 0)), default=None)
 
-    def owned_elsewhere(self) -> bool:
-        """Whether another living process will deliver this run and write its end."""
-        return (
-            self.end is None
-            and self.owner is not None
-            and bool((self.started or {}).get("wrapper"))
-            and self.owner.get("pid") != os.getpid()
-            and processes.alive(self.owner)
-        )
+    @property
+    def seen_here(self) -> bool:
+        """Whether its processes are some of this machine and container."""
+        return all(processes.seen_here(opened) for opened in self.processes.values())
+
+    @property
+    def interval_s(self) -> float:
+        """Seconds between two versions of a file that it writes all the time: its LINEAL_INTERVAL, else five minutes."""
+        try:
+            return max(float((self.started or {}).get("interval") or ""), 0.1)
+        except ValueError:
+            return _INTERVAL_S
+
+    @property
+    def variables(self) -> dict[str, str]:
+        """The environment variables it was started with, as it recorded them."""
+        return dict(pairs((self.started or {}).get("variables")))
 
     def _said(self, record: dict[str, Any], error: Any) -> ev.RunEnded:
         state = str(record.get("state") or "finished")
@@ -421,6 +443,7 @@ class Story:
 
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+_INTERVAL_S = 300.0
 _MOST_PROCESSES = 500  # listed of one run; the count is of all
 _FROM_BELOW = frozenset({frames.PRELOAD, frames.SUPERVISOR, frames.INHERITED})
 _NAMED = {"preload": frames.PRELOAD, "supervisor": frames.SUPERVISOR}
@@ -440,6 +463,7 @@ _HANDLERS: dict[str, Any] = {
     "end": Story._end,
     "join": Story._join,
     "leave": Story._leave,
+    "over": Story._over,
     "exit": Story._exit,
     "model": reported.model,
     "best": reported.best,

@@ -48,10 +48,17 @@ class Journal:
         run: the run (32 hex digits) that records belong to when they do not name another.
         argv: the command line, redacted already; None leaves it out.
         main: this process is the direct command of `lineal run`.
+        place: who delivers the run that this process begins (see `sdk.deliverer`); "" where it begins none.
     """
 
     def __init__(
-        self, directory: str, run: str = "", *, argv: list[str] | None = None, main: bool = False
+        self,
+        directory: str,
+        run: str = "",
+        *,
+        argv: list[str] | None = None,
+        main: bool = False,
+        place: str = "",
     ) -> None:
         self.directory = directory
         self.run = run
@@ -59,6 +66,7 @@ class Journal:
         self.disabled = False
         self._argv = argv
         self._main = main
+        self.place = place
         self._forked = False
         self._fd = -1
         self._opening = RLock()
@@ -208,7 +216,9 @@ class Journal:
         return False
 
     def _first(self) -> dict[str, Any]:
-        argv = {} if self._argv is None else {"argv": self._argv}
+        more: dict[str, Any] = {} if self._argv is None else {"argv": self._argv}
+        if self.place and not self._forked:
+            more["place"] = self.place
         return {
             "t": "open",
             "at": time_ns() // 1000,
@@ -218,10 +228,11 @@ class Journal:
             "start": started(),
             "boot": _line("/proc/sys/kernel/random/boot_id"),
             "host": os.uname().nodename,
+            "ns": namespace("pid"),
             "user": os.environ.get("USER") or os.environ.get("LOGNAME") or str(os.getuid()),
             "python": "%d.%d.%d" % sys.version_info[:3],
             "executable": sys.executable,
-            **argv,
+            **more,
             "cwd": _cwd(),
             "prefix": sys.prefix,
             "base_prefix": sys.base_prefix,
@@ -262,6 +273,14 @@ def started(pid: int | None = None) -> int:
         return int(text[text.rindex(")") + 2 :].split()[19])
     except (ValueError, IndexError):
         return 0
+
+
+def namespace(kind: str) -> str:
+    """Which of the kernel's namespaces (`mnt`, `pid`) this process lives in; "" where that cannot be told."""
+    try:
+        return os.readlink("/proc/self/ns/" + kind)
+    except OSError:
+        return ""
 
 
 def _of_rank(key: str) -> str:

@@ -7,16 +7,45 @@ LINEAL_DIR names it directly. `config.toml` in it holds `[project] name`, `[stor
 from __future__ import annotations
 
 import os
-from typing import Dict, NamedTuple, Optional, Tuple
+from operator import itemgetter
+
+TYPE_CHECKING = False  # `typing` costs milliseconds that every `lineal run` would pay
+if TYPE_CHECKING:
+    from typing import Dict, Optional, Tuple
+
+    _Pair = Tuple[str, str]
+else:
+    _Pair = tuple
 
 FOLDER = ".lineal"
 
 
-class Project(NamedTuple):
+class Project(_Pair):
     """A project. root: its folder; dir: its `.lineal` folder; both absolute."""
 
-    root: str
-    dir: str
+    __slots__ = ()
+
+    def __new__(cls, root: str, dir: str) -> Project:  # noqa: PYI034 - `Self` is younger than Python 3.9
+        """The project with this root and this `.lineal` folder."""
+        return tuple.__new__(cls, (root, dir))
+
+    if TYPE_CHECKING:
+
+        @property
+        def root(self) -> str:
+            """Its folder."""
+
+        @property
+        def dir(self) -> str:
+            """Its `.lineal` folder."""
+    else:
+        root, dir = property(itemgetter(0)), property(itemgetter(1))
+
+    def __getnewargs__(self) -> Tuple[str, str]:
+        return self.root, self.dir
+
+    def __repr__(self) -> str:
+        return f"Project(root={self.root!r}, dir={self.dir!r})"
 
     @property
     def journal_dir(self) -> str:

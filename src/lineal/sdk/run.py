@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NoReturn, Self
 
+from lineal.journal import variables
 from lineal.journal.append import Journal, tell
 from lineal.journal.ids import new_run_id, run_id
 from lineal.sdk import values as _values
@@ -112,6 +113,7 @@ class Run:
         self._json("exit", state="failed" if told else "finished", error=told, modules=_modules())
         number = 2 if state == "killed" else None
         self._json("end", state=state, exit_code=None, signal=number, error=told)
+        self._json("over", last=True)
         if self._journal is not None:
             self._journal.close()
         self._deliver()
@@ -149,6 +151,11 @@ class Run:
         _open.append(self)
         _unended.append(self)
         _watch_exit()
+        alone = not os.environ.get("LINEAL_RUN")
+        if alone and self._project is not None and self._journal is not None:
+            from lineal.sdk import deliverer
+
+            self._journal.place = deliverer.place(self._project)
         self._json("run", run=self.id, job=self.job, parent=self.parent, wrapper=False, **fields)
         self._deliver()
 
@@ -226,6 +233,8 @@ def run(
         "outs": [],
         "project_root": project.root if project is not None else "",
         "entry": _entry(),
+        "interval": os.environ.get("LINEAL_INTERVAL"),
+        "variables": {key: _redacted(key, value) for key, value in variables.kept(os.environ).items()},
     })  # fmt: skip
     return made
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from lineal.service.client import AnyClient
 
 Tell = Callable[[str], None]
-_PATIENCE_S = 1.0  # how long a question waits for another process that is delivering
+_PATIENCE_S = 5.0  # how long a question waits for another process that is delivering
 
 
 def project_here(folder: str | None = None) -> projects.Project:

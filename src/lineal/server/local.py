@@ -39,7 +39,7 @@ def token(folder: str) -> str:
 
 def _kept(path: str) -> str:
     try:
-        with open(path, encoding="ascii", errors="replace") as file:
+        with open(path, encoding="utf-8", errors="replace") as file:
             found = file.read(200).strip()
     except OSError:
         return ""

@@ -57,9 +57,9 @@ class Offer:
     def begin(self) -> None:
         """Take connections from now on; to be called once no more processes are forked."""
         if self._listening is not None:
-            import threading
+            import _thread
 
-            threading.Thread(target=self._accept, name="lineal-offer", daemon=True).start()
+            _thread.start_new_thread(self._accept, ())
 
     def end(self) -> None:
         """Take no more connections, answer what was asked, end what was started for it."""
@@ -70,20 +70,20 @@ class Offer:
             embedded.stop()
 
     def _accept(self) -> None:
-        import socket
-        import threading
+        import _thread
 
         assert self._listening is not None
-        listening = socket.socket(fileno=os.dup(self._listening.fileno()))
+        listening = _socket.socket(fileno=os.dup(self._listening.fileno()))
         os.set_inheritable(listening.fileno(), False)
         while True:
             try:
-                near, _ = listening.accept()
+                near, _ = listening._accept()  # type: ignore[attr-defined]  # `socket.socket.accept` is made of it
             except OSError:
                 return
-            threading.Thread(target=self._lead, args=(near,), name="lineal-lead", daemon=True).start()
+            os.set_inheritable(near, False)
+            _thread.start_new_thread(self._lead, (near,))
 
-    def _lead(self, near: socket.socket) -> None:
+    def _lead(self, connected: int) -> None:
         """Pass bytes between a program and whoever serves now, until either has enough."""
         import contextlib
         import socket
@@ -92,7 +92,7 @@ class Offer:
 
         from lineal.core.errors import LinealError
 
-        with near:
+        with socket.socket(fileno=connected) as near:
             try:
                 from lineal.server import embedded
 
@@ -139,7 +139,13 @@ def _unavailable(reason: str) -> bytes:
 
 
 def _can_serve() -> bool:
-    from importlib.machinery import PathFinder
+    return all(name in sys.modules or _is_installed(name) for name in _NEEDED)
+
+
+def _is_installed(name: str) -> bool:
+    if any(os.path.isdir(os.path.join(folder, name)) for folder in sys.path):
+        return True
+    from importlib.machinery import PathFinder  # costs a millisecond, which every `lineal run` would pay
 
     find: Any = PathFinder.find_spec
-    return all(name in sys.modules or find(name) is not None for name in _NEEDED)
+    return find(name) is not None

@@ -1,0 +1,101 @@
+"""The one process that delivers for a place: started by whoever records first, it goes away when nobody records any more."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import time
+
+from lineal.core.errors import LinealError
+from lineal.deliver.delivery import SyncReport
+from lineal.deliver.drain import Drain, journal_files
+from lineal.deliver.lock import store_lock
+from lineal.deliver.post import Post
+from lineal.resolve.project import Project
+from lineal.sdk import deliverer
+
+IDLE_S = 5.0
+_TICK_S = 1.0
+_PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that is away
+_OUTAGE_S = 900.0  # how long it goes on trying when nothing is taken and no program lives any more
+_LOCK_S = 10.0
+
+
+def serve(project: Project, *, place: str = "", idle_s: float = IDLE_S) -> None:
+    """Deliver for all programs of a place until none of them lives and nobody comes for `idle_s` seconds.
+
+    At most one such process works on a place; another one leaves at once.
+    """
+    place = place or deliverer.place(project)
+    held = _lock(project, place)
+    if held < 0:
+        return
+    try:
+        os.ftruncate(held, 0)
+        os.write(held, f"{os.getpid()}\n".encode())
+        with contextlib.closing(Post(project, place)) as post:
+            _Work(project, place, post).go_on(idle_s)
+    finally:
+        os.close(held)
+
+
+def _lock(project: Project, place: str) -> int:
+    """The place's lock, as it was handed on to this process, or taken now; -1 when another process has it."""
+    path = os.path.join(project.dir, f"deliver-{place}.lock")
+    with contextlib.suppress(OSError):
+        if os.path.samestat(os.fstat(deliverer.LOCK), os.stat(path)):
+            os.set_inheritable(deliverer.LOCK, False)
+            return deliverer.LOCK
+    return deliverer.lock(path)
+
+
+class _Work:
+    def __init__(self, project: Project, place: str, post: Post) -> None:
+        self._project = project
+        self._post = post
+        self._drain = Drain(project, place=place, progress=post.working)
+        self._pause_s = _PAUSE_S
+        self._again_at = 0.0
+        self._taken = self._moved = time.monotonic()
+
+    def go_on(self, idle_s: float) -> None:
+        """Work until there is nothing to do."""
+        try:
+            while not self._drain.outdated:
+                now = time.monotonic()
+                questions = self._post.questions()
+                if (waits := journal_files(self._project)) or questions:
+                    self._step(questions)
+                if now - self._moved >= idle_s and not (waits and self._trying()):
+                    return
+                if not os.path.isdir(self._project.journal_dir):
+                    return
+                self._post.wait(_TICK_S)
+        finally:
+            self._drain.close()
+
+    def _trying(self) -> bool:
+        """Whether something waits that a store which is away may take soon."""
+        return self._again_at > 0 and time.monotonic() - self._taken < _OUTAGE_S
+
+    def _step(self, questions: list[str]) -> None:
+        if time.monotonic() < self._again_at and not questions:
+            return
+        drain = self._drain
+        events, runs, told = drain.events, drain.runs, len(drain.problems)
+        try:
+            with store_lock(self._project, wait=_LOCK_S, progress=self._post.working):
+                moved = drain.step(final=True)
+        except LinealError as error:
+            self._post.trouble(error.message)
+            self._again_at = time.monotonic() + self._pause_s
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+        else:
+            self._post.well()
+            self._taken, self._again_at, self._pause_s = time.monotonic(), 0.0, _PAUSE_S
+            if moved or drain.living():
+                self._moved = time.monotonic()
+            problems = [*drain.problems[told:], *drain.refused()]
+            report = SyncReport(events=drain.events - events, runs=drain.runs - runs, problems=problems)
+            for question in questions:
+                self._post.answer(question, report)
