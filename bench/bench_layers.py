@@ -14,11 +14,14 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
-from bench.figures import Figure, report
+from bench.figures import Figure, report_parts
 
-HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k != "PYTHONPATH"}
+# Compiled code is kept, as it is where something is installed: else every start would compile all of Lineal anew.
+_LEFT_OUT = ("PYTHONPATH", "PYTHONDONTWRITEBYTECODE")
+HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k not in _LEFT_OUT}
 LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 PART = 10 if os.environ.get("LINEAL_BENCH_SMALL") else 1
 
@@ -166,6 +169,48 @@ def data_set(folder: Path) -> list[Figure]:
     ]
 
 
+PRINTS = """
+import time
+t = time.process_time()
+for n in range(100_000): print("step", n, "loss", 1 / (n + 1))
+import sys; sys.stderr.write(str(time.process_time() - t))
+"""
+
+
+def printing(folder: Path) -> list[Figure]:
+    """Lines printed one by one, each handed to the system at once, as under PYTHONUNBUFFERED and in containers."""
+    (folder / "prints.py").write_text(PRINTS)
+
+    def took(*around: str) -> float:
+        done = subprocess.run(
+            [*around, sys.executable, "-u", "prints.py"],
+            cwd=folder,
+            env=HERE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=True,
+        )
+        return float(done.stderr.split()[-1])
+
+    pairs = [(took(LINEAL, "run"), took()) for _ in range(5)]
+    ours, bare = (statistics.median(side) for side in zip(*pairs, strict=True))
+    return [
+        Figure("100,000 lines printed without a buffer, processor time against bare", ours / bare, "x", 1.2)
+    ]
+
+
+def delivering(folder: Path) -> float:
+    """Processor seconds that the delivering process of a project has taken until now, with all it started."""
+    for path in (folder / ".lineal").glob("deliver-*.lock"):
+        try:
+            fields = Path(f"/proc/{int(path.read_text())}/stat").read_text().rpartition(")")[2].split()
+        except (OSError, ValueError):
+            continue
+        return sum(map(int, fields[11:15])) / os.sysconf("SC_CLK_TCK")
+    return 0.0
+
+
 def sweep(folder: Path) -> list[Figure]:
     """Runs of one second each, four at a time; ours is what a run takes besides its second and its interpreter."""
     many = 500 // PART
@@ -174,10 +219,10 @@ def sweep(folder: Path) -> list[Figure]:
     )
 
     def spent(*around: str) -> tuple[float, float]:
-        """(processor seconds, wall seconds) of the whole sweep."""
+        """(processor seconds, wall seconds) of the whole sweep, the delivering process counted."""
         waiting = list(range(many))
         running: list[subprocess.Popen[bytes]] = []
-        before, begun = os.times(), time.perf_counter()
+        before, begun, delivered = os.times(), time.perf_counter(), delivering(folder)
         while waiting or running:
             while waiting and len(running) < 4:
                 number = waiting.pop()
@@ -188,7 +233,7 @@ def sweep(folder: Path) -> list[Figure]:
             running = [process for process in running if process.poll() is None]
         after = os.times()
         busy = after.children_user + after.children_system - before.children_user - before.children_system
-        return busy, time.perf_counter() - begun
+        return busy + delivering(folder) - delivered, time.perf_counter() - begun
 
     plain, plain_wall = spent()
     ours, ours_wall = spent(LINEAL, "run")
@@ -199,26 +244,44 @@ def sweep(folder: Path) -> list[Figure]:
     after = time.perf_counter() - begun
     ended = sum(run["state"] == "finished" for run in runs)
     return [
+        Figure("an interpreter that sleeps a second and writes a file", plain / many * 1e3, "ms"),
         Figure(
             f"a sweep of {many} runs of 1 s, 4 at a time: wall time added per run",
             (ours_wall - plain_wall) * 4 / many * 1e3,
             "ms",
         ),
         Figure("the same, processor time added per run", (ours - plain) / many * 1e3, "ms", 30),
+        Figure("the same, that against the bare interpreter", (ours - plain) / plain, "x"),
         Figure("the same, delivered and shown after the last one", after, "s", 5),
         Figure("the same, runs in the record", ended, "runs", many, higher=True),
     ]
 
 
-def main() -> None:
-    figures: list[Figure] = []
-    for part in (opener, training, data_set, sweep):
+def within(part: Callable[[Path], list[Figure]]) -> Callable[[], list[Figure]]:
+    """The part in a project folder of its own."""
+
+    def measured() -> list[Figure]:
         with tempfile.TemporaryDirectory(dir=os.environ.get("LINEAL_BENCH_DIR")) as name:
-            folder = Path(name)
-            (folder / ".lineal").mkdir()
-            figures += part(folder)
-    report("layers", figures)
+            (Path(name) / ".lineal").mkdir()
+            return part(Path(name))
+
+    return measured
+
+
+PARTS = (
+    ("files opened by C", opener),
+    ("training", training),
+    ("a large data set", data_set),
+    ("a sweep", sweep),
+    ("printing", printing),
+)
+
+
+def main() -> int:
+    wanted = sys.argv[1:]
+    parts = [(title, within(part)) for title, part in PARTS if not wanted or any(w in title for w in wanted)]
+    return report_parts("layers", parts)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

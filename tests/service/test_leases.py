@@ -53,6 +53,24 @@ def test_a_silent_run_is_lost_once_and_returns_with_the_first_thing_heard_of_it(
     assert give_up(desk) == ([run_id(1)], [])
 
 
+def test_health_says_how_a_run_is_known_to_be_lost(desk: Desk) -> None:
+    lost = ev.RunEnded(run=run_id(1), at=20, state=ev.State.LOST)
+    desk.ingest(started(1, "train", 10), lost, started(2, "quiet", 10))
+    give_up(desk)
+
+    def said(number: int) -> list[str]:
+        checks = desk.call("health", ref=f"run:{run_id(number)}").checks
+        return [
+            line.rpartition(": ")[2]
+            for check in checks
+            if check.name == "run ended"
+            for line in check.missing
+        ]
+
+    assert said(1) == ["its process vanished"]
+    assert said(2) == ["nothing was heard of it any more"]
+
+
 def test_a_run_that_was_heard_since_it_was_looked_at_is_not_given_up(desk: Desk) -> None:
     desk.ingest(started(1, "train", 10))
     seen = within(desk, leases.look).running

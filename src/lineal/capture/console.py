@@ -3,13 +3,15 @@
 The descriptors stay what they are. `write` of the two binary streams below `sys.stdout` and `sys.stderr` is replaced on the
 objects themselves, so text, `print`, `sys.stdout.buffer` and whatever wraps it pass there, in the pieces in which they are
 handed to the system. The beginning goes into a file at once, line by line; the end is kept in memory and written now and then
-and when the interpreter ends. Secrets are replaced before anything is written. See journal.console for the files.
+and when the interpreter ends. Of lines that follow each other faster than a few hundred a second some are gathered first, for
+a fifth of a second at most. Secrets are replaced before anything is written. See journal.console for the files.
 """
 
 from __future__ import annotations
 
 import os
 import sys
+from _thread import allocate_lock
 from time import monotonic
 
 from ..journal import append
@@ -26,6 +28,10 @@ if TYPE_CHECKING:
 _LINE = 4096  # bytes of a line that is waited for, so that no secret is cut in two
 _KEY = 1 << 16  # bytes of a private key that is waited for
 _EVERY_S = 10.0  # between two writings of the end
+_AT_ONCE = 200  # lines a second that are written one by one
+_GATHERED_S = 0.2  # the others wait so long for each other
+_PIECES = 5000  # or until they are so many
+_LARGE = 4096  # bytes that are worth a writing of their own
 _here: Optional[Copy] = None
 
 
@@ -49,16 +55,23 @@ def finish() -> None:
 
 
 def _listen(buffer: Any, copy: Copy) -> None:
-    write, keep = buffer.write, copy.keep
+    write, pieces = buffer.write, copy.pieces
+    add, gather, keep = pieces.append, copy.gather, copy.keep
 
+    # Without a buffer `print` comes here for each of its words and spaces: what is done for each of them counts.
     def copied(data: Any, /) -> Any:
         written = write(data)
-        if not copy.off:
-            try:
+        try:
+            if data.__class__ is bytes and written == len(data):
+                add(data)
+                if written > _LARGE or data[-1:] == b"\n" or len(pieces) > _PIECES:
+                    gather(written > _LARGE)
+            elif not copy.off:
+                gather(True)
                 keep(data, written)
-            except Exception as error:
-                copy.off = True
-                swallow(error)
+        except Exception as error:
+            copy.off = True
+            swallow(error)
         return written
 
     copied.__name__, copied.__qualname__, copied.__doc__ = write.__name__, write.__qualname__, write.__doc__
@@ -73,10 +86,15 @@ class Copy:
         self._clean: Any = None
         self.off = False
         self._late = False
+        self.pieces: list[bytes] = []
         self.anew()
 
     def anew(self) -> None:
         """Nothing is copied yet; of what the parent copied nothing is touched."""
+        self.pieces.clear()
+        self._gathering = allocate_lock()
+        self._alone = _AT_ONCE  # lines that may still be written one by one in this second
+        self._second = self._gathered_at = 0.0
         self._fd = -1
         self._room = KEPT
         self._held = b""
@@ -84,6 +102,25 @@ class Copy:
         self._beyond = 0  # bytes that came after the beginning
         self._ring: Optional[bytearray] = None
         self._due = 0.0
+
+    def gather(self, at_once: bool) -> None:
+        """Take the pieces that were written until now, unless more of them are likely to follow in a moment."""
+        now = monotonic()
+        if now - self._second > 1:
+            self._second, self._alone = now, _AT_ONCE
+        self._alone -= 1
+        soon = self._alone < 0 and now - self._gathered_at < _GATHERED_S and len(self.pieces) <= _PIECES
+        if (soon and not at_once and not self._late) or not self._gathering.acquire(False):
+            return
+        try:
+            self._gathered_at = now
+            taken = self.pieces[:]
+            del self.pieces[: len(taken)]
+            if taken and not self.off:
+                data = b"".join(taken)
+                self.keep(data, len(data))
+        finally:
+            self._gathering.release()
 
     def keep(self, data: Any, written: Any) -> None:
         """Copy what was written of `data`."""
@@ -103,6 +140,7 @@ class Copy:
         if self.off:
             return
         try:
+            self.gather(True)
             if self._held:
                 self._begin(b"")
             if self._ring is not None:

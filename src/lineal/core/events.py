@@ -30,7 +30,7 @@ class Level(StrEnum):
 
 
 class State(StrEnum):
-    """Where a run stands. `lost`: its process vanished without an end."""
+    """Where a run stands. `lost`: its process vanished without an end, or nothing is heard of it any more."""
 
     RUNNING = "running"
     FINISHED = "finished"

@@ -73,7 +73,7 @@ def _run(run: RunDetail, page: Page, most: int) -> Iterator[Text]:
 
 def _ended(run: RunDetail, page: Page) -> str:
     if run.ended_at is None:
-        return "its process vanished" if run.state == "lost" else ""
+        return "nothing was heard of it any more" if run.state == "lost" else ""
     took = (run.ended_at - run.started_at) / 1e6
     return f"{page.time(run.ended_at)} (took {duration(took)})"
 

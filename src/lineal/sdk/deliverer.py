@@ -37,7 +37,7 @@ _NOT_PASSED_ON = frozenset((
 _AGAIN_S = 2.0
 _SHORTEST_S, _LONGEST_S = 0.002, 0.05  # between two looks whether a run is delivered
 _LOOK_S = 0.5  # between two looks at the process itself
-_SILENT_S = 2.0  # delivering may take this long before it shows what it does
+_SILENT_S = 5.0  # delivering may take this long before it shows what it does
 _FROZEN_S = 60.0  # a process that said nothing for so long is waited for no more
 _STARTS = 3
 _started: dict[str, float] = {}  # project's folder -> when a process was last started for it
@@ -101,7 +101,7 @@ class Deliverer:
 
         Args:
             most_s: seconds to wait at most; None for as long as it says what it does.
-            progress: told after two seconds, again and again, what it does.
+            progress: told after five seconds, again and again, what it does.
         Raises Undelivered: it cannot, it says nothing any more, or `most_s` is over.
         """
         why = path + WHY

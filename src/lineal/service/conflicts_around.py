@@ -221,7 +221,7 @@ def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Ga
         if run is None or run.kind == DEPLOYMENT:
             continue
         if run.state in (State.RUNNING, State.LOST):
-            why = "its process vanished" if run.state == State.LOST else "no end was recorded"
+            why = "nothing is heard of it any more" if run.state == State.LOST else "no end was recorded"
             yield Gap(kind="run-without-end", subject=around.ref(node), said=f"{run.job}: {why}")
         yield from _unknown_data(around, node, run, used[node], outputs[node])
 

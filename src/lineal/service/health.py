@@ -13,6 +13,7 @@ from lineal.core.lineage import ancestry
 from lineal.core.model import EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
 from lineal.service.conflicts import within
+from lineal.service.leases import why_lost
 from lineal.service.lineage import BUDGET, DEPTH
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
@@ -119,10 +120,11 @@ def _run_checks(
     code: list[str] = []
     environment: list[str] = []
     observed: list[str] = []
+    lost = why_lost(scope, [node for node, run in runs.items() if run.state == State.LOST])
     for node, run in runs.items():
         name = f"run:{run.run_id[:12]} {run.job}"
         if run.state in (State.LOST, State.RUNNING):
-            ended.append(f"{name}: {'its process vanished' if run.state == State.LOST else 'still running'}")
+            ended.append(f"{name}: {lost.get(node, 'still running')}")
         facts = {
             role: facet_of(scope, vertex, f"lineal.{role}/1")
             for role, vertex in governing.get(node, {}).items()

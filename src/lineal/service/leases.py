@@ -5,6 +5,7 @@ A program whose machine went away cannot say that it ended. Whoever watches (a s
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import msgspec
@@ -48,6 +49,15 @@ def look(scope: Scope) -> Seen:
         if now[node][0] != pulse or states[node].state is not State.LOST
     ]
     return Seen(pulses, returned)
+
+
+def why_lost(scope: Scope, nodes: Iterable[int]) -> dict[int, str]:
+    """By vertex of a lost run, how it is known to be lost."""
+    silent = {record.node for record in _given_up(scope)}
+    return {
+        node: "nothing was heard of it any more" if node in silent else "its process vanished"
+        for node in nodes
+    }
 
 
 def settle(scope: Scope, silent: dict[int, str], returned: list[int]) -> tuple[list[str], list[str]]:
