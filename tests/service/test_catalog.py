@@ -7,7 +7,7 @@ import pytest
 
 from lineal.core import events as ev
 from lineal.core.errors import Invalid, NotFound
-from tests.service.conftest import Desk, run_id, started, state
+from tests.service.conftest import Desk, digest, made, run_id, started, state
 
 T = 1_000_000_000_000
 
@@ -178,3 +178,11 @@ def test_charts_of_several_runs_come_in_one_answer(desk: Desk) -> None:
     assert [c.key for c in desk.call("charts", runs=runs, keys=["loss"]).charts] == ["loss"]
     with pytest.raises(Invalid, match="points"):
         desk.call("charts", runs=runs, points=1)
+
+
+def test_an_early_version_of_an_artifact_with_thousands_is_found_by_its_number(desk: Desk) -> None:
+    desk.ingest(started(1, "j", 1), *(made(1, "t.csv", f"c{number}", number) for number in range(1, 1102)))
+    assert desk.call("show", ref="t.csv@2").digest == digest("c2")
+    for ref in ("t.csv@0", "t.csv@1102", "t.csv@02", f"t.csv@{10**30}"):
+        with pytest.raises(NotFound):
+            desk.call("show", ref=ref)

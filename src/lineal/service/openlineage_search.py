@@ -22,13 +22,14 @@ _decode = msgspec.json.decode
 def namespaces(scope: Scope, *, as_of: int | None = None, jobs: bool = True) -> list[tuple[str, int, int]]:
     """Every namespace of jobs (unless left out) and datasets with the first and last time something of it was recorded."""
     found: dict[str, tuple[int, int]] = {}
-    for named in _named(scope, "dataset", as_of) + (_named(scope, "job", as_of) if jobs else []):
+    for named in every(scope, "dataset", as_of) + (every(scope, "job", as_of) if jobs else []):
         first, last = found.get(named.namespace, (named.first_at, named.last_at))
         found[named.namespace] = (min(first, named.first_at), max(last, named.last_at))
     return [(name, *found[name]) for name in sorted(found)]
 
 
-def _named(scope: Scope, kind: str, as_of: int | None, namespace: str | None = None) -> list[LinkedName]:
+def every(scope: Scope, kind: str, as_of: int | None, namespace: str | None = None) -> list[LinkedName]:
+    """Every dataset or job (`kind`), in order of their names."""
     linked = scope.store.linked
     if kind == "dataset":
         return linked.list_linked_datasets(scope.tx, namespace=namespace, as_of=as_of, limit=_ALL)[0]
@@ -58,7 +59,7 @@ def search(
         (each, named)
         for each in ("dataset", "job")
         if kind in ("", each)
-        for named in _named(scope, each, as_of, namespace)
+        for named in every(scope, each, as_of, namespace)
         if wanted.search(named.name)
         and (after is None or named.last_at >= after)
         and (before is None or named.last_at < before)

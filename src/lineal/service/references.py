@@ -109,6 +109,16 @@ def versions_of(scope: Scope, text: str) -> list[VersionRecord]:
     return found[::-1]
 
 
+def _numbered(scope: Scope, text: str, number: int) -> list[VersionRecord]:
+    """The version of that number of the artifact that `text` names, however many it has."""
+    namespace, name = artifact_of(scope, text)
+    find, tx = scope.store.artifacts.list_by_number, scope.tx
+    found = find(tx, namespace or scope.namespace, name, number)
+    if found or not (known := versions_of(scope, text)):
+        return found
+    return find(tx, known[-1].namespace, known[-1].name, number)
+
+
 def _within(scope: Scope, text: str) -> list[VersionRecord]:
     """The versions of an artifact whose namespace is itself a path (a database file): every way to cut the text is tried."""
     begin = text.index("://") + 3
@@ -143,10 +153,9 @@ def _by_name(scope: Scope, ref: refs.Named, as_of: int | None) -> Found:
         then = [version for version in versions if as_of is None or version.recorded_at <= as_of]
         newest = _newest(scope, then or versions, as_of)
         return Found(newest.node, newest)
-    if ref.selector:
-        for version in versions_of(scope, ref.name):
-            if str(version.number) == ref.selector:
-                return Found(version.node, version)
+    if ref.selector.isdecimal() and str(int(ref.selector)) == ref.selector:
+        for version in _numbered(scope, ref.name, int(ref.selector)):
+            return Found(version.node, version)
     if (node := _by_reference(scope, ref)) is not None:
         return Found(node, scope.store.artifacts.get_versions(scope.tx, [node])[node])
     scheme, _, value = ref.whole.partition(":")

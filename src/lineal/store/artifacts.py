@@ -15,6 +15,7 @@ from lineal.store.nodes import hold_node
 from lineal.store.text import above, give, keep
 from lineal.store.words import add_words, find_word, get_words
 
+_GREATEST = 2**63 - 1
 _VERSIONS = f"""
 SELECT v.node, v.artifact, a.namespace, a.name, v.kind, v.number, v.digest, v.level, v.reason, v.size, v.location,
        v.recorded_at, d.recorded_at
@@ -126,6 +127,19 @@ class Artifacts:
         rows = tx.rows(
             f"{_VERSIONS} WHERE {where} ORDER BY v.recorded_at DESC, v.node DESC LIMIT :limit",
             limit=limit,
+            **dict(zip(("name", "namespace"), words, strict=False)),
+        )
+        return _records(tx, rows)
+
+    def list_by_number(self, tx: Tx, namespace: str | None, name: str, number: int) -> list[VersionRecord]:
+        """The version of that number of an artifact, of every artifact of that name when `namespace` is None."""
+        words = [find_word(tx, text) for text in (name, namespace) if text is not None]
+        if None in words or number > _GREATEST:
+            return []
+        where = "a.name = :name" if namespace is None else "a.name = :name AND a.namespace = :namespace"
+        rows = tx.rows(
+            f"{_VERSIONS} WHERE {where} AND v.number = :number ORDER BY v.node",
+            number=number,
             **dict(zip(("name", "namespace"), words, strict=False)),
         )
         return _records(tx, rows)

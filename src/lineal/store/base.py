@@ -175,6 +175,9 @@ class ArtifactStore(Protocol):
     def list_versions(
         self, tx: Tx, namespace: str | None, name: str, *, limit: int = 1000
     ) -> list[VersionRecord]: ...
+    def list_by_number(
+        self, tx: Tx, namespace: str | None, name: str, number: int
+    ) -> list[VersionRecord]: ...
     def list_by_digest(self, tx: Tx, prefix: str, limit: int) -> list[VersionRecord]: ...
     def list_shared(self, tx: Tx, digests: Sequence[str]) -> list[str]: ...  # held by more than one version
     def list_artifacts(

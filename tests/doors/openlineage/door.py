@@ -34,6 +34,16 @@ class Door:
         assert found.status == 200, (path, found.status, found.body[:500])
         return found.json
 
+    def write(self, method: str, path: str, document: Any, *, status: int = 200) -> Any:
+        """What is answered to a document, with the status that is expected."""
+        body = json.dumps(document).encode()
+        found = self.serving.ask(method, API + path, body, Content_Type="application/json")
+        assert found.status == status, (method, path, found.status, found.body[:500])
+        return found.json
+
+    def put(self, path: str, document: Any) -> Any:
+        return self.write("PUT", path, document)
+
     def refused(self, method: str, path: str, body: bytes | None = None) -> tuple[int, str]:
         """Status and message of an answer that must be a refusal."""
         found = self.serving.ask(method, path, body, Content_Type="application/json")

@@ -162,3 +162,86 @@ def test_every_answer_can_be_had_as_of_a_time(shop: Door) -> None:
     assert shop.get("namespaces", "jobs", "jobs", "asof", "runs", as_of=then)["totalCount"] == 1
     assert shop.get("namespaces", SPACE, "datasets", "out", "versions", as_of=then)["totalCount"] == 1
     assert shop.get("namespaces", SPACE, "datasets", "out", "versions")["totalCount"] == 2
+
+
+def test_what_marquez_clients_write_is_in_the_graph(door: Door) -> None:
+    space = "/namespaces/mq"
+    assert door.put(space, {"ownerName": "me"})["name"] == "mq"
+    door.put("/sources/pg", {"type": "POSTGRESQL", "connectionUrl": "pg://x"})
+    fields = [
+        {"name": "id", "type": "INT", "tags": ["KEY"]},
+        {"name": "mail", "type": "TEXT", "description": "of a person"},
+    ]
+    made = door.put(
+        f"{space}/datasets/people", {"type": "DB_TABLE", "physicalName": "people", "sourceName": "pg",
+         "fields": fields, "tags": ["RAW"], "description": "all of them"},
+    )  # fmt: skip
+    assert (made["description"], made["tags"], [f["name"] for f in made["fields"]]) == (
+        "all of them", ["RAW"], ["id", "mail"],
+    )  # fmt: skip
+    pair = [{"namespace": "mq", "name": "people"}]
+    job = door.put(
+        f"{space}/jobs/clean",
+        {
+            "type": "BATCH",
+            "inputs": pair,
+            "outputs": [{"namespace": "mq", "name": "clean"}],
+            "location": "https://git/x",
+        },
+    )
+    assert (job["inputs"], job["location"]) == (pair, "https://git/x")
+    run = door.write("POST", f"{space}/jobs/clean/runs", {"args": {"n": "1"}}, status=201)
+    assert run["args"] == {"n": "1"}
+    for word, state in (("start", "RUNNING"), ("complete", "COMPLETED")):
+        assert door.write("POST", f"/jobs/runs/{run['id']}/{word}", {})["state"] == state
+    door.put(
+        f"{space}/datasets/clean",
+        {"type": "DB_TABLE", "physicalName": "c", "sourceName": "pg", "runId": run["id"]},
+    )
+    assert edges(door.get("lineage", nodeId="dataset:mq:clean")) >= {("job:mq:clean", "dataset:mq:clean")}
+    (written,) = door.get("jobs", "runs", run["id"])["outputDatasetVersions"]
+    assert written["datasetVersionId"]["name"] == "clean"
+
+
+def test_tags_are_put_on_datasets_columns_and_jobs_and_taken_off(door: Door) -> None:
+    door.put("/namespaces/mq/datasets/tagged", {"fields": [{"name": "a", "type": "INT"}], "tags": ["ONE"]})
+    door.put("/namespaces/mq/jobs/tagged", {})
+    at = "/namespaces/mq/datasets/tagged"
+    assert door.write("POST", f"{at}/tags/PII", {})["tags"] == ["ONE", "PII"]
+    assert door.write("POST", f"{at}/fields/a/tags/KEY", {})["fields"][0]["tags"] == ["KEY"]
+    assert door.write("DELETE", f"{at}/tags/ONE", {})["tags"] == ["PII"]
+    assert door.write("DELETE", f"{at}/fields/a/tags/KEY", {})["fields"][0]["tags"] == []
+    assert door.write("POST", "/namespaces/mq/jobs/tagged/tags/NIGHTLY", {})["tags"] == ["NIGHTLY"]
+    assert door.write("DELETE", "/namespaces/mq/jobs/tagged/tags/NIGHTLY", {})["tags"] == []
+
+
+def test_what_cannot_be_written_is_refused_in_words(door: Door) -> None:
+    for method, path, body, status in (
+        ("PUT", "/namespaces/mq/jobs/x", [1], 400),
+        ("PUT", "/namespaces/mq/jobs/x", {"inputs": ["people"]}, 400),
+        ("PUT", "/namespaces/mq/datasets/x", {"fields": "a"}, 400),
+        ("POST", f"/jobs/runs/{run_id('nobody')}/start", {}, 404),
+        ("POST", "/namespaces/mq/jobs/x/runs", {"id": "seven"}, 400),
+        ("POST", "/namespaces/mq/datasets/nothing/tags/PII", {}, 404),
+        ("DELETE", "/namespaces/mq", {}, 405),
+    ):
+        assert door.write(method, path, body, status=status)["message"], (method, path)
+
+
+def test_stats_the_newer_search_and_jobs_by_how_they_stand(shop: Door) -> None:
+    jobs = shop.get("stats", "jobs", period="DAY")
+    assert len(jobs) == 24
+    assert jobs[-1]["count"] >= 2
+    assert len(shop.get("stats", "datasets", period="WEEK")) == 7
+    assert set(shop.get("stats", "lineage-events")[-1]) == {
+        "startInterval", "endInterval", "fail", "start", "complete", "abort",
+    }  # fmt: skip
+    assert {job["name"] for job in shop.get("jobs", lastRunStates="COMPLETED", limit=1000)["jobs"]} >= {
+        "load",
+        "build",
+    }
+    assert "load" not in {
+        job["name"] for job in shop.get("jobs", lastRunStates="failed,running", limit=1000)["jobs"]
+    }
+    hits = shop.serving.get("/api/v2beta/search/datasets?q=feature").json["hits"]
+    assert "features" in {hit["name"] for hit in hits}

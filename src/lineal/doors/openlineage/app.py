@@ -18,11 +18,12 @@ from starlette.types import Receive, Scope, Send
 from lineal.core.errors import Denied, Invalid, LinealError, NotFound
 from lineal.core.openlineage import DOOR
 from lineal.doors.desk import Desk
-from lineal.doors.openlineage import answers, marquez
+from lineal.doors.openlineage import answers, marquez, marquez_stats, marquez_writing
 from lineal.doors.openlineage.arrive import Failure, Hall, received, received_each
 from lineal.service.operations import Caller
 
 PREFIX = "/api/v1"
+BETA = "/api/v2beta"
 Handler = Callable[[Desk, Request, Caller], Awaitable[Response]]
 
 _halls: WeakKeyDictionary[Desk, Hall] = WeakKeyDictionary()
@@ -93,8 +94,11 @@ class Door(BaseRoute):
         self._patterns: list[tuple[re.Pattern[bytes], str, Handler]] = []
         for path, handler in self._events.items():
             self.routes.append(Route(path, _named(desk, handler), methods=["POST"]))
-        for method, path, handler in marquez.ROUTES:
-            full = PREFIX + path
+        served = [
+            *((method, PREFIX + path, handler) for method, path, handler in _ROUTES),
+            *((method, BETA + path, handler) for method, path, handler in marquez_stats.BETA),
+        ]
+        for method, full, handler in served:
             self.routes.append(Route(full, _named(desk, handler), methods=[method]))
             self._patterns.append((_pattern(full), method, handler))
 
@@ -105,7 +109,7 @@ class Door(BaseRoute):
         path: str = scope["path"]
         if scope["method"] == "POST" and (handler := self._events.get(path)):
             return Match.FULL, {"endpoint": handler, "path_params": {}}
-        if path != PREFIX and not path.startswith(PREFIX + "/"):
+        if not (path + "/").startswith((PREFIX + "/", BETA + "/")):
             return Match.NONE, {}
         return Match.FULL, self._found(scope, path)
 
@@ -147,7 +151,8 @@ def _permitted(caller: Caller, handler: Handler) -> Caller:
     return replace(caller, door=DOOR)
 
 
-_WRITING = frozenset({post_event, post_batch, *marquez.WRITING})
+_ROUTES = (*marquez.ROUTES, *marquez_stats.ROUTES, *marquez_writing.ROUTES)
+_WRITING = frozenset({post_event, post_batch, *marquez_writing.WRITING})
 
 
 def _named(desk: Desk, handler: Handler) -> Callable[[Request], Awaitable[Response]]:
@@ -176,7 +181,8 @@ async def _unknown(desk: Desk, request: Request, caller: Caller) -> Response:
 
 
 async def _other_method(desk: Desk, request: Request, caller: Caller) -> Response:
-    return answers.problem(405, "invalid", f"this path does not know the method {request.method}")
+    hint = "what was recorded is deleted by `lineal delete`" if request.method == "DELETE" else ""
+    return answers.problem(405, "invalid", f"this path does not know the method {request.method}", hint)
 
 
 def encoded(value: Any) -> bytes:

@@ -41,11 +41,16 @@ class Asked:
         self.scope = scope
         self._path = request.path_params
         self._query = request.query_params
+        self.method = request.method
         self.as_of = self.moment("as_of", None)
 
     def part(self, name: str) -> str:
         """A part of the path."""
         return str(self._path[name])
+
+    def path(self, name: str) -> str:
+        """A part of the path that need not be there; then empty."""
+        return str(self._path.get(name, ""))
 
     def text(self, name: str, default: str | None = "") -> str | None:
         """A text of the query."""
@@ -211,18 +216,19 @@ def list_sources(asked: Asked) -> Json:
     """Where datasets are: their namespaces."""
     found = searching.namespaces(asked.scope, as_of=asked.as_of, jobs=False)
     page = asked.page()
-    return {"sources": [_source(*each) for each in found[page["offset"] : page["offset"] + page["limit"]]]}
+    return {"sources": [source(*each) for each in found[page["offset"] : page["offset"] + page["limit"]]]}
 
 
 def get_source(asked: Asked) -> Json:
     """One source."""
     for each in searching.namespaces(asked.scope, as_of=asked.as_of, jobs=False):
         if each[0] == asked.part("source"):
-            return _source(*each)
+            return source(*each)
     raise NotFound(f"no source {asked.part('source')[:200]!r}", hint="list them: /api/v1/sources")
 
 
-def _source(name: str, first: int, last: int) -> Json:
+def source(name: str, first: int, last: int) -> Json:
+    """A source as answers carry it."""
     kind = name.partition("://")[0].upper() if "://" in name else "DEFAULT"
     return {
         "type": kind,
@@ -235,12 +241,32 @@ def _source(name: str, first: int, last: int) -> Json:
 
 
 def list_jobs(asked: Asked) -> Json:
-    """Jobs, of one namespace or of all."""
-    namespace = asked._path.get("namespace")
+    """Jobs, of one namespace or of all; with `lastRunStates`, those whose latest run stands so."""
+    namespace = asked.path("namespace") or None
+    if states := {
+        word.strip().upper() for word in str(asked.text("lastRunStates")).split(",") if word.strip()
+    }:
+        return _standing(asked, namespace, states)
     named, count = asked.scope.store.linked.list_linked_jobs(
         asked.scope.tx, namespace=namespace, hidden=catalog.HIDDEN, as_of=asked.as_of, **_page(asked)
     )
     return {"jobs": [_job(asked, each, runs=1) for each in named], "totalCount": count}
+
+
+def _standing(asked: Asked, namespace: str | None, states: set[str]) -> Json:
+    if unknown := sorted(states - shapes.STATES):
+        raise Invalid(f"lastRunStates {unknown[0][:40]!r}", hint=", ".join(sorted(shapes.STATES)))
+    found = []
+    for named in searching.every(asked.scope, "job", asked.as_of, namespace):
+        nodes, _ = asked.scope.store.linked.list_job_runs(
+            asked.scope.tx, named.id, as_of=asked.as_of, limit=1
+        )
+        runs = asked.scope.store.runs.get_runs(asked.scope.tx, nodes, as_of=asked.as_of)
+        if any(shapes.state(run.state) in states for run in runs.values()):
+            found.append(named)
+    page = asked.page()
+    cut = found[page["offset"] : page["offset"] + page["limit"]]
+    return {"jobs": [_job(asked, each, runs=1) for each in cut], "totalCount": len(found)}
 
 
 def get_job(asked: Asked) -> Json:
@@ -407,7 +433,9 @@ def _page(asked: Asked) -> Any:
     return asked.page()
 
 
-def _answering(question: Question) -> Handler:
+def answering(question: Question) -> Handler:
+    """Who answers requests with this question."""
+
     async def answered(desk: Desk, request: Request, caller: Caller) -> Response:
         # A long answer is written in the reader's thread, so that the others need not wait.
         reply: Response = await desk.read(
@@ -445,6 +473,5 @@ _QUESTIONS: tuple[tuple[str, Question], ...] = (
     ("/tags", list_tags),
 )
 ROUTES: tuple[tuple[str, str, Handler], ...] = tuple(
-    ("GET", path, _answering(question)) for path, question in _QUESTIONS
+    ("GET", path, answering(question)) for path, question in _QUESTIONS
 )
-WRITING: tuple[Handler, ...] = ()

@@ -21,6 +21,7 @@ _STATES = {
     State.KILLED: "ABORTED",
     State.LOST: "FAILED",
 }
+STATES = frozenset(_STATES.values())
 _TYPES = {"STREAMING": "STREAM", "STREAM": "STREAM", "SERVICE": "SERVICE"}
 Json = dict[str, Any]
 
@@ -34,6 +35,11 @@ def time(at: int | None) -> str | None:
     except OverflowError:
         return str(at)
     return text.replace("+00:00", "Z")
+
+
+def state(state: State) -> str:
+    """How a run stands, in Marquez' word."""
+    return _STATES[state]
 
 
 def uuid(run: RunRecord) -> str:
@@ -78,7 +84,7 @@ def run(view: RunView) -> Json:
         "startedAt": time(record.started_at),
         "endedAt": time(record.ended_at),
         "durationMs": duration,
-        "args": {},
+        "args": {key: said for key, said in loaded_facet(view.facets, "args").items() if key[:1] != "_"},
         "jobVersion": {
             "namespace": record.namespace,
             "name": record.job,
