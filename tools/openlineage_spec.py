@@ -207,7 +207,7 @@ def main() -> int:
             finally:
                 store.close()
     print(f"{tried} facets of the specification's tests, {failed} not as they should be")
-    refused, taken, lost, linked = 0, 0, 0, 0
+    refused, taken, away, linked = 0, 0, 0, 0
     folders: dict[Path, list[tuple[str, dict[str, Any]]]] = {}
     for path, one in events(checkout):
         folders.setdefault(path.parent, []).append((str(path.relative_to(checkout)), one))
@@ -224,15 +224,15 @@ def main() -> int:
                     print(f"{name}: {error.message}")
             for name, one in good:
                 gone = missing(store, one)
-                lost += len(gone)
+                away += len(gone)
                 linked += sum(len(one.get(side) or []) for side in ("inputs", "outputs"))
                 print("".join(f"{name}: not in the graph: {what}\n" for what in gone), end="")
             taken += len(good)
             store.close()
     print(
-        f"{taken} events of the checkout taken, {refused} refused; of {linked} inputs and outputs {lost} things not found"
+        f"{taken} events of the checkout taken, {refused} refused; of {linked} inputs and outputs {away} things not found"
     )
-    return 1 if failed or refused or lost else 0
+    return 1 if failed or refused or away else 0
 
 
 if __name__ == "__main__":

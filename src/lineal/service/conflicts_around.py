@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from itertools import combinations
 from typing import Any
@@ -14,7 +14,6 @@ from lineal.core.conflicts import Claim, Conflict, mixed
 from lineal.core.events import Level, State
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
-from lineal.core.paths import shortest
 from lineal.service import references
 from lineal.service.operations import Scope
 
@@ -35,7 +34,8 @@ class Gap(msgspec.Struct, frozen=True, kw_only=True):
 class Around:
     """Vertices and the edges among them, with the reports that were joined into them.
 
-    edges: everything between them, also code and environment; root: whose ancestry they are, or None for a picture of several.
+    edges: everything between them, also code and environment; root: whose ancestry they are, or None for a picture of several. runs,
+    versions: those of them that were read already.
     """
 
     def __init__(
@@ -46,6 +46,8 @@ class Around:
         *,
         nodes: Iterable[int] = (),
         as_of: int | None = None,
+        runs: Mapping[int, RunRecord] | None = None,
+        versions: Mapping[int, VersionRecord] | None = None,
     ) -> None:
         self.scope, self.root, self.as_of = scope, root, as_of
         self.every = edges
@@ -55,10 +57,12 @@ class Around:
         self.reached = sorted({*own, *nodes, *(end for edge in self.dag for end in (edge.src, edge.dst))})
         joins, tx = scope.store.joins, scope.tx
         self.all = joins.expand(tx, self.reached, as_of=as_of)
-        self.runs = scope.store.runs.get_runs(tx, self.all, as_of=as_of)
-        self.versions = scope.store.artifacts.get_versions(
-            tx, [node for node in self.all if node not in self.runs]
-        )
+        known_runs, known_versions = runs or {}, versions or {}
+        missing = [node for node in self.all if node not in known_runs and node not in known_versions]
+        fresh = scope.store.runs.get_runs(tx, missing, as_of=as_of)
+        self.runs = {n: known_runs[n] for n in self.all if n in known_runs} | fresh
+        self.versions = {n: known_versions[n] for n in self.all if n in known_versions}
+        self.versions |= scope.store.artifacts.get_versions(tx, [n for n in missing if n not in fresh])
         self.stands = {node: node for node in self.all} | joins.canonical(tx, self.all, as_of=as_of)
 
     def ref(self, node: int) -> str:
@@ -183,6 +187,7 @@ def _mixed(around: Around) -> Iterable[Conflict]:
         name = around.versions[nodes[0]].name
         refs = [around.ref(node) for node in nodes]
         several = "two" if len(nodes) == 2 else f"{len(nodes):,}"
+        vias = _vias(around, run)
         end = ":".join(refs) if len(nodes) == 2 else name
         yield Conflict(
             id=f"mixed-versions:{around.ref(run)}:{end}"[:500],
@@ -190,16 +195,26 @@ def _mixed(around: Around) -> Iterable[Conflict]:
             subject=around.ref(run),
             said=f"{around.runs[run].job or refs[0]} was made from {several} versions of {name}, none of them made from another",
             claims=[
-                Claim(value=ref, by=_via(around, node, run))
+                Claim(value=ref, by=around.ref(vias[node]) if node in vias else "")
                 for ref, node in zip(refs[:_CLAIMS], nodes, strict=False)
             ],
         )
 
 
-def _via(around: Around, node: int, run: int) -> str:
-    """By which of its inputs the version came into the run."""
-    way = next(iter(shortest(node, run, around.dag, most=1)), [])
-    return around.ref(way[-1].src) if way else ""
+def _vias(around: Around, run: int) -> dict[int, int]:
+    """By vertex before a run, the input of the run by which it came there on a shortest way."""
+    before: dict[int, list[int]] = defaultdict(list)
+    for edge in around.dag:
+        before[edge.dst].append(edge.src)
+    found = {source: source for source in before[run]}
+    queue = deque(found)
+    while queue:
+        node = queue.popleft()
+        for source in before[node]:
+            if source not in found and source != run:
+                found[source] = found[node]
+                queue.append(source)
+    return found
 
 
 def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Gap]:

@@ -166,6 +166,8 @@ class _Scene:
                 [edge for found in edges.values() for edge in found],
                 before,
                 facts.aliases.keys(),
+                runs=facts.runs,
+                versions=facts.versions,
                 as_of=self.request.as_of,
             ),
             metrics=metrics_of(self.scope, picture, facts, makers),

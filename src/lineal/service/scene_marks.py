@@ -10,7 +10,7 @@ import msgspec
 
 from lineal.core.conflicts import Conflict
 from lineal.core.events import State
-from lineal.core.model import Edge, EdgeKind
+from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
 from lineal.service.conflicts_around import DATA, DEPLOYMENT, Around, contradictions, gaps
 from lineal.service.operations import Scope
@@ -69,16 +69,18 @@ def marks_of(
     before: Mapping[int, Sequence[int]],
     living: AbstractSet[int],
     *,
+    runs: Mapping[int, RunRecord],
+    versions: Mapping[int, VersionRecord],
     as_of: int | None = None,
 ) -> Marks:
     """The marks of a picture.
 
     Args:
         drawn: its vertices; edges: those among them. before: what lies before each vertex, drawn or not, where that is known.
-        living: vertices that somebody points at, although they may not be the newest (aliases).
+        living: vertices that somebody points at, although they may not be the newest (aliases). runs, versions: what is known of them.
     """
     marks = Marks()
-    around = Around(scope, None, edges, nodes=drawn, as_of=as_of)
+    around = Around(scope, None, edges, nodes=drawn, as_of=as_of, runs=runs, versions=versions)
     named = {around.ref(node): node for node in around.reached}
     partial = {node for node in drawn if node not in before or not drawn >= set(before[node])}
     for gap in gaps(around, partial):

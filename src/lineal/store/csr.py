@@ -95,6 +95,7 @@ class Snapshot:
         size = max(size, start + 1)
         seen = np.zeros(size, dtype=bool)
         seen[start] = True
+        place = np.empty(size, dtype=np.int32)
         frontier = np.array([start], dtype=np.int64)
         levels: list[NDArray[np.int64]] = []
         while len(frontier) and len(levels) < limit_levels:
@@ -111,7 +112,7 @@ class Snapshot:
                 mark[found] = True
                 frontier = np.flatnonzero(mark)
             else:
-                frontier = np.unique(found).astype(np.int64)
+                frontier = _once(found, place)
             seen[frontier] = True
             levels.append(frontier)
         if not levels:
@@ -134,6 +135,18 @@ class _Extra:
         low = np.searchsorted(self._near, frontier, "left")
         high = np.searchsorted(self._near, frontier, "right")
         return self._far[_ranges(low, high - low)]
+
+
+def _once(found: Ints, place: Ints) -> NDArray[np.int64]:
+    """The vertices in order of their numbers, each once. place: room for one number by vertex, whatever is in it.
+
+    Of those that are the same the one that was written last stays: cheaper than a sort or a table of hashes.
+    """
+    order = np.arange(len(found), dtype=np.int32)
+    place[found] = order
+    once: NDArray[np.int64] = found[place[found] == order].astype(np.int64)
+    once.sort()
+    return once
 
 
 def _neighbours(starts: Ints, far: Ints, frontier: NDArray[np.int64]) -> Ints:

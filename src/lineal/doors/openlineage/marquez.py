@@ -30,7 +30,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NODE = re.compile(r"(dataset|datasetField|job):(.*)", re.DOTALL)
 _VERSION = re.compile(r"#[0-9a-fA-F-]{36}$")
 Json = dict[str, Any]
-Question = Callable[["Asked"], Json]
+Question = Callable[["Asked"], Any]
 Handler = Callable[[Desk, Request, Caller], Awaitable[Response]]
 
 
