@@ -91,6 +91,22 @@ def test_inputs_outputs_metrics_and_life_are_seen_while_a_program_runs(running: 
     assert running.stop().state == "finished"
 
 
+def test_an_output_with_a_name_is_seen_while_its_program_runs_and_gets_the_name_at_its_end(
+    workshop: Workshop,
+) -> None:
+    text = SLOW.replace(
+        'os.utime("early.txt", (1, 1))',
+        'os.utime("early.txt", (1, 1)); lineal.save("early.txt", name="first")',
+    )
+    running = Running(workshop, text)
+    try:
+        running.until(lambda run: "early.txt" in files(run)[1])
+    finally:
+        done = running.stop()
+    assert "early.txt" in files(done)[1]
+    assert workshop.version("first@1").digest == workshop.version("early.txt@1").digest
+
+
 def test_a_program_that_says_nothing_is_told_to_live_again_and_again(workshop: Workshop) -> None:
     running = Running(
         workshop, SLOW.partition("log =")[0] + "while not os.path.exists('stop'): time.sleep(0.02)\n"

@@ -89,6 +89,9 @@ def test_a_worker_elsewhere_delivers_to_the_server_into_the_same_run(
     assert {os.path.basename(file["uri"]) for file in shown["outputs"]} >= {"own.txt", "part.txt"}
     assert "data.txt" in {os.path.basename(file["uri"]) for file in shown["inputs"]}
     assert [run["run_id"] for run in asked(serving.folder, "runs")] == [main.run]
+    (left,) = (body for name, body in shown["facets"].items() if name.startswith("lineal.worker."))
+    assert left["count"] >= 1
+    assert any("python" in process["program"] for process in left["processes"])
 
 
 def test_a_worker_in_the_same_folder_leaves_delivery_to_the_run(tmp_path: Path) -> None:

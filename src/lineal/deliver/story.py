@@ -387,7 +387,7 @@ class Story:
         """What is only known at the end: seeds, own source files, imported packages, notes and gaps."""
         found: list[ev.Event] = []
         if self.guest:
-            return found  # the run's own are told where it was begun
+            return self._of_worker(at)  # the run's own are told where it was begun
         if self.seeds:
             found.append(self._facet("lineal.seeds/1", {"seeds": self.seeds}, at))
         if self.processes or self.natives:
@@ -402,6 +402,19 @@ class Story:
         if self.notes:
             found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
         return found
+
+    def _of_worker(self, at: int) -> list[ev.Event]:
+        """What is known of programs that only took part: a facet of their own, named after the first of them."""
+        first = min(
+            (*self.processes.values(), *self.natives.values()),
+            key=lambda opened: int(opened.get("at") or 0),
+            default=None,
+        )
+        if first is None or not (self.joined or self.left_behind):
+            return []
+        host = "".join(sign if sign.isalnum() else "-" for sign in text(first.get("host") or "unknown"))
+        name = f"lineal.worker.{host}-{first.get('pid')}-{first.get('start')}/1"
+        return [self._facet(name, {**self._processes(), "gaps": list(self.notes)}, at)]
 
     def _processes(self) -> dict[str, Any]:
         """The processes of the run that left a record, oldest first; one that was seen by two layers is one."""

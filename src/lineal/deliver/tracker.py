@@ -447,7 +447,7 @@ class Tracker:
         written = {
             path: place
             for path, place in self._places.items()
-            if place.written is not None and not (place.name or place.directory or path.startswith(models))
+            if place.written is not None and not (place.directory or path.startswith(models))
         }
         found: list[ev.Event] = []
         sets = fold.folders((path for path in written if self._may_fold(path)), self._root)
@@ -465,7 +465,10 @@ class Tracker:
             content = self._fingerprints.take(path, stat)
             if content.sha256 is not None:  # else it changed meanwhile; looked at again
                 place.told, place.told_at = stat, now
-                found.append(self._made(path, content, stat, None))
+                event = self._made(path, content, stat, None)
+                found.append(
+                    msgspec.structs.replace(event, name="")
+                )  # the name is given to what it is at the end
         for folder, paths in _by_folder(sets):
             if now - self._sets_at.setdefault(folder, now) < interval_s * 1e6:
                 continue

@@ -195,11 +195,14 @@ def run_line(run: RunSummary, page: Page) -> Text:
 
 
 def _notes(facets: dict[str, Any]) -> list[Text]:
-    notes = facets.get("lineal.notes/1")
-    if not isinstance(notes, dict):
-        return []
-    lines = [styled((short(str(gap), 400), "yellow")) for gap in notes.get("gaps", [])]
-    return lines + [styled(short(str(note), 400)) for note in notes.get("notes", [])]
+    told = [
+        body
+        for name, body in facets.items()
+        if (name == "lineal.notes/1" or name.startswith("lineal.worker.")) and isinstance(body, dict)
+    ]
+    gaps = dict.fromkeys(str(gap) for body in told for gap in body.get("gaps", []))
+    lines = [styled((short(gap, 400), "yellow")) for gap in gaps]
+    return lines + [styled(short(str(note), 400)) for body in told for note in body.get("notes", [])]
 
 
 def _version(version: VersionDetail, page: Page, most: int) -> Iterator[Text]:

@@ -17,7 +17,7 @@ from lineal.service.leases import why_lost
 from lineal.service.lineage import BUDGET, DEPTH
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
-from lineal.service.show import facet_of
+from lineal.service.show import facet_of, gaps_of
 
 _GOVERNS = ("environment", "code")
 
@@ -133,8 +133,7 @@ def _run_checks(
             code.append(f"{name}: {reason}")
         if reason := _environment_gap(facts.get("environment")):
             environment.append(f"{name}: {reason}")
-        notes = facet_of(scope, node, "lineal.notes/1") or {}
-        observed.extend(f"{name}: {note}" for note in notes.get("gaps", []))
+        observed.extend(f"{name}: {note}" for note in gaps_of(scope, node))
     total = len(runs)
     unobserved = len({line.split(":", 2)[1] for line in observed})
     return [

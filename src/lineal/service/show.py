@@ -219,6 +219,17 @@ def facet_of(scope: Scope, node: int | None, name: str) -> dict[str, Any] | None
     return None
 
 
+def gaps_of(scope: Scope, node: int) -> list[str]:
+    """What was not seen of a run, each once: where it was begun, and by the workers that took part from elsewhere."""
+    found: dict[str, None] = {}
+    newest = {facet.name: facet.body for facet in scope.store.attributes.get_facets(scope.tx, node)}
+    for name, body in newest.items():
+        if name == "lineal.notes/1" or name.startswith("lineal.worker."):
+            said = msgspec.json.decode(body)
+            found.update(dict.fromkeys(said.get("gaps", []) if isinstance(said, dict) else []))
+    return list(found)
+
+
 def _files(scope: Scope, edges: list[Edge], *, by_src: bool) -> list[RunFile]:
     store, tx = scope.store, scope.tx
     nodes = [edge.src if by_src else edge.dst for edge in edges]
