@@ -48,6 +48,7 @@ _code: set[str] = set()
 _files: set[str] = set()
 _trials: set[str] = set()
 _made: set[str] = set()  # folders that this process made
+_absent: Optional[Callable[[str], object]] = None  # told of files that are opened and are not there
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
 
 
@@ -59,6 +60,13 @@ def install(journal: Journal, root: str) -> None:
     _noise = noise.prefixes(root, (here + "/", os.path.abspath(journal.directory) + "/"))
     os.register_at_fork(after_in_child=_busy.clear)
     sys.addaudithook(_hook)
+
+
+def also(handlers: dict[str, Callable[[tuple[Any, ...]], None]], absent: Callable[[str], object]) -> None:
+    """Listen to more events, and tell `absent` which files were to be read and are not there."""
+    global _absent
+    _handlers.update(handlers)
+    _absent = absent
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:
@@ -101,6 +109,8 @@ def _open(args: tuple[Any, ...]) -> None:
         found = _stat(path)
     except OSError as error:
         raise_again(error)
+        if _absent is not None:
+            aside(_absent, path)
         return
     permission = found.st_mode
     if permission & _TYPE != _REGULAR or flags & _ODD:

@@ -56,6 +56,13 @@ OPTIONS = (
     ("--parent", "RUN", False, "The run this one is part of; else the one it is started in."),
     ("--group", "NAME", False, "The group (an experiment) that the run belongs to."),
     (
+        "--cache",
+        "",
+        False,
+        "Do not run it where an earlier run with --cache did the very same: same code, environment and inputs. "
+        "Its outputs are put back where they are missing.",
+    ),
+    (
         "--console",
         "",
         False,
@@ -125,6 +132,7 @@ def launch(
     command: Sequence[str],
     delivery: Callable[[Any], Delivery] | None = None,
     offer: Callable[[Any, Mapping[str, str]], Offer] | None = None,
+    reuse: Callable[..., Any] | None = None,
 ) -> int:
     """Run `command` under capture and return its exit code, also when nothing can be recorded.
 
@@ -135,6 +143,8 @@ def launch(
         delivery: from the project, what delivers into it. Without it the journal is written and left for later.
         offer: makes the address at which trackers that the command uses find this record, from the project and the
             command's variables.
+        reuse: from the project, the options, the command, its job and variables, the earlier run that stands for it (see
+            `deliver.reuse`), or None.
     Raises UsageError: `--parent` is not a run's id.
     """
     parent = os.environ.get("LINEAL_RUN") or None
@@ -147,6 +157,11 @@ def launch(
         delivery = None
     deliverer = delivery(project) if delivery is not None and project is not None else None
     environment = dict(os.environ)
+    if options.get("cache") and reuse is not None and project is not None and not joined:
+        job = options.get("job") or command_name.job_of(command, project.root)[0]
+        if (found := reuse(project, options, command, job, environment)) is not None:
+            return _use_again(found, options, command, project, run, parent, delivery)
+        environment["LINEAL_CACHE"] = "1"
     journal = around = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
@@ -192,6 +207,27 @@ def launch(
     return os.WEXITSTATUS(status)
 
 
+def _use_again(
+    found: Any,
+    options: Mapping[str, Any],
+    command: Sequence[str],
+    project: Any,
+    run: str,
+    parent: str | None,
+    delivery: Callable[[Any], Delivery] | None,
+) -> int:
+    """Record that an earlier run stands for this one, which used what that one had made; 0."""
+    journal = _begin(options, command, project, run, parent)
+    params = {key: value for key, (value, _) in found.params.items()}
+    sources = {key: source for key, (_, source) in found.params.items()}
+    journal.json("reused", of=found.run, restored=found.restored, params=params, sources=sources)
+    for path in found.outputs:
+        journal.json("use", role="reused", path=path)
+    journal.json("end", run=run, state="finished", exit_code=0, signal=None, error=None)
+    _Deliverer(delivery, project, run, command).finish()
+    return 0
+
+
 def _runs_around(options: Mapping[str, Any], parent: str | None) -> tuple[str | None, str]:
     """(the run that this one is part of, the run that is joined instead of beginning one or "")."""
     try:
@@ -214,11 +250,12 @@ def main(
     argv: Sequence[str],
     delivery: Callable[[Any], Delivery] | None = None,
     offer: Callable[[Any, Mapping[str, str]], Offer] | None = None,
+    reuse: Callable[..., Any] | None = None,
 ) -> int:
     """`launch` from the words after `lineal run`; 2 with a text on stderr when they cannot be read."""
     try:
         options, command = parse(argv)
-        return launch(options, command, delivery, offer)
+        return launch(options, command, delivery, offer, reuse)
     except UsageError as error:
         print(f"lineal: {error}", file=sys.stderr)
         return 2

@@ -52,6 +52,13 @@ def begin() -> None:
     _journal = found
     files.seen_below = control.say("audit")
     files.install(found, os.environ.get("LINEAL_ROOT", ""))
+    if os.environ.get("LINEAL_CACHE"):
+        try:
+            from . import listing
+
+            listing.install(found)
+        except Exception as error:
+            swallow(error)
     imports.install()
     for package in ("readers", "frameworks"):
         try:

@@ -61,7 +61,7 @@ def _run(given: dict[str, str], words: list[str]) -> int:
             return 2
     from lineal.capture import launch
 
-    return launch.main(words, delivery, offer)
+    return launch.main(words, delivery, offer, reuse)
 
 
 def _leave(code: int) -> None:
@@ -86,6 +86,26 @@ def offer(project: Any, variables: Any) -> Any:
     from lineal.server.offer import Offer
 
     return Offer(project, variables)
+
+
+def reuse(project: Any, options: Any, command: Any, job: str, variables: Any) -> Any:
+    """The earlier run that stands for the one which is asked for (see `deliver.reuse`); None where it has to run, said on stderr."""
+    from lineal.cli import exits
+    from lineal.deliver import reuse as reusing
+    from lineal.sdk import session
+
+    try:
+        with session.reading(project, warn=exits.warn) as client:
+            answer = reusing.reuse(client, project, reusing.asked_by(command, options, job, variables))
+    except Exception as error:
+        exits.tell(f"running it: earlier runs could not be looked at: {error}")
+        return None
+    if answer.run is None:
+        exits.tell(f"running it: {answer.why}")
+        return None
+    restored = f"; restored: {', '.join(answer.restored[:5])}" if answer.restored else ""
+    exits.tell(f"nothing changed since run:{answer.run[:12]}, which is used again{restored}")
+    return answer
 
 
 def _print(text: str) -> int:

@@ -27,12 +27,12 @@ class _Run(click.Command):
 
 
 def _run(words: list[str] | None = None) -> int:
-    from lineal.cli.main import delivery, offer
+    from lineal.cli.main import delivery, offer, reuse
 
     if not words:
         exits.tell("there is no command to run. Write it after the options: lineal run python train.py")
         return exits.USAGE
-    return launch.main(words, delivery, offer)
+    return launch.main(words, delivery, offer, reuse)
 
 
 run_command = _Run(

@@ -12,7 +12,7 @@ import msgspec
 
 from lineal.capture import noise
 from lineal.core import events as ev
-from lineal.deliver import processes, reported
+from lineal.deliver import processes, reported, watched
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.metric_logs import MetricLogs
 from lineal.deliver.schemas import Schemas
@@ -50,6 +50,8 @@ class Story:
         self.notebooks: dict[str, dict[str, Any]] = {}  # executed; by the path of the copy
         self.keys: set[str] = set()  # of metrics that its processes told
         self.logs = MetricLogs(run)
+        self.watched = watched.Watched()
+        self.reused = ""  # the earlier run that stands for this one
         self.joined: dict[str, dict[str, Any] | None] = {}  # wrappers that only take part: how each left
         self.layers: dict[str, Any] = {}
         self.tables: list[dict[str, Any]] = []  # versions of tables that libraries said they read or wrote
@@ -399,6 +401,8 @@ class Story:
         found.extend(self.logs.facet(lambda path: artifact_name(self.project, path)[1], at))
         for path in self.tracker.missing:
             self.notes[f"declared as an output, but not there at the end: {text(os.fsdecode(path))}"] = None
+        if body := self.watched.facet(self.program()):
+            found.append(self._facet(watched.FACET, body, at))
         if self.notes:
             found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
         return found
@@ -493,6 +497,10 @@ _HANDLERS: dict[str, Any] = {
     "seed": Story._seed,
     "note": Story._note,
     "code": Story._code,
+    "watch": watched.watch,
+    "listed": watched.listed,
+    "absent": watched.absent,
+    "reused": watched.reused,
     "layers": Story._layers,
 }
 

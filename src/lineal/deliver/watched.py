@@ -1,0 +1,83 @@
+"""What is kept of a run that may be used again: which folders its programs listed, and which files they looked for in vain."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from lineal.core import events as ev
+
+if TYPE_CHECKING:
+    from lineal.deliver.story import Story
+
+FACET = "lineal.reuse/1"
+REUSED = "lineal.reused/1"
+_MOST = 100_000
+
+
+class Watched:
+    """Of one run. A folder that was listed twice with different content stands as it was first seen."""
+
+    def __init__(self) -> None:
+        self.listings: dict[str, dict[str, Any]] = {}
+        self.absent: dict[str, None] = {}
+        self.gaps: dict[str, None] = {}
+        self.on = False
+
+    def facet(self, program: dict[str, Any] | None) -> dict[str, Any] | None:
+        """What is to be kept, None of a run that was not watched. program: the `open` record of its program."""
+        if not self.on:
+            return None
+        kept = ("python", "implementation", "sys_path", "executable")
+        return {
+            "program": {key: program[key] for key in kept if key in program} if program else None,
+            "listings": list(self.listings.values()),
+            "absent": list(self.absent),
+            "gaps": list(self.gaps),
+        }
+
+
+def watch(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """One of its programs is watched."""
+    story.watched.on = True
+    return []
+
+
+def listed(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """A folder was listed; without a path, some were that are not known."""
+    watched = story.watched
+    if not record.get("path"):
+        watched.gaps[str(record.get("reason") or "folders were listed that are not known")] = None
+    elif len(watched.listings) < _MOST:
+        told = {key: record[key] for key in ("path", "digest", "count", "importer", "names") if record.get(key)}
+        watched.listings.setdefault(str(record["path"]), told)
+    else:
+        watched.gaps[f"more than {_MOST} folders were listed"] = None
+    return []
+
+
+def absent(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """A file was to be read that is not there."""
+    if len(story.watched.absent) < _MOST:
+        story.watched.absent[os.fsencode(str(record["path"])).decode("utf-8", "backslashreplace")] = None
+    else:
+        story.watched.gaps[f"more than {_MOST} files were looked for in vain"] = None
+    return []
+
+
+def reused(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """An earlier run stands for this one."""
+    from lineal.deliver.story import encode, pairs, text
+
+    at = int(record["at"])
+    story.reused = text(record["of"])
+    body = {"run": story.reused, "restored": record.get("restored") or []}
+    found: list[ev.Event] = [
+        ev.FacetSet(run=story.run, name=REUSED, body=msgspec.Raw(encode(body)), at=at),
+    ]
+    sources = record.get("sources") or {}
+    for key, value in pairs(record.get("params")):
+        found.append(ev.ParamSet(run=story.run, key=key, value=value, at=at, source=text(sources.get(key) or "")))
+    return found
