@@ -21,6 +21,11 @@ LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 
 EMPTY = "import time; print(time.time_ns())\n"
 WRITES = "import time; open('made.txt', 'w').write('x' * 99); print(time.time_ns())\n"
+CACHED = """
+import os
+assert not os.path.exists("made.txt.2"), "it ran again"
+open("made.txt.2", "w").write(open("made.txt").read() + str(len(os.listdir("files"))))
+"""
 # Processor time is what tells whether anything runs beside the loop; the wall clock of a shared machine does not.
 LOOP = """
 import time
@@ -80,7 +85,15 @@ def run(folder: Path, code: str, *, lineal: bool) -> tuple[float, float, float]:
 def seconds(folder: Path, *words: str) -> float:
     """Wall time of a `lineal` command."""
     begun = time.perf_counter()
-    subprocess.run([LINEAL, *words], cwd=folder, env=HERE, stdout=subprocess.DEVNULL, check=True)
+    subprocess.run(
+        [LINEAL, *words],
+        cwd=folder,
+        env=HERE,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        check=True,
+    )
     return time.perf_counter() - begun
 
 
@@ -111,6 +124,10 @@ def main() -> None:
         after = median(t - o for t, o in zip(totals, ours, strict=True))
         version = median(seconds(folder, "version") for _ in range(9))
         show = median(seconds(folder, "show", "made.txt") for _ in range(9))
+        cached = ("run", "--cache", sys.executable, "program.py")
+        (folder / "program.py").write_text(CACHED)
+        seconds(folder, *cached)
+        again = median(seconds(folder, *cached) for _ in range(9))
         loop = pairs(folder, LOOP, LOOP, 11)
         forest = pairs(folder, FOREST, FOREST, 7)
     report(
@@ -125,6 +142,7 @@ def main() -> None:
                 1.6,
             ),
             Figure("the same, fingerprinting and storing after it (with interpreter start)", after, "s", 2.0),
+            Figure("`lineal run --cache` of a step that did not change", again, "s", 0.5),
             Figure("`lineal version`", version, "s", 0.15),
             Figure("`lineal show`", show, "s", 0.3),
             Figure("random forest trained, against bare", median(forest[0]) / median(forest[1]), "x", 1.05),

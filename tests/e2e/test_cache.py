@@ -45,7 +45,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def run(project: Path, *words: str, program: str = sys.executable, stdin: int = subprocess.DEVNULL, **more: str) -> tuple[bool, str]:
+def run(
+    project: Path, *words: str, program: str = sys.executable, stdin: int = subprocess.DEVNULL, **more: str
+) -> tuple[bool, str]:
     """(whether the step ran, what Lineal said)."""
     command = [LINEAL, "run", "--cache", program, "step.py", *words]
     done = subprocess.run(
@@ -152,7 +154,9 @@ def test_an_output_that_is_missing_or_changed_is_put_back(project: Path) -> None
 
 
 def test_a_run_that_failed_is_not_used_again(project: Path) -> None:
-    (project / "step.py").write_text("print('ran')\nimport os\nraise SystemExit(3 if os.path.exists('fail') else 0)\n")
+    (project / "step.py").write_text(
+        "print('ran')\nimport os\nraise SystemExit(3 if os.path.exists('fail') else 0)\n"
+    )
     (project / "fail").write_text("")
     command = [LINEAL, "run", "--cache", sys.executable, "step.py"]
     for _ in range(2):
@@ -171,7 +175,11 @@ def test_what_reads_a_pipe_is_run(project: Path) -> None:
 
 def test_a_run_without_cache_stands_for_none(project: Path) -> None:
     done = subprocess.run(
-        [LINEAL, "run", sys.executable, "step.py"], cwd=project, env=environment(), capture_output=True, text=True
+        [LINEAL, "run", sys.executable, "step.py"],
+        cwd=project,
+        env=environment(),
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0
     again, said = run(project)

@@ -59,8 +59,7 @@ OPTIONS = (
         "--cache",
         "",
         False,
-        "Do not run it where an earlier run with --cache did the very same: same code, environment and inputs. "
-        "Its outputs are put back where they are missing.",
+        "Do not run it where an earlier run with --cache did the very same; put missing outputs back.",
     ),
     (
         "--console",

@@ -63,9 +63,7 @@ def _list(journal: Journal, given: Any) -> None:
     if by_importer:
         names = [name for name in names if name.endswith(_CODE)]
     told = {"names": sorted(names)} if len(names) <= _MOST_NAMES else {}
-    journal.json(
-        "listed", path=path, digest=digest(names), count=len(names), importer=by_importer, **told
-    )
+    journal.json("listed", path=path, digest=digest(names), count=len(names), importer=by_importer, **told)
 
 
 def digest(names: list[str]) -> str:

@@ -91,13 +91,14 @@ def offer(project: Any, variables: Any) -> Any:
 def reuse(project: Any, options: Any, command: Any, job: str, variables: Any) -> Any:
     """The earlier run that stands for the one which is asked for (see `deliver.reuse`); None where it has to run, said on stderr."""
     from lineal.cli import exits
+    from lineal.core.errors import LinealError
     from lineal.deliver import reuse as reusing
     from lineal.sdk import session
 
     try:
         with session.reading(project, warn=exits.warn) as client:
             answer = reusing.reuse(client, project, reusing.asked_by(command, options, job, variables))
-    except Exception as error:
+    except (LinealError, OSError) as error:
         exits.tell(f"running it: earlier runs could not be looked at: {error}")
         return None
     if answer.run is None:

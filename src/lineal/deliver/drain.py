@@ -12,7 +12,7 @@ import msgspec
 
 from lineal.core import events as ev
 from lineal.core.errors import LinealError, Unavailable
-from lineal.deliver import configs, consoles, processes, reported
+from lineal.deliver import configs, consoles, processes, reported, watched
 from lineal.deliver.claims import Claims
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.governing import Governing
@@ -336,6 +336,7 @@ class Drain:
         found = self._named(story, touched, final=True)
         found.extend(_config_parameters(story))
         self._metric_logs(story, final=True)
+        watched.keep(story, found, self.client.blobs)
         found.extend(story.closing_facets(end.at))
         found.extend(self._printed(story, end.at))
         found.extend(reported.executed(story, self.client.blobs.put, end.at))

@@ -22,7 +22,7 @@ from lineal.core.errors import LinealError
 from lineal.deliver import environment
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.story import encode
-from lineal.resolve.content import sha256_of, stat_of
+from lineal.resolve.content import sha256_of
 from lineal.resolve.project import Project
 from lineal.service.client import AnyClient
 from lineal.service.runs import RunsRequest
@@ -196,7 +196,9 @@ def _check_input(
 ) -> None:
     name = file.path or file.uri
     if file.digest is None or file.level != ev.Level.CONTENT.value:
-        raise _Differs(f"what {_short(run)} read of {name} is not known{f': {file.reason}' if file.reason else ''}")
+        raise _Differs(
+            f"what {_short(run)} read of {name} is not known{f': {file.reason}' if file.reason else ''}"
+        )
     if file.path is None:
         raise _Differs(f"{name} cannot be looked at again from here")
     for path, digest in _contents(client, project, file):
@@ -283,7 +285,9 @@ def _write(client: AnyClient, path: bytes, digest: str) -> None:
         raise _Differs(f"{os.fsdecode(path)} cannot be restored: {error}") from error
 
 
-def asked_by(command: Sequence[str], options: Mapping[str, Any], job: str, variables: Mapping[str, str]) -> Asked:
+def asked_by(
+    command: Sequence[str], options: Mapping[str, Any], job: str, variables: Mapping[str, str]
+) -> Asked:
     """What `lineal run` was asked to do, in the words in which the record keeps it."""
     return Asked(
         job=job,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_to_bytes, urlsplit
 
 import msgspec
 
 from lineal.core import events as ev
+from lineal.core.errors import LinealError
 
 if TYPE_CHECKING:
     from lineal.deliver.story import Story
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 FACET = "lineal.reuse/1"
 REUSED = "lineal.reused/1"
 _MOST = 100_000
+_KEPT_OF_FILE, _KEPT_OF_RUN = 64 << 20, 512 << 20  # bytes
 
 
 class Watched:
@@ -39,6 +43,41 @@ class Watched:
         }
 
 
+def keep(story: Story, found: Sequence[ev.Event], blobs: Any) -> None:
+    """Keep the bytes of what a watched run wrote, so that it can be put back: files of up to 64 MB, 512 MB in all."""
+    if not story.watched.on:
+        return
+    left = _KEPT_OF_RUN
+    for event in found:
+        if not isinstance(event, ev.VersionGenerated) or event.version.level is not ev.Level.CONTENT:
+            continue
+        for path, digest, size in _files(event.version):
+            if size > min(_KEPT_OF_FILE, left) or blobs.has(digest):
+                continue
+            try:
+                blobs.put_file(path) if hasattr(blobs, "put_file") else blobs.put(_read(path))
+                left -= size
+            except (OSError, LinealError):
+                continue  # it will be made again
+
+
+def _files(version: ev.VersionState) -> Iterator[tuple[str, str, int]]:
+    """(path, digest, size in bytes) of a file, of each file of a folder."""
+    parts = urlsplit(version.location)
+    if parts.scheme != "file" or not version.digest:
+        return
+    place = os.fsdecode(unquote_to_bytes(parts.path))
+    if not version.members:
+        yield place, version.digest, version.size or 0
+    for member in version.members:
+        yield os.path.join(place, member.path), member.digest, member.size
+
+
+def _read(path: str) -> bytes:
+    with open(path, "rb") as file:
+        return file.read()
+
+
 def watch(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
     """One of its programs is watched."""
     story.watched.on = True
@@ -51,7 +90,9 @@ def listed(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]
     if not record.get("path"):
         watched.gaps[str(record.get("reason") or "folders were listed that are not known")] = None
     elif len(watched.listings) < _MOST:
-        told = {key: record[key] for key in ("path", "digest", "count", "importer", "names") if record.get(key)}
+        told = {
+            key: record[key] for key in ("path", "digest", "count", "importer", "names") if record.get(key)
+        }
         watched.listings.setdefault(str(record["path"]), told)
     else:
         watched.gaps[f"more than {_MOST} folders were listed"] = None
@@ -79,5 +120,7 @@ def reused(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]
     ]
     sources = record.get("sources") or {}
     for key, value in pairs(record.get("params")):
-        found.append(ev.ParamSet(run=story.run, key=key, value=value, at=at, source=text(sources.get(key) or "")))
+        found.append(
+            ev.ParamSet(run=story.run, key=key, value=value, at=at, source=text(sources.get(key) or ""))
+        )
     return found
