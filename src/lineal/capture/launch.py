@@ -293,7 +293,14 @@ def _injected(environment: Mapping[str, str], project: Any, run: str) -> dict[st
         "LINEAL_JOURNAL": project.journal_dir,
         "LINEAL_ROOT": project.root,
         "LINEAL_PARENT": str(os.getpid()),
+        "LINEAL_CAUSE_ID": environment.get("LINEAL_CAUSE_ID") or run,
     }
+
+
+def _caused() -> dict[str, str]:
+    """The tag that everything carries which one outside change caused; none where this run is the first."""
+    cause = os.environ.get("LINEAL_CAUSE_ID", "")
+    return {"cause_id": cause} if cause else {}
 
 
 def _pairs(values: Sequence[str]) -> dict[str, str]:
@@ -339,7 +346,7 @@ def _begin(
         command=argv,
         cwd=os.getcwd(),
         params=redacted(_pairs(options.get("param", ()))),
-        tags=redacted(_pairs(options.get("tag", ()))),
+        tags=redacted({**_caused(), **_pairs(options.get("tag", ()))}),
         ins=[_location(path) for path in options.get("in", ())],
         outs=[_location(path) for path in options.get("out", ())],
         variables=redacted(variables.kept(os.environ)),

@@ -21,6 +21,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "init": ("store", "Begin a project here, or set where its record is kept."),
         "sync": ("store", "Deliver what ended or crashed programs left in the journal."),
         "import": ("importing", "Take in what another system recorded."),
+        "on": ("on", "Run a command whenever something has new versions."),
         "watch": ("watching", "Follow another system as things happen there."),
     },
     "Ask": {
