@@ -156,11 +156,8 @@ def launch(
         delivery = None
     deliverer = delivery(project) if delivery is not None and project is not None else None
     environment = dict(os.environ)
-    if options.get("cache") and reuse is not None and project is not None and not joined:
-        job = options.get("job") or command_name.job_of(command, project.root)[0]
-        if (found := reuse(project, options, command, job, environment)) is not None:
-            return _use_again(found, options, command, project, run, parent, delivery)
-        environment["LINEAL_CACHE"] = "1"
+    if not joined and (found := _same(reuse, options, command, project, environment)) is not None:
+        return _use_again(found, options, command, project, run, parent, delivery)
     journal = around = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
@@ -204,6 +201,23 @@ def launch(
         child.die_by(os.WTERMSIG(status))
         return 128 + os.WTERMSIG(status)
     return os.WEXITSTATUS(status)
+
+
+def _same(
+    reuse: Callable[..., Any] | None,
+    options: Mapping[str, Any],
+    command: Sequence[str],
+    project: Any,
+    environment: dict[str, str],
+) -> Any:
+    """The earlier run that stands for this one, with `--cache`; without one this is watched, so that it can stand for a later one."""
+    if not options.get("cache") or reuse is None or project is None:
+        return None
+    job = options.get("job") or command_name.job_of(command, project.root)[0]
+    found = reuse(project, options, command, job, environment)
+    if found is None:
+        environment["LINEAL_CACHE"] = "1"
+    return found
 
 
 def _use_again(
