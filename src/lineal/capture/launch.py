@@ -157,7 +157,7 @@ def launch(
     deliverer = delivery(project) if delivery is not None and project is not None else None
     environment = dict(os.environ)
     if not joined and (found := _same(reuse, options, command, project, environment)) is not None:
-        return _use_again(found, options, command, project, run, parent, delivery)
+        return _use_again(found, options, command, project, run, parent, deliverer)
     journal = around = offered = None
     if project is not None:
         environment.update(_injected(environment, project, run))
@@ -227,17 +227,19 @@ def _use_again(
     project: Any,
     run: str,
     parent: str | None,
-    delivery: Callable[[Any], Delivery] | None,
+    deliverer: Delivery | None,
 ) -> int:
     """Record that an earlier run stands for this one, which used what that one had made; 0."""
-    journal = _begin(options, command, project, run, parent)
+    journal = _begin(options, command, project, run, parent, deliverer)
     params = {key: value for key, (value, _) in found.params.items()}
     sources = {key: source for key, (_, source) in found.params.items()}
     journal.json("reused", of=found.run, restored=found.restored, params=params, sources=sources)
     for path in found.outputs:
         journal.json("use", role="reused", path=path)
     journal.json("end", run=run, state="finished", exit_code=0, signal=None, error=None)
-    _Deliverer(delivery, project, run, command).finish()
+    waiting = _Waiting(deliverer, journal)
+    waiting.begin()
+    waiting.finish()
     return 0
 
 

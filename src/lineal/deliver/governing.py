@@ -40,7 +40,7 @@ class Governing:
 
     def events(self, story: Story, blobs: Blobs) -> list[ev.Event]:
         """What is to be told of the run now."""
-        if story.run in self._told or story.started is None or story.started.get("within"):
+        if story.run in self._told or story.started is None or story.started.get("within") or story.reused:
             return []  # a run within another one's process has that one's environment and code
         if story.program() is None and not story.end:
             return []
