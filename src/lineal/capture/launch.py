@@ -197,6 +197,11 @@ def launch(
     waiting.finish()
     if offered is not None:
         offered.end()
+    return _like(status)
+
+
+def _like(status: int) -> int:
+    """End as the command ended: by the same signal, else with its exit code."""
     if os.WIFSIGNALED(status):
         child.die_by(os.WTERMSIG(status))
         return 128 + os.WTERMSIG(status)
