@@ -63,4 +63,5 @@ def bytes_of(text: str) -> int:
     if found is None:
         raise Invalid(f"{text!r} is no size", hint="write bytes, or 10kB, 10MB, 2GiB")
     number, unit, binary = found.groups()
-    return round(float(number) * (1024 if binary else 1000) ** _POWERS[unit.lower()])
+    scale: int = (1024 if binary else 1000) ** _POWERS[unit.lower()]
+    return round(float(number) * scale)
