@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections import deque
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -15,6 +12,7 @@ from starlette.responses import Response
 from lineal.core.errors import LinealError
 from lineal.core.ids import sha256
 from lineal.doors.desk import Desk
+from lineal.doors.gathering import Gathering, Waiting
 from lineal.doors.mlflow import limits, points, runs
 from lineal.doors.mlflow.errors import invalid
 from lineal.doors.mlflow.points import POINT, Point
@@ -81,98 +79,35 @@ _batch = msgspec.json.Decoder(LogBatch, strict=False).decode
 # ---- single points, written together -------------------------------------------------------------------------------------
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """A point that waits to be written; told: the digest of what was received."""
+class Logged(msgspec.Struct, gc=False, frozen=True):
+    """A point for a run; told: the digest of what was received."""
 
     run_id: str
     point: Point
-    caller: Caller
     told: str
-    done: asyncio.Future[None]
-    error: LinealError | None = None
 
 
-@dataclass(slots=True)
-class _Drain:
-    """One write that takes all points waiting when it begins; run again after a failure, it takes the same ones."""
-
-    gate: Gate
-    taken: list[_Waiting] = field(default_factory=list)
-
-    def __call__(self, scope: Scope) -> None:
-        self.gate.scheduled = (
-            False  # who comes from here on has a write of their own, or is taken by this one
-        )
-        while self.gate.waiting:
-            self.taken.append(self.gate.waiting.popleft())
-        by_run: dict[str, list[_Waiting]] = {}
-        for entry in self.taken:
-            by_run.setdefault(entry.run_id, []).append(entry)
-        for run_id, entries in by_run.items():
-            self._keep(scope, run_id, entries)
-
-    def _keep(self, scope: Scope, run_id: str, entries: list[_Waiting]) -> None:
+def _keep(scope: Scope, waiting: list[Waiting[Logged]]) -> None:
+    by_run: dict[str, list[Waiting[Logged]]] = {}
+    for entry in waiting:
+        by_run.setdefault(entry.item.run_id, []).append(entry)
+    for run_id, entries in by_run.items():
         try:
             known = runs.writable(scope, run_id)
         except LinealError as error:
             for entry in entries:
                 entry.error = error
-            return
-        for entry in entries:
-            entry.error = None
-        points.put(scope, known, [entry.point for entry in entries])
+            continue
+        points.put(scope, known, [entry.item.point for entry in entries])
         by_actor: dict[str, list[str]] = {}
         for entry in entries:
-            by_actor.setdefault(entry.caller.actor, []).append(entry.told)
+            by_actor.setdefault(entry.caller.actor, []).append(entry.item.told)
         for actor, told in by_actor.items():
             body = {"run_id": run_id, "points": len(told), "sha256": told[0] if len(told) == 1 else told}
             add_leaf(replace(scope, actor=actor), "mlflow runs/log-metric", encode(body))
 
 
-class Gate:
-    """Where single points wait for the write that takes them along."""
-
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.waiting: deque[_Waiting] = deque()
-        self.scheduled = False
-
-    async def put(self, run_id: str, point: Point, caller: Caller, told: str) -> None:
-        """Keep a point. Raises MlflowError: there is no such run, or it is deleted; Unavailable: it could not be kept."""
-        entry = _Waiting(run_id, point, caller, told, asyncio.get_running_loop().create_future())
-        self.waiting.append(entry)
-        if self.scheduled:
-            await entry.done
-        else:
-            await self._write(caller)
-            if not entry.done.done():  # another write took it along
-                await entry.done
-            entry.done.result()
-
-    async def _write(self, caller: Caller) -> None:
-        self.scheduled = True
-        drain = _Drain(self)
-        failed: BaseException | None = None
-        try:
-            await self._desk.write(drain, caller, action="", body=b"")
-        except BaseException as error:  # noqa: BLE001 - told to everybody whose point it was
-            failed = error
-            if not drain.taken:  # it never began
-                self.scheduled = False
-                while self.waiting:
-                    drain.taken.append(self.waiting.popleft())
-        for entry in drain.taken:
-            if entry.done.done():
-                continue
-            error_of = failed or entry.error
-            if error_of is None:
-                entry.done.set_result(None)
-            else:
-                entry.done.set_exception(error_of)
-
-
-_gates: WeakKeyDictionary[Desk, Gate] = WeakKeyDictionary()
+_points = Gathering(_keep)
 
 
 async def log_metric(desk: Desk, request: Request) -> Response:
@@ -183,8 +118,7 @@ async def log_metric(desk: Desk, request: Request) -> Response:
         batch = Batch(run_id, [point], {}, {})
         await _write_batch(desk, request.state.caller, batch, body, "mlflow runs/log-metric", key)
         return replied(_DONE)
-    gate = _gates.get(desk) or _gates.setdefault(desk, Gate(desk))
-    await gate.put(run_id, point, request.state.caller, sha256(body))
+    await _points.put(desk, Logged(run_id, point, sha256(body)), request.state.caller)
     return replied(_DONE)
 
 
@@ -264,7 +198,7 @@ def _keep_batch(scope: Scope, batch: Batch) -> None:
 def _read_batch(body: bytes) -> Batch:
     try:
         said = _batch(body)
-        found = [points.need(_point(item), f"metrics[{n}]") for n, item in enumerate(said.metrics)]
+        found = points.need_all([_point(item) for item in said.metrics])
         params = [{"key": item.key, "value": item.value} for item in said.params]
         tags = [{"key": item.key, "value": item.value} for item in said.tags]
         run_id = said.run_id

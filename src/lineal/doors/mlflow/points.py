@@ -62,6 +62,16 @@ def need(point: Point, path: str = "") -> Point:
     return point
 
 
+def need_all(points: list[Point]) -> list[Point]:
+    """The points of a batch. Raises as `need`."""
+    good, latest = _good_keys, limits.LATEST_MS
+    for place, point in enumerate(points):
+        key, _, at, _, _, dataset, digest = point
+        if key not in good or not 0 <= at <= latest or dataset or digest:
+            need(point, f"metrics[{place}]")
+    return points
+
+
 def put(scope: Scope, known: runs.Known, points: Sequence[Point]) -> int:
     """Keep points of a run; how many of them were new."""
     runs.adopted(scope, known)

@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote
-from weakref import WeakKeyDictionary
 
 import msgspec
 from starlette.requests import Request
@@ -19,14 +18,12 @@ from lineal.core.errors import Denied, Invalid, LinealError, NotFound
 from lineal.core.openlineage import DOOR
 from lineal.doors.desk import Desk
 from lineal.doors.openlineage import answers, marquez, marquez_stats, marquez_writing
-from lineal.doors.openlineage.arrive import Failure, Hall, received, received_each
+from lineal.doors.openlineage.arrive import Failure, received, received_each, take, take_some
 from lineal.service.operations import Caller
 
 PREFIX = "/api/v1"
 BETA = "/api/v2beta"
 Handler = Callable[[Desk, Request, Caller], Awaitable[Response]]
-
-_halls: WeakKeyDictionary[Desk, Hall] = WeakKeyDictionary()
 
 
 def routes(desk: Desk) -> list[BaseRoute]:
@@ -37,7 +34,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
 async def post_event(desk: Desk, request: Request, caller: Caller) -> Response:
     """Take in one event."""
     event = received(_json(request, await request.body()))
-    await _hall(desk).take([event], caller)
+    await take(desk, [event], caller)
     return Response(status_code=201)
 
 
@@ -45,7 +42,7 @@ async def post_batch(desk: Desk, request: Request, caller: Caller) -> Response:
     """Take in the events of a list, each by itself; the answer tells of those that were not taken."""
     events, failures, count = received_each(_json(request, await request.body()))
     if events:
-        failures += await _hall(desk).take_some(events, caller)
+        failures += await take_some(desk, events, caller)
     return _answer_batch(failures, count)
 
 
@@ -65,10 +62,6 @@ def _answer_batch(failures: list[Failure], count: int) -> Response:
     if failures:
         body["failed_events"] = sorted(failures, key=lambda failure: failure.index)
     return answers.answer(body, 400 if failed == count and count else 200)
-
-
-def _hall(desk: Desk) -> Hall:
-    return _halls.get(desk) or _halls.setdefault(desk, Hall(desk))
 
 
 def _json(request: Request, body: bytes) -> bytes:

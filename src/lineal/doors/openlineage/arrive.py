@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import re
-from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 import msgspec
 
 from lineal.core.errors import Invalid, LinealError, Unavailable
 from lineal.core.openlineage import DOOR
 from lineal.doors.desk import Desk
+from lineal.doors.gathering import Gathering, Waiting
 from lineal.doors.openlineage.read import read
 from lineal.service.openlineage import Received, take_in
 from lineal.service.operations import Caller, Scope
@@ -29,100 +28,39 @@ class Failure(msgspec.Struct, frozen=True):
     retriable: bool
 
 
-@dataclass(slots=True)
-class _Waiting:
-    """The events of one request, until they are written."""
-
-    events: Sequence[Received]
-    caller: Caller
-    done: asyncio.Future[None]
-
-
-@dataclass(slots=True)
-class _Drain:
-    """One write that takes what waits when it begins; run again after a failure, it takes the same."""
-
-    hall: Hall
-    taken: list[_Waiting] = field(default_factory=list)
-
-    def __call__(self, scope: Scope) -> None:
-        self.hall.scheduled = (
-            False  # who comes from here on has a write of their own, or is taken by this one
-        )
-        while self.hall.waiting:
-            self.taken.append(self.hall.waiting.popleft())
-        by_actor: dict[str, list[Received]] = {}
-        for entry in self.taken:
-            by_actor.setdefault(entry.caller.actor, []).extend(entry.events)
-        for actor, events in by_actor.items():
-            take_in(replace(scope, actor=actor, door=DOOR), events)
+def _keep(scope: Scope, waiting: list[Waiting[Sequence[Received]]]) -> None:
+    by_actor: dict[str, list[Received]] = {}
+    for entry in waiting:
+        by_actor.setdefault(entry.caller.actor, []).extend(entry.item)
+    for actor, events in by_actor.items():
+        take_in(replace(scope, actor=actor, door=DOOR), events)
 
 
-class Hall:
-    """Where events wait for the write that takes them along."""
+_events = Gathering(_keep)
 
-    def __init__(self, desk: Desk) -> None:
-        self._desk = desk
-        self.waiting: deque[_Waiting] = deque()
-        self.scheduled = False
 
-    async def take(self, events: Sequence[Received], caller: Caller) -> None:
-        """Keep events, all or none. Raises what stood in the way; Unavailable: it may help to send them again."""
-        entry = _Waiting(events, caller, asyncio.get_running_loop().create_future())
-        self.waiting.append(entry)
-        if not self.scheduled:
-            await self._write(caller)
-        await entry.done  # where another write took it along, that one tells
+async def take(desk: Desk, events: Sequence[Received], caller: Caller) -> None:
+    """Keep events, all or none. Raises what stood in the way; Unavailable: it may help to send them again."""
+    await _events.put(desk, events, caller)
 
-    async def _write(self, caller: Caller) -> None:
-        self.scheduled = True
-        drain = _Drain(self)
-        failed: BaseException | None = None
+
+async def take_some(desk: Desk, events: Sequence[tuple[int, Received]], caller: Caller) -> list[Failure]:
+    """Keep as many of the events as can be; those that were not."""
+    try:
+        await take(desk, [event for _, event in events], caller)
+        return []
+    except Unavailable as error:
+        return [failure(index, error) for index, _ in events]
+    except LinealError as error:
+        if len(events) == 1:
+            return [failure(events[0][0], error)]
+    failures: list[Failure] = []
+    for index, event in events:
         try:
-            await self._desk.write(drain, caller, action="", body=b"")
-        except BaseException as error:  # noqa: BLE001 - told to everybody whose events these were
-            failed = error
-            if not drain.taken:  # it never began
-                self.scheduled = False
-                while self.waiting:
-                    drain.taken.append(self.waiting.popleft())
-        if failed is not None and len(drain.taken) > 1 and isinstance(failed, LinealError):
-            await self._apart(drain.taken)
-            return
-        for entry in drain.taken:
-            _settle(entry, failed)
-
-    async def _apart(self, taken: list[_Waiting]) -> None:
-        """Write each request by itself, so that none fails because of another."""
-        for entry in taken:
-            failed: BaseException | None = None
-            try:
-                await self._alone(entry.events, entry.caller)
-            except BaseException as error:  # noqa: BLE001 - told to the one whose events these were
-                failed = error
-            _settle(entry, failed)
-
-    async def _alone(self, events: Sequence[Received], caller: Caller) -> None:
-        def write(scope: Scope) -> None:
-            take_in(replace(scope, door=DOOR), events)
-
-        await self._desk.write(write, caller, action="", body=b"")
-
-    async def take_some(self, events: Sequence[tuple[int, Received]], caller: Caller) -> list[Failure]:
-        """Keep as many of the events as can be; those that were not."""
-        try:
-            await self.take([event for _, event in events], caller)
-            return []
+            await take(desk, [event], caller)
         except LinealError as error:
-            if len(events) == 1:
-                return [failure(events[0][0], error)]
-        failures: list[Failure] = []
-        for index, event in events:
-            try:
-                await self._alone([event], caller)
-            except LinealError as error:
-                failures.append(failure(index, error))
-        return failures
+            failures.append(failure(index, error))
+    return failures
 
 
 def failure(index: int, error: LinealError) -> Failure:
@@ -184,12 +122,3 @@ def _cut(body: bytes) -> list[bytes]:
         raise Invalid("the body is no JSON array: its brackets do not match", hint="send a list of events")
     last = text[begin:-1].strip()
     return [*parts, last] if last or parts else []
-
-
-def _settle(entry: _Waiting, failed: BaseException | None) -> None:
-    if entry.done.done():
-        return
-    if failed is None:
-        entry.done.set_result(None)
-    else:
-        entry.done.set_exception(failed)
