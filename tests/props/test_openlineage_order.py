@@ -11,14 +11,25 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lineal.core.errors import Conflict, NotFound
-from lineal.service import joining
+from lineal.service import joining, openlineage, openlineage_graph
 from lineal.service.operations import Scope
 from lineal.store.open import Store, open_store
-from tests.doors.openlineage.making import MODES, data, event, facet, packed, record, recorded, take
+from tests.doors.openlineage.making import (
+    MODES,
+    data,
+    event,
+    facet,
+    packed,
+    record,
+    recorded,
+    settle_all,
+    take,
+)
 
 _LONG = bool(os.environ.get("LINEAL_SOAK"))
 _BOTH = [line for mode in MODES for line in recorded(mode)]
@@ -32,6 +43,15 @@ def fresh() -> Iterator[Store]:
         store.close()
 
 
+@contextmanager
+def portions_of(most: int) -> Iterator[None]:
+    """Let a pass take up only so many further runs."""
+    with pytest.MonkeyPatch.context() as patch:
+        for module in (openlineage, openlineage_graph):
+            patch.setattr(module, "AT_ONCE", most)
+        yield
+
+
 def of(events: list[bytes], order: list[list[int]]) -> list[list[bytes]]:
     return [[events[n] for n in portion] for portion in order]
 
@@ -41,6 +61,7 @@ def told(orders: list[list[bytes]]) -> Any:
     with fresh() as store:
         for number, portion in enumerate(orders, 1):
             take(store, portion, at=number)
+        settle_all(store, at=len(orders) + 1)
         return record(store)
 
 
@@ -180,6 +201,15 @@ def test_names_that_were_split_stay_two_whatever_comes_before_and_behind(drawn: 
         never = record(store)
     assert found["edges"] == never["edges"]
     assert found["joins"] == found["names"] == []
+
+
+@settings(max_examples=1000 if _LONG else 20, deadline=None)
+@given(st.data())
+def test_reads_that_are_put_off_find_the_same_writes_in_the_end(drawn: st.DataObject) -> None:
+    events = [packed(item) for item in drawn.draw(runs())]
+    with portions_of(1):
+        found = told(of(events, drawn.draw(arrivals(len(events)))))
+    same(found, told([events]))
 
 
 def test_inputs_at_the_start_or_at_the_end_are_the_same_inputs() -> None:

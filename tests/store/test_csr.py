@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from lineal.core.model import Edge, EdgeKind, NodeKind
+from lineal.store import csr, logical
 from lineal.store.csr import Snapshots, newer_edges
 from lineal.store.nodes import add_node
 from lineal.store.open import Store
@@ -82,6 +83,31 @@ def test_an_edge_that_no_longer_stands_makes_a_snapshot_stale(store: Store, tmp_
     assert [folder.name for folder in (tmp_path / "csr").iterdir() if folder.is_dir()] == [
         (tmp_path / "csr" / "current").read_text()
     ]
+
+
+def test_what_came_long_ago_is_let_go_and_a_snapshot_that_lacks_it_is_stale(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logical, "_FORGET_EVERY", 1)
+    for module, name, value in ((logical, "KEPT_PARTS", 20), (csr, "KEPT_PARTS", 20), (csr, "_OVERLAP", 5)):
+        monkeypatch.setattr(module, name, value)
+    nodes: list[int] = []
+    snapshots = Snapshots(tmp_path / "csr", "here")
+    pairs = grow(store, random.Random(5), nodes, 10)
+    with store.read() as tx:
+        snapshots.build(tx)
+    snapshot = snapshots.mapped()
+    assert snapshot is not None
+    for number in range(40):
+        pairs += grow(store, random.Random(number), nodes, 4)
+        with store.read() as tx:
+            newer = newer_edges(tx, snapshot)
+            assert (newer is None) == (number >= 14)  # 20 less the overlap
+        if newer is not None:
+            count, _, _ = snapshot.reach(nodes[0], up=False, newer=newer)
+            assert count == len(plain(pairs, nodes[0], up=False))
+    with store.read() as tx:
+        assert tx.value("SELECT count(*) FROM edge_part") == 20
 
 
 def test_a_process_builds_it_and_says_how_far_it_is(

@@ -11,6 +11,7 @@ import pytest
 from lineal.core.errors import Conflict, LinealError, Unavailable
 from lineal.core.model import Attribute
 from lineal.store.base import Tx
+from lineal.store.numbers import undoable
 from lineal.store.open import Store, open_store
 from tests.store import postgres_server
 from tests.store.making import add_points, add_run, add_version, used
@@ -184,4 +185,64 @@ def test_a_forked_child_uses_connections_of_its_own(url: str) -> None:
     with store.write() as tx:
         add_run(store, tx, 3)
         assert tx.value("SELECT count(*) FROM run") == 3
+    store.close()
+
+
+def add_node(tx: Tx, id: int) -> None:
+    """A statement nobody waits for."""
+    tx.run("INSERT INTO node (id, kind) VALUES (:id, 1)", id=id)
+
+
+def nodes(store: Store) -> list[int]:
+    with store.read() as tx:
+        return sorted(id for (id,) in tx.rows("SELECT id FROM node"))
+
+
+def test_what_is_wrong_with_a_statement_nobody_waited_for_undoes_its_transaction(url: str) -> None:
+    store = open_store(url)
+
+    def twice(*, then_ask: bool) -> None:
+        with store.write() as tx:
+            node = add_run(store, tx, 1)
+            add_node(tx, node)
+            if then_ask:
+                store.attributes.add_params(tx, node, [Attribute(key="late", value="1")], at=1)
+
+    for then_ask in (True, False):  # else it is seen no sooner than at the commit
+        with pytest.raises(Unavailable, match="another writer recorded the same"):
+            twice(then_ask=then_ask)
+    assert nodes(store) == []
+    store.close()
+
+
+def test_a_part_is_undone_with_what_nobody_waited_for_and_nothing_else_is(url: str) -> None:
+    store = open_store(url)
+
+    def part(tx: Tx, *ids: int) -> None:
+        with undoable(tx):
+            for id in ids:
+                add_node(tx, id)
+            if len(ids) == 1:
+                raise ZeroDivisionError
+
+    with store.write() as tx:
+        add_node(tx, 101)
+        with pytest.raises(Unavailable):
+            part(tx, 102, 101)
+        with pytest.raises(ZeroDivisionError):
+            part(tx, 103)
+        add_node(tx, 104)
+    assert nodes(store) == [101, 104]
+    store.close()
+
+
+def test_questions_asked_together_have_their_own_answers_in_the_order_of_what_was_said(url: str) -> None:
+    store = open_store(url)
+    with store.write() as tx:
+        before = tx.ask("SELECT count(*) FROM node")
+        tx.run("INSERT INTO node (id, kind) VALUES (101, 1)")
+        between = tx.ask("SELECT count(*) FROM node")
+        tx.run("INSERT INTO node (id, kind) VALUES (102, 1)")
+        assert tx.value("SELECT count(*) FROM node") == 2
+        assert (between(), before()) == ([(1,)], [(0,)])
     store.close()

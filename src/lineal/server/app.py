@@ -26,6 +26,7 @@ from lineal.server.guard import Guard, Receive, Scope, Send
 from lineal.server.log import Log
 from lineal.server.metrics import Metrics
 from lineal.server.tokens import Gate
+from lineal.server.upkeep import Upkeep
 from lineal.server.watch import Watch
 from lineal.server.writer import Desk
 from lineal.service.operations import Caller
@@ -56,7 +57,9 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
         watch = Watch(desk, log, config.lease_s)
         forward = Forward(desk, log, target)
         calls = await mlmd.begin(desk, config, gate, log) if config.mlmd_port else None
+        upkeep = Upkeep(desk, log)
         watch.begin()
+        upkeep.begin()
         forward.begin()
         log.tell("started", store=config.store if config.embedded else "postgresql", host=config.host)
         try:
@@ -65,6 +68,7 @@ def create_app(config: Config, *, log: Log | None = None, local: str = "") -> Gu
             if calls is not None:
                 await calls.end()
             await forward.end()
+            await upkeep.end()
             await watch.end()
             await desk.close()
             log.tell("stopped", changes=desk.counts.changes)

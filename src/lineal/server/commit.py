@@ -118,6 +118,7 @@ class Commits:
                     self._one(tx, change, later, alone=len(group) == 1, savepoint=savepoints)
                 if later.leaves:
                     self._store.audit.add_leaves(tx, later.leaves)
+                tx.settle()
                 committing = True
         except Unavailable as error:
             if committing and is_remote(self._store):

@@ -8,6 +8,7 @@ made of it before, and only the difference is written, so an event that comes la
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import accumulate
 
 import msgspec
 
@@ -17,14 +18,14 @@ from lineal.core.events import ErrorInfo, State
 from lineal.core.ids import sha256
 from lineal.core.openlineage import DOOR, Seen, Told
 from lineal.core.openlineage_story import Outcome, Story
-from lineal.service import facets as facets_of
 from lineal.service import meeting
-from lineal.service.openlineage_graph import Teller, settle
+from lineal.service.openlineage_facets import Keeping, Row
+from lineal.service.openlineage_graph import AT_ONCE, Teller, settle
 from lineal.service.openlineage_parents import open_circles
-from lineal.service.openlineage_tags import TAGS, settle_tags
 from lineal.service.operations import Scope
+from lineal.store.base import Asked
 from lineal.store.many import ManyRun, ManyState
-from lineal.store.stories import KeptEvent
+from lineal.store.stories import KeptEvent, KeptRun
 
 _OTHERS = (b"mlflow", b"kfp", b"kubeflow")
 _read = msgspec.msgpack.Decoder(Story).decode
@@ -43,64 +44,100 @@ def take_in(scope: Scope, events: Sequence[Received]) -> int:
 
     Raises Unavailable: another server wrote the very same at this moment; nothing may be kept.
     """
-    scope.store.stories.hold_stories(scope.tx)
-    fresh = _unknown(scope, events)
+    stories, tx = scope.store.stories, scope.tx
+    stories.hold_stories(tx)
+    named = {event.told.digest[:16].hex(): event for event in events}
+    known, runs = stories.ask_known(tx, list(named)), stories.ask_runs(tx, _runs_of(events))
+    due = stories.ask_due(tx, AT_ONCE)
+    recorded = known()
+    fresh = {digest: event for digest, event in named.items() if digest not in recorded}
     if not fresh:
         return 0
-    message, kept = _keep(scope, list(fresh.values()))
+    received = _Message(scope, list(fresh.values()))
     mentioning = {event.told.run for event in fresh.values() if event.told.run and _names_others(event.raw)}
-    telling = _Telling(scope, message, mentioning)
+    telling = _Telling(scope, received.number, mentioning, runs(), due())
     telling.tell([event.told for event in fresh.values()])
     nodes = telling.nodes
-    scope.store.stories.add_events(
-        scope.tx,
+    stories.add_events(
+        tx,
         [
             KeptEvent(
-                digest, event.told.at, message, start, len(event.raw), nodes.get(event.told.run), scope.at
+                digest,
+                event.told.at,
+                received.number(),
+                start,
+                len(event.raw),
+                nodes.get(event.told.run),
+                scope.at,
             )
-            for (digest, event), start in zip(fresh.items(), kept, strict=True)
+            for (digest, event), start in zip(fresh.items(), received.starts, strict=True)
         ],
     )
+    received.witness(len(fresh))
     return len(fresh)
 
 
-def _unknown(scope: Scope, events: Sequence[Received]) -> dict[str, Received]:
-    named = {event.told.digest[:16].hex(): event for event in events}
-    known = scope.store.stories.known_events(scope.tx, list(named))
-    return {digest: event for digest, event in named.items() if digest not in known}
+def are_due(scope: Scope) -> bool:
+    """Whether runs were put off."""
+    return bool(scope.store.stories.ask_due(scope.tx, 1)())
 
 
-def _keep(scope: Scope, events: list[Received]) -> tuple[int, list[int]]:
-    """Keep the events one below the other, as received; the message's number, and where in it each begins."""
-    body = b"\n".join([event.raw for event in events])
-    starts, at = [], 0
-    for event in events:
-        starts.append(at)
-        at += len(event.raw) + 1
-    digest = sha256(body)
-    audit = scope.store.audit
-    message = audit.add_message(
-        scope.tx, door=DOOR, source=scope.actor, body=body, digest=digest, at=scope.at
-    )
-    entry = {"message": message, "events": len(events), "body": digest}
-    audit.add_leaf(
-        scope.tx,
-        door=DOOR,
-        actor=scope.actor,
-        action="ingest",
-        digest=digest,
-        body=msgspec.json.encode(entry, order="sorted"),
-        at=scope.at,
-    )
-    return message, starts
+def take_up_due(scope: Scope) -> bool:
+    """Take up a portion of the runs that were put off, so that each read finds its write; whether there may be more."""
+    stories, tx = scope.store.stories, scope.tx
+    stories.hold_stories(tx)
+    due = stories.ask_due(tx, AT_ONCE)()
+    stories.put_stories(tx, settle(scope, [], [], 0, due).stories)
+    return len(due) == AT_ONCE
+
+
+def _runs_of(events: Sequence[Received]) -> set[str]:
+    """The runs that events are about, or call their parents."""
+    runs = {event.told.run for event in events if event.told.run}
+    return runs | {event.told.parent.run for event in events if event.told.parent}
+
+
+class _Message:
+    """Events kept one below the other, as received. number: the message's; starts: where in it each begins."""
+
+    def __init__(self, scope: Scope, events: list[Received]) -> None:
+        body = b"\n".join([event.raw for event in events])
+        self.starts = list(accumulate((len(event.raw) + 1 for event in events[:-1]), initial=0))
+        self._scope = scope
+        self._digest = sha256(body)
+        self.number = scope.store.audit.ask_message(
+            scope.tx, door=DOOR, source=scope.actor, body=body, digest=self._digest, at=scope.at
+        )
+
+    def witness(self, count: int) -> None:
+        """Leave an audit leaf that so many events came with it."""
+        entry = {"message": self.number(), "events": count, "body": self._digest}
+        self._scope.store.audit.add_leaf(
+            self._scope.tx,
+            door=DOOR,
+            actor=self._scope.actor,
+            action="ingest",
+            digest=self._digest,
+            body=msgspec.json.encode(entry, order="sorted"),
+            at=self._scope.at,
+        )
 
 
 class _Telling:
     """One pass over events that were not known. nodes: the vertices of the runs they are about."""
 
-    def __init__(self, scope: Scope, message: int, mentioning: set[str]) -> None:
+    def __init__(
+        self,
+        scope: Scope,
+        message: Asked[int],
+        mentioning: set[str],
+        known: dict[str, KeptRun],
+        due: list[int],
+    ) -> None:
         self._scope = scope
-        self._message = message
+        self._ask_message = message
+        self._known = known
+        self._due = due
         self._mentioning = mentioning  # runs whose events name another system
         self.nodes: dict[str, int] = {}
         self._fresh: set[int] = set()
@@ -122,39 +159,41 @@ class _Telling:
             self.nodes,
         )
         self._add_runs(outcomes)
+        message = self._ask_message()
         self._update_runs(outcomes)
         self._set_states(outcomes)
         tellers = [
             Teller(self.nodes[run], story, outcomes[run], fresh=self.nodes[run] in self._fresh)
             for run, story in self._stories.items()
         ]
-        settle(self._scope, tellers, self._seen, self._message)
-        self._keep_facets(outcomes)
-        self._meet()
-        self._scope.store.stories.put_stories(
-            self._scope.tx, {self.nodes[run]: _write(story) for run, story in self._stories.items()}
-        )
+        settled = settle(self._scope, tellers, self._seen, message, self._due)
+        keeping = Keeping(self._scope, settled, tellers, self._seen, message)
+        of_datasets = keeping.keep(self._facet_rows(outcomes))
+        self._meet(message)
+        of_runs = {self.nodes[run]: _write(story) for run, story in self._stories.items()}
+        self._scope.store.stories.put_stories(self._scope.tx, settled.stories | of_datasets | of_runs)
 
     def _load(self, events: list[Told]) -> None:
         """The stories of all runs that the events are about, or call their parents."""
         wanted = {told.run for told in events if told.run}
         wanted |= {told.parent.run for told in events if told.parent}
-        scope = self._scope
-        self.nodes = scope.store.many.find_runs(scope.tx, wanted)
-        kept = scope.store.stories.get_stories(scope.tx, list(self.nodes.values()))
-        foreign = [node for node in self.nodes.values() if node not in kept]
-        records = scope.store.runs.get_runs(scope.tx, foreign) if foreign else {}
+        foreign: dict[str, int] = {}
         for run in wanted:
-            node = self.nodes.get(run)
-            if node is None:
+            kept = self._known[run]
+            if kept.node is None:
                 self._stories[run] = Story(run)
                 continue
-            if node in kept:
-                self._stories[run] = _read(kept[node])
+            self.nodes[run] = kept.node
+            if kept.story is None:
+                foreign[run] = kept.node
             else:
-                # Another door told of it: what that one said of the run itself stands, unless only its id was known.
+                self._stories[run] = _read(kept.story)
+        if foreign:
+            records = self._scope.store.runs.get_runs(self._scope.tx, list(foreign.values()))
+            # Another door told of it: what that one said of the run itself stands, unless only its id was known.
+            for run, node in foreign.items():
                 self._stories[run] = Story(run, owned=not records[node].job)
-            self._before[run] = tales.outcome(self._stories[run])
+        self._before = {run: tales.outcome(self._stories[run]) for run in self.nodes}
 
     def _add(self, told: Told) -> None:
         if told.dataset is not None:
@@ -187,6 +226,8 @@ class _Telling:
             kind=outcome.kind,
             parent=self._links[run],
             started_at=outcome.started_at,
+            state=outcome.state,
+            ended_at=outcome.ended_at,
         )
 
     def _update_runs(self, outcomes: dict[str, Outcome]) -> None:
@@ -214,20 +255,20 @@ class _Telling:
                     error=_error(message, trace) if failed else None,
                 )
             )
-        self._scope.store.many.set_states(self._scope.tx, states, at=self._scope.at)
+        self._scope.store.many.set_states(self._scope.tx, states, fresh=self._fresh, at=self._scope.at)
 
-    def _meet(self) -> None:
+    def _meet(self, message: int) -> None:
         """Let the runs meet what other sources reported of them. That every facet names OpenLineage's address says nothing."""
-        made = {run: node for run, node in self.nodes.items() if node in self._fresh}
+        made = {r: node for r, node in self.nodes.items() if node in self._fresh and self._known[r].awaited}
         if made:
             meeting.meet_awaited(self._scope, made)
         for run in self._mentioning:
             for name, raw in self._facets.get(run, {}).items():
                 if _names_others(name.encode()) or _names_others(raw):
-                    meeting.meet_in_facet(self._scope, self.nodes[run], name, bytes(raw), self._message)
+                    meeting.meet_in_facet(self._scope, self.nodes[run], name, bytes(raw), message)
 
-    def _keep_facets(self, outcomes: dict[str, Outcome]) -> None:
-        rows: list[tuple[int, str, bytes | None]] = [
+    def _facet_rows(self, outcomes: dict[str, Outcome]) -> list[Row]:
+        rows: list[Row] = [
             (self.nodes[run], name, bytes(raw))
             for run, facets in self._facets.items()
             for name, raw in facets.items()
@@ -239,15 +280,7 @@ class _Telling:
                 said = {"gaps": outcome.gaps, "ignored_outputs": outcome.phantoms}
                 body = msgspec.json.encode(said) if any(said.values()) else None
                 rows.append((self.nodes[run], tales.GAPS, body))
-        self._scope.store.many.add_facets(
-            self._scope.tx,
-            facets_of.admit(self._scope, rows, self._message),
-            fresh=self._fresh,
-            batch=self._message,
-            at=self._scope.at,
-        )
-        for node in {node for node, name, _ in rows if name in TAGS}:
-            settle_tags(self._scope, node)
+        return rows
 
 
 def _stated(outcome: Outcome) -> tuple[object, ...]:

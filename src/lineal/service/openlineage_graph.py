@@ -7,7 +7,7 @@ what others read: their stories are taken up again too.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 
 import msgspec
@@ -18,10 +18,10 @@ from lineal.core.events import Evidence, Level
 from lineal.core.meeting import components
 from lineal.core.model import Edge, EdgeKind
 from lineal.core.openlineage import DOOR, Name, Seen
-from lineal.core.openlineage_story import DatasetStory, Outcome, Read, Story, Write
-from lineal.service import facets, meeting
-from lineal.service.openlineage_tags import TAGS, settle_tags, tag_new, tag_versions
+from lineal.core.openlineage_story import Outcome, Read, Story, Write
+from lineal.service import meeting
 from lineal.service.operations import Scope
+from lineal.store.base import Asked
 from lineal.store.many import ManyVersion
 from lineal.store.moments import DatasetWrite
 
@@ -33,8 +33,9 @@ _REASONS = {
     "any": "read without a version, and nobody was seen writing it before",
 }
 _story = msgspec.msgpack.Decoder(Story).decode
-_dataset = msgspec.msgpack.Decoder(DatasetStory).decode
 _encode = msgspec.msgpack.Encoder().encode
+
+AT_ONCE = 500  # most further runs that one pass takes up; about a tenth of a second
 
 EdgeKey = tuple[int, int, str, str, str, int]  # kind, version, role, rule, evidence, time
 
@@ -50,14 +51,37 @@ class Teller:
     written: dict[Name, int] = field(default_factory=dict)
 
 
-def settle(
-    scope: Scope, tellers: list[Teller], seen: list[tuple[str, int, Seen, bool]], message: int
-) -> None:
-    """Bring the graph up to date with the stories, and the facets of datasets with what was `seen`.
+@dataclass(slots=True)
+class Settled:
+    """What the datasets of a pass are in the graph.
 
-    seen: run id, time, dataset, whether it was written; without a run for what was said of a dataset as such.
+    artifacts: their numbers; versions: vertices by artifact and digest; fresh: those made in this pass; moved: versions
+    that got a name, by the vertex that stood for them before; stories: of further runs that were taken up again.
     """
-    _Settling(scope, tellers, seen, message).settle()
+
+    artifacts: dict[Name, int]
+    versions: dict[tuple[int, str], int]
+    fresh: set[int]
+    moved: dict[int, int]
+    stories: dict[int, bytes]
+
+
+def settle(
+    scope: Scope,
+    tellers: list[Teller],
+    seen: list[tuple[str, int, Seen, bool]],
+    message: int,
+    due: Collection[int] = (),
+) -> Settled:
+    """Bring the graph up to date with the stories.
+
+    When very many runs have to be taken up again, because a write came to light behind their reads, most are put off.
+
+    Args:
+        seen: run id, time, dataset, whether it was written; without a run for what was said of a dataset as such.
+        due: runs that were put off before, and are taken up now.
+    """
+    return _Settling(scope, tellers, seen, message).settle(set(due))
 
 
 def rearrange(scope: Scope, artifacts: Sequence[int]) -> None:
@@ -76,30 +100,34 @@ class _Settling:
         self._artifacts: dict[Name, int] = {}
         self._series: dict[int, int] = {}
         self._versions: dict[tuple[int, str], int] = {}
+        self._asked: set[str] = set()  # digests that were looked for
         self._fresh: set[int] = set()
         self._moved: dict[int, int] = {}
+        self._changed: list[tuple[int, int]] = []  # series and times of writes that came, moved or went
 
-    def settle(self) -> None:
+    def settle(self, due: set[int]) -> Settled:
         self._name_artifacts(self._tellers.values())
         touched = self._join_symlinks()
         first = list(self._tellers.values())
         self._add_versions(self._needed(first))
-        touched |= self._move(first)
-        self._follow(touched - set(self._tellers), first)
-        self._keep_facets()
+        self._move(first)
+        touched_now, newest = self._ask_touched(), self._ask_newest(first)
+        return self._follow(touched | touched_now(), due, first, newest())
 
-    def _follow(self, touched: set[int], first: list[Teller]) -> None:
+    def _follow(
+        self, touched: set[int], due: set[int], first: list[Teller], newest: dict[tuple[int, int, int], int]
+    ) -> Settled:
         """Link the runs that were told of, and those that they touched."""
-        others = self._take_up(touched)
+        others = self._take_up(self._portion(touched, due))
         self._name_artifacts(others)
-        self._find_versions(self._needed(others))
-        self._link([*first, *others])
-        kept = {teller.node: _encode(teller.story) for teller in others}
-        self._scope.store.stories.put_stories(self._scope.tx, kept)
+        self._find_versions(digest for _, digest in self._needed(others))
+        self._link([*first, *others], newest | self._ask_newest(others)())
+        stories = {teller.node: _encode(teller.story) for teller in others}
+        return Settled(self._artifacts, self._versions, self._fresh, self._moved, stories)
 
     def rearrange(self, artifacts: Sequence[int]) -> None:
         store, tx = self._scope.store, self._scope.tx
-        known = store.moments.get_series(tx, artifacts)
+        known = store.moments.ask_series(tx, artifacts)()
         before = sorted({known.get(artifact, artifact) for artifact in artifacts})
         members = sorted(
             {*artifacts, *(m for series in before for m in store.moments.get_members(tx, series))}
@@ -121,16 +149,20 @@ class _Settling:
                     writes.append(DatasetWrite(self._series_of(artifact), at, tie, node, teller.node))
         store.moments.add_reads(tx, reads)
         store.moments.add_writes(tx, writes)
-        self._follow(touched, [])
+        settled = self._follow(touched, set(), [], {})
+        store.stories.put_stories(tx, settled.stories)
 
     # ---- names and versions --------------------------------------------------------------------------------------------
 
-    def _name_artifacts(self, tellers: Iterable[Teller]) -> None:
+    def _name_artifacts(self, tellers: Collection[Teller]) -> None:
+        """Look up the datasets of runs, their series, and all versions of them that may come up."""
         names = {part.name for t in tellers for side in (t.outcome.reads, t.outcome.writes) for part in side}
         names |= {
             name for _, _, seen, _ in self._seen for name in (seen.name, *seen.symlinks, *seen.declared)
         }
         missing = names - set(self._artifacts)
+        if not missing:
+            return
         found = self._scope.store.many.add_artifacts(
             self._scope.tx,
             [(name.namespace, name.name) for name in missing],
@@ -139,7 +171,9 @@ class _Settling:
         )
         made = {Name(*key): artifact for key, artifact in found.items()}
         self._artifacts |= made
-        self._series |= self._scope.store.moments.get_series(self._scope.tx, list(made.values()))
+        series = self._scope.store.moments.ask_series(self._scope.tx, list(made.values()))
+        self._find_versions(self._mentioned(list(tellers)))
+        self._series |= series()
 
     def _series_of(self, artifact: int) -> int:
         return self._series.get(artifact, artifact)
@@ -157,8 +191,23 @@ class _Settling:
             if first != second:
                 touched |= set(self._scope.store.moments.join_series(self._scope.tx, first, second))
                 known = list(self._artifacts.values())
-                self._series = self._scope.store.moments.get_series(self._scope.tx, known)
+                self._series = self._scope.store.moments.ask_series(self._scope.tx, known)()
         return touched
+
+    def _mentioned(self, tellers: list[Teller]) -> set[str]:
+        """The digests of all versions that may come up, so that they are looked for at once."""
+        digests = {digest for _, digest in self._needed(tellers)}
+        digests |= {
+            ol.state_unknown(part.name)
+            for teller in tellers
+            for side in (teller.outcome.reads, teller.outcome.writes)
+            for part in side
+        }
+        for _, _, seen, _ in self._seen:
+            digests |= {ol.state_unknown(name) for name in (seen.name, *seen.declared)}
+            if seen.version:
+                digests.add(ol.named_digest(seen.name, seen.version))
+        return digests
 
     def _needed(self, tellers: Iterable[Teller]) -> dict[tuple[int, str], ManyVersion]:
         """The versions that runs wrote, or named as they read them."""
@@ -187,13 +236,13 @@ class _Settling:
             name=ol.reference(name, version) if version else "",
         )
 
-    def _find_versions(self, needed: dict[tuple[int, str], ManyVersion]) -> None:
-        self._versions |= self._scope.store.many.find_versions(
-            self._scope.tx, [digest for _, digest in needed]
-        )
+    def _find_versions(self, digests: Iterable[str]) -> None:
+        wanted = set(digests) - self._asked
+        self._asked |= wanted
+        self._versions |= self._scope.store.many.find_versions(self._scope.tx, wanted)
 
     def _add_versions(self, needed: dict[tuple[int, str], ManyVersion]) -> None:
-        self._find_versions(needed)
+        self._find_versions(digest for _, digest in needed)
         missing = [version for key, version in needed.items() if key not in self._versions]
         store, tx = self._scope.store.many, self._scope.tx
         made = store.add_versions(tx, missing, kind=_DATASET, at=self._scope.at)
@@ -206,8 +255,8 @@ class _Settling:
 
     # ---- moments -------------------------------------------------------------------------------------------------------
 
-    def _move(self, tellers: list[Teller]) -> set[int]:
-        """Record when the runs read and wrote; the runs whose reads may find other versions now."""
+    def _move(self, tellers: list[Teller]) -> None:
+        """Record when the runs read and wrote."""
         reads: tuple[list[tuple[int, int, int]], list[tuple[int, int, int]]] = ([], [])
         writes: tuple[list[DatasetWrite], list[DatasetWrite]] = ([], [])
         for teller in tellers:
@@ -227,7 +276,22 @@ class _Settling:
         moments.add_reads(tx, reads[1])
         moments.remove_writes(tx, writes[0])
         moments.add_writes(tx, writes[1])
-        return moments.touched_reads(tx, [(write.series, write.at) for side in writes for write in side])
+        self._changed = [(write.series, write.at) for side in writes for write in side]
+
+    def _ask_touched(self) -> Asked[set[int]]:
+        """The runs whose reads may find other versions now."""
+        return self._scope.store.moments.ask_touched(self._scope.tx, self._changed)
+
+    def _ask_newest(self, tellers: list[Teller]) -> Asked[dict[tuple[int, int, int], int]]:
+        """What the reads of runs without a version find."""
+        asked = {
+            self._key(teller, read)
+            for teller in tellers
+            if not teller.story.declaration
+            for read in teller.outcome.reads
+            if not read.version
+        }
+        return self._scope.store.moments.ask_newest(self._scope.tx, list(asked))
 
     def _moments(self, teller: Teller) -> list[tuple[int, int, int, int]]:
         if teller.story.declaration:
@@ -243,23 +307,24 @@ class _Settling:
     def _written(self, story: Story, write: Write) -> int:
         return self._versions[self._artifacts[write.name], _digest_of(story, write)]
 
-    def _take_up(self, nodes: set[int]) -> list[Teller]:
+    def _portion(self, touched: set[int], due: set[int]) -> list[int]:
+        """Further runs whose reads are looked up again now; what is more than a pass can do is put off."""
+        others = sorted((touched | due) - set(self._tellers))
+        now, later = others[:AT_ONCE], set(others[AT_ONCE:])
+        store, tx = self._scope.store.stories, self._scope.tx
+        store.done_with(tx, sorted(due - later))
+        store.put_off(tx, sorted(later - due))
+        return now
+
+    def _take_up(self, nodes: Collection[int]) -> list[Teller]:
         kept = self._scope.store.stories.get_stories(self._scope.tx, sorted(nodes))
         stories = {node: _story(body) for node, body in kept.items()}
         return [Teller(node, story, tales.outcome(story)) for node, story in stories.items()]
 
     # ---- edges ---------------------------------------------------------------------------------------------------------
 
-    def _link(self, tellers: list[Teller]) -> None:
+    def _link(self, tellers: list[Teller], newest: dict[tuple[int, int, int], int]) -> None:
         """Compare every run's edges with those made of it before, and write the difference."""
-        asked = {
-            (self._series_of(self._artifacts[read.name]), read.at, teller.node)
-            for teller in tellers
-            if not teller.story.declaration
-            for read in teller.outcome.reads
-            if not read.version
-        }
-        newest = self._scope.store.moments.newest_writes(self._scope.tx, list(asked))
         self._add_unknown(tellers, newest)
         added: tuple[list[Edge], list[Edge]] = ([], [])
         gone: list[Edge] = []
@@ -327,88 +392,6 @@ class _Settling:
         node = self._written(teller.story, write)
         teller.written[write.name] = node
         return int(EdgeKind.GENERATED), node, write.role, "", write.evidence.value, write.at
-
-    # ---- facets of datasets --------------------------------------------------------------------------------------------
-
-    def _keep_facets(self) -> None:
-        """Facets of what a run wrote belong to that version, all others to the version named, or to the dataset as such."""
-        by_run = {teller.story.run: teller for teller in self._tellers.values()}
-        given: dict[int, list[tuple[int, Seen]]] = {}
-        derived: list[Edge] = []
-        for run, at, seen, written in self._seen:
-            if not written:
-                node = self._dataset_node(seen)
-            else:
-                node = by_run[run].written.get(seen.name)
-            if node is not None and seen.facets:
-                given.setdefault(node, []).append((at, seen))
-            if not run and node is not None:
-                derived += [self._derived(name, node, at) for name in seen.declared]
-        self._scope.store.edges.add_edges(self._scope.tx, derived, recorded_at=self._scope.at)
-        self._stand(given)
-
-    def _dataset_node(self, seen: Seen) -> int | None:
-        digest = ol.named_digest(seen.name, seen.version) if seen.version else ol.state_unknown(seen.name)
-        return self._versions.get((self._artifacts[seen.name], digest))
-
-    def _derived(self, source: Name, node: int, at: int) -> Edge:
-        return Edge(
-            src=self._versions[self._artifacts[source], ol.state_unknown(source)],
-            dst=node,
-            kind=EdgeKind.DERIVED,
-            at=at,
-            role="lineage",
-            evidence=Evidence.DECLARED,
-            via=DOOR,
-            batch=self._message,
-        )
-
-    def _stand(self, given: dict[int, list[tuple[int, Seen]]]) -> None:
-        """Of every facet the newest stands."""
-        store, tx = self._scope.store, self._scope.tx
-        known = {*given, *self._moved, *self._moved.values()} - self._fresh
-        kept = store.stories.get_stories(tx, sorted(known))
-        rows: list[tuple[int, str, bytes | None]] = []
-        stories: dict[int, bytes] = {}
-        moved = {new: old for old, new in self._moved.items()}
-        for node in {*given, *moved}:
-            story = _dataset(kept[node]) if node in kept else DatasetStory()
-            newest: ol.Facets = {}
-            said = given.get(node, [])
-            if node in moved:
-                self._take_over(story, newest, moved[node], kept.get(moved[node]))
-            for at, seen in said:
-                newest.update(tales.stand(story.facets, seen.facets.items(), at))
-            rows += [(node, name, bytes(raw)) for name, raw in newest.items()]
-            stories[node] = _encode(story)
-        rows = facets.admit(self._scope, rows, self._message)
-        store.many.add_facets(tx, rows, fresh=self._fresh, batch=self._message, at=self._scope.at)
-        self._pass_on_tags({node for node, name, _ in rows if name in TAGS})
-        store.stories.put_stories(tx, stories)
-
-    def _pass_on_tags(self, told: set[int]) -> None:
-        """Bring the tags of what was just tagged up to date, and of versions of datasets that are tagged as such."""
-        place = {node: (artifact, digest) for (artifact, digest), node in self._versions.items()}
-        fresh = {node for node in self._fresh if not place[node][1].startswith("ol-any:")}
-        names = {artifact: name for name, artifact in self._artifacts.items()}
-        unknown = {
-            artifact: ol.state_unknown(names[artifact]) for artifact, _ in (place[n] for n in fresh | told)
-        }
-        found = self._scope.store.many.find_versions(self._scope.tx, unknown.values()) if unknown else {}
-        as_such = {artifact: found.get((artifact, digest)) for artifact, digest in unknown.items()}
-        for node in told:
-            dataset = as_such[place[node][0]]
-            settle_tags(self._scope, node, dataset if dataset != node else None)
-            if dataset == node:
-                tag_versions(self._scope, names[place[node][0]], node)
-        tag_new(self._scope, {node: as_such[place[node][0]] for node in fresh - told})
-
-    def _take_over(self, story: DatasetStory, newest: ol.Facets, old: int, kept: bytes | None) -> None:
-        """Say of a version what was said of it before its name was known."""
-        stamps = {} if kept is None else _dataset(kept).facets
-        for facet in self._scope.store.attributes.get_facets(self._scope.tx, old):
-            if stamp := stamps.get(facet.name):
-                newest.update(tales.stand(story.facets, [(facet.name, facet.body)], stamp.at))
 
 
 def _digest_of(story: Story, write: Write) -> str:

@@ -13,7 +13,7 @@ from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node, hold_nodes
 from lineal.store.text import number_of
-from lineal.store.words import Scope, add_fields, add_words, find_word, get_words
+from lineal.store.words import Scope, add_fields, add_words, find_word, get_words, in_order
 
 ATTRIBUTE = (
     ("node", "bigint"),
@@ -99,7 +99,7 @@ class Attributes:
                 retracted.append({"node": node, "name": word[name], "at": at})
             newest[key] = (revision + 1, body)
             added[(*key, revision + 1)] = [*key, revision + 1, body, batch, at, None]
-        tx.many(
+        tx.run_each(
             f"UPDATE facet SET retracted_at = :at WHERE node = :node AND name = :name AND {STANDS}", retracted
         )
         insert(tx, "facet", _FACET, [tuple(row) for row in added.values()], conflict="")
@@ -160,7 +160,7 @@ def set_attributes(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], 
         newest[field] = (revision + 1, (text, word[item.source]))
         values = (text, number_of(item.value), word[item.source], word[actor], at, None)
         added[field, revision + 1] = [node, field, revision + 1, *values]
-    tx.many(_RETRACT, retracted)
+    tx.run_each(_RETRACT, retracted)
     insert(tx, "attribute", ATTRIBUTE, [tuple(row) for row in added.values()], conflict="")
 
 
@@ -190,9 +190,7 @@ def _get(tx: Tx, scope: Scope, nodes: Sequence[int], as_of: int | None) -> dict[
     )
     words = get_words(tx, {id for row in rows for id in row[1:4]})
     found: dict[int, list[Attribute]] = {}
-    for node, key, text, source, at in rows:
+    for node, key, text, source, at in in_order(rows, words):
         item = Attribute(key=words[key], value=words[text], source=words[source], recorded_at=at)
         found.setdefault(node, []).append(item)
-    for items in found.values():
-        items.sort(key=lambda item: item.key.encode())
     return found

@@ -9,8 +9,9 @@ import msgspec
 
 from lineal.core import merkle
 from lineal.core.errors import NotFound
-from lineal.store.base import MessageRecord, Row, Tx
+from lineal.store.base import Asked, MessageRecord, Row, Tx
 from lineal.store.bulk import insert
+from lineal.store.packing import pack, unpack
 from lineal.store.text import give, keep
 from lineal.store.words import add_words, find_word, get_words
 
@@ -50,27 +51,30 @@ class Audit:
 
     def add_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> int:
         """Keep a message as received; its number, by which edges and facets name it as their `batch`."""
+        return self.ask_message(tx, door=door, source=source, body=body, digest=digest, at=at)()
+
+    def ask_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> Asked[int]:
+        """As `add_message`, for who needs the number later."""
         word = add_words(tx, (door, source))
         packed = _pack(body)
-        return int(
-            tx.value(
-                "INSERT INTO message (door, source, digest, packed, body, recorded_at) "
-                "VALUES (:door, :source, :digest, :packed, :body, :at) RETURNING id",
-                door=word[door],
-                source=word[source],
-                digest=keep(digest),
-                packed=int(len(packed) < len(body)),
-                body=min(packed, body, key=len),
-                at=at,
-            )
+        rows = tx.ask(
+            "INSERT INTO message (door, source, digest, packed, body, recorded_at) "
+            "VALUES (:door, :source, :digest, :packed, :body, :at) RETURNING id",
+            door=word[door],
+            source=word[source],
+            digest=keep(digest),
+            packed=int(len(packed) < len(body)),
+            body=min(packed, body, key=len),
+            at=at,
         )
+        return lambda: int(rows()[0][0])
 
     def get_message(self, tx: Tx, message: int) -> bytes:
         """The bytes of a message. Raises NotFound: there is no message of that number."""
         row = tx.row("SELECT packed, body FROM message WHERE id = :message", message=message)
         if row is None:
             raise NotFound(f"there is no message {message}", hint="edges name their message as `batch`")
-        return _unpack(bytes(row[1])) if row[0] else bytes(row[1])
+        return unpack(bytes(row[1])) if row[0] else bytes(row[1])
 
     def describe_message(self, tx: Tx, message: int) -> MessageRecord:
         """Whence and when a message came. Raises NotFound: there is no message of that number."""
@@ -226,14 +230,4 @@ def _digest(body: bytes) -> str:
 
 
 def _pack(body: bytes) -> bytes:
-    if len(body) <= _PACK_ABOVE:
-        return body
-    import zstandard  # costs start-up time, and most commands pack nothing
-
-    return zstandard.ZstdCompressor(level=3).compress(body)
-
-
-def _unpack(body: bytes) -> bytes:
-    import zstandard
-
-    return zstandard.ZstdDecompressor().decompress(body)
+    return body if len(body) <= _PACK_ABOVE else pack(body)

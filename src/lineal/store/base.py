@@ -6,9 +6,9 @@ microseconds). Vertices (`node`) are dense integers shared by runs and versions.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
 import msgspec
 
@@ -38,10 +38,16 @@ if TYPE_CHECKING:
     from lineal.store.moments import DatasetWrite
     from lineal.store.numbers import Numbers
     from lineal.store.records import Record
-    from lineal.store.stories import KeptEvent
+    from lineal.store.stories import KeptEvent, KeptRun
     from lineal.store.tokens import TokenRecord
 
 Row = tuple[Any, ...]
+
+
+_T = TypeVar("_T")
+Asked = Callable[
+    [], _T
+]  # gives the answer when it is needed; what is asked until then goes to the database together
 
 
 class Tx(Protocol):
@@ -56,10 +62,17 @@ class Tx(Protocol):
     def engine(self) -> Literal["sqlite", "postgres"]: ...
 
     def run(self, sql: str, **values: Any) -> None: ...
+    def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None: ...  # once with each
     def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int: ...  # rows changed in all
     def rows(self, sql: str, **values: Any) -> list[Row]: ...
+    def ask(
+        self, sql: str, **values: Any
+    ) -> Callable[[], list[Row]]: ...  # what gives the rows when they are needed
+    def rows_each(self, sql: str, rows: Sequence[Row]) -> list[Row]: ...  # SQLite only: `?`, once with each
     def row(self, sql: str, **values: Any) -> Row | None: ...
     def value(self, sql: str, **values: Any) -> Any: ...
+    def settle(self) -> None: ...  # what `run` said is executed by then; raises what is wrong with it
+    def forget(self) -> None: ...  # what it said and nobody executed yet is left out
 
 
 class Engine(Protocol):
@@ -286,6 +299,9 @@ class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
 
 class AuditStore(Protocol):
     def add_message(self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int) -> int: ...
+    def ask_message(
+        self, tx: Tx, *, door: str, source: str, body: bytes, digest: str, at: int
+    ) -> Asked[int]: ...
     def get_message(
         self, tx: Tx, message: int
     ) -> bytes: ...  # the received bytes; edges name it as their `batch`
@@ -507,7 +523,7 @@ class LinkedStore(Protocol):
 
 class StoryStore(Protocol):
     def hold_stories(self, tx: Tx) -> None: ...
-    def known_events(self, tx: Tx, digests: Sequence[str]) -> set[str]: ...
+    def ask_known(self, tx: Tx, digests: Sequence[str]) -> Asked[set[str]]: ...
     def add_events(self, tx: Tx, events: Sequence[KeptEvent]) -> None: ...
     def list_events(
         self,
@@ -520,14 +536,23 @@ class StoryStore(Protocol):
         limit: int = 100,
         offset: int = 0,
     ) -> tuple[list[KeptEvent], int]: ...  # a page, and how many there are in all
+    def ask_runs(self, tx: Tx, run_ids: Iterable[str]) -> Asked[dict[str, KeptRun]]: ...
     def get_stories(self, tx: Tx, nodes: Sequence[int]) -> dict[int, bytes]: ...
     def put_stories(self, tx: Tx, stories: dict[int, bytes]) -> None: ...
+    def ask_due(self, tx: Tx, limit: int) -> Asked[list[int]]: ...  # runs that were put off
+    def put_off(self, tx: Tx, nodes: Sequence[int]) -> None: ...
+    def done_with(self, tx: Tx, nodes: Sequence[int]) -> None: ...
+
+
+class LeaseStore(Protocol):
+    def take_lease(self, tx: Tx, name: str, holder: str, *, at: int, until: int) -> bool: ...
+    def leave_lease(self, tx: Tx, name: str, holder: str) -> None: ...
 
 
 class MomentStore(Protocol):
-    def get_series(
+    def ask_series(
         self, tx: Tx, artifacts: Sequence[int]
-    ) -> dict[int, int]: ...  # only of those that share one
+    ) -> Asked[dict[int, int]]: ...  # only of those that share one
     def get_members(self, tx: Tx, series: int) -> list[int]: ...
     def join_series(self, tx: Tx, one: int, other: int) -> list[int]: ...  # the runs that read either
     def clear_series(self, tx: Tx, series: Sequence[int]) -> set[int]: ...  # the runs that wrote or read
@@ -536,10 +561,10 @@ class MomentStore(Protocol):
     def remove_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None: ...
     def add_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None: ...  # series, time, run
     def remove_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None: ...
-    def touched_reads(self, tx: Tx, writes: Sequence[tuple[int, int]]) -> set[int]: ...  # the runs
-    def newest_writes(
+    def ask_touched(self, tx: Tx, writes: Sequence[tuple[int, int]]) -> Asked[set[int]]: ...  # the runs
+    def ask_newest(
         self, tx: Tx, reads: Sequence[tuple[int, int, int]]
-    ) -> dict[tuple[int, int, int], int]: ...  # the version that each read found
+    ) -> Asked[dict[tuple[int, int, int], int]]: ...  # the version that each read found
 
 
 class ManyStore(Protocol):
@@ -550,11 +575,14 @@ class ManyStore(Protocol):
     def update_runs(self, tx: Tx, runs: dict[int, ManyRun], *, known: dict[str, int]) -> None: ...
     def clear_parents(self, tx: Tx, nodes: Sequence[int]) -> None: ...
     def get_parents(self, tx: Tx, nodes: Sequence[int]) -> dict[str, str]: ...  # with all their ancestors
-    def set_states(self, tx: Tx, states: Sequence[ManyState], *, at: int) -> None: ...
+    def set_states(
+        self, tx: Tx, states: Sequence[ManyState], *, fresh: Collection[int] = (), at: int
+    ) -> None: ...
     def add_artifacts(
         self, tx: Tx, names: Iterable[tuple[str, str]], *, kind: str, at: int
     ) -> dict[tuple[str, str], int]: ...  # the artifacts' numbers
     def find_versions(self, tx: Tx, digests: Iterable[str]) -> dict[tuple[int, str], int]: ...
+    def ask_versions(self, tx: Tx, digests: Iterable[str]) -> Asked[dict[tuple[int, str], int]]: ...
     def add_versions(
         self, tx: Tx, versions: Sequence[ManyVersion], *, kind: str, at: int
     ) -> dict[tuple[int, str], int]: ...  # by artifact and digest

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 from lineal.store.base import Row, Tx
 
@@ -16,18 +17,41 @@ def insert(
     columns: Columns,
     rows: Sequence[Row],
     conflict: str = "ON CONFLICT DO NOTHING",
-) -> int:
-    """Insert rows, each with a value for every column in their order; how many were inserted or updated.
+) -> None:
+    """Insert rows, each with a value for every column in their order.
 
     Args:
         conflict: what happens to a row whose key exists, as an ON CONFLICT clause.
     """
     if not rows:
+        return
+    if tx.engine == "sqlite":
+        tx.many(_one_by_one(table, columns, conflict), rows)
+    else:
+        tx.run(_at_once(table, columns, conflict), **_arrays(columns, rows))
+
+
+def insert_counted(tx: Tx, table: str, columns: Columns, rows: Sequence[Row]) -> int:
+    """Insert those rows whose keys are new; how many that were. PostgreSQL is waited for, which `insert` does not need."""
+    if not rows:
         return 0
+    conflict = "ON CONFLICT DO NOTHING"
     if tx.engine == "sqlite":
         return tx.many(_one_by_one(table, columns, conflict), rows)
-    arrays = {name: list(values) for (name, _), values in zip(columns, zip(*rows, strict=True), strict=True)}
-    return len(tx.rows(_at_once(table, columns, conflict), **arrays))
+    return len(tx.rows(_at_once(table, columns, conflict) + " RETURNING 1", **_arrays(columns, rows)))
+
+
+def insert_returning(
+    tx: Tx, table: str, columns: Columns, rows: Sequence[Row], given: tuple[str, ...]
+) -> list[Row]:
+    """Insert those rows whose keys are new; of each of them the columns `given`, in no order."""
+    if not rows:
+        return []
+    returning = f" RETURNING {', '.join(given)}"
+    conflict = "ON CONFLICT DO NOTHING"
+    if tx.engine == "sqlite":
+        return tx.rows_each(_one_by_one(table, columns, conflict) + returning, rows)
+    return tx.rows(_at_once(table, columns, conflict) + returning, **_arrays(columns, rows))
 
 
 def update(tx: Tx, table: str, key: tuple[str, str], columns: Columns, rows: Sequence[Row]) -> None:
@@ -38,7 +62,7 @@ def update(tx: Tx, table: str, key: tuple[str, str], columns: Columns, rows: Seq
     if tx.engine == "sqlite":
         sets = ", ".join(f"{column} = :{column}" for column, _ in columns)
         names = (name, *(column for column, _ in columns))
-        tx.many(
+        tx.run_each(
             f"UPDATE {table} SET {sets} WHERE {name} = :{name}",
             [dict(zip(names, row, strict=True)) for row in rows],
         )
@@ -53,6 +77,10 @@ def update(tx: Tx, table: str, key: tuple[str, str], columns: Columns, rows: Seq
     )
 
 
+def _arrays(columns: Columns, rows: Sequence[Row]) -> dict[str, list[Any]]:
+    return {name: list(values) for (name, _), values in zip(columns, zip(*rows, strict=True), strict=True)}
+
+
 @lru_cache(maxsize=64)
 def _one_by_one(table: str, columns: Columns, conflict: str) -> str:
     names = ", ".join(name for name, _ in columns)
@@ -64,4 +92,4 @@ def _one_by_one(table: str, columns: Columns, conflict: str) -> str:
 def _at_once(table: str, columns: Columns, conflict: str) -> str:
     names = ", ".join(name for name, _ in columns)
     arrays = ", ".join(f"CAST(:{name} AS {type}[])" for name, type in columns)
-    return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict} RETURNING 1"
+    return f"INSERT INTO {table} ({names}) SELECT * FROM unnest({arrays}) {conflict}"

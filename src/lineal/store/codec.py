@@ -14,6 +14,7 @@ import numpy as np
 import zstandard
 
 from lineal.core.errors import Unavailable
+from lineal.store.packing import pack, unpack
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
 BUCKET = 64  # points that one level of the pyramid folds into two
 _FORMAT = 1
 _HEADER = struct.Struct("<BIII")
-_LEVEL = 3
 
 
 class Points(NamedTuple):
@@ -41,9 +41,8 @@ class Points(NamedTuple):
 
 def encode(points: Points) -> bytes:
     """The points as compressed bytes."""
-    compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-    columns = [compressor.compress(_differences(column)) for column in points[:2]]
-    columns.append(compressor.compress(_planes(points.value.view(np.uint64))))
+    columns = [pack(_differences(column), checked=True) for column in points[:2]]
+    columns.append(pack(_planes(points.value.view(np.uint64)), checked=True))
     return _HEADER.pack(_FORMAT, len(points.step), len(columns[0]), len(columns[1])) + b"".join(columns)
 
 
@@ -56,11 +55,10 @@ def decode(body: bytes) -> Points:
                 f"a metric chunk has format {form}, this lineal reads {_FORMAT}", hint="pip install -U lineal"
             )
         steps, times = _HEADER.size + step_length, _HEADER.size + step_length + at_length
-        unzip = zstandard.ZstdDecompressor().decompress
         return Points(
-            _sums(unzip(body[_HEADER.size : steps]), count),
-            _sums(unzip(body[steps:times]), count),
-            _whole(unzip(body[times:]), count).view(np.float64),
+            _sums(unpack(body[_HEADER.size : steps]), count),
+            _sums(unpack(body[steps:times]), count),
+            _whole(unpack(body[times:]), count).view(np.float64),
         )
     except (struct.error, zstandard.ZstdError, ValueError) as error:
         raise Unavailable(

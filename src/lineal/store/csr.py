@@ -22,6 +22,7 @@ from lineal.core.model import EdgeKind
 from lineal.store.base import Tx
 from lineal.store.history import STANDS
 from lineal.store.lists import each
+from lineal.store.logical import KEPT_PARTS
 from lineal.store.words import find_word, get_words
 
 if TYPE_CHECKING:
@@ -334,6 +335,9 @@ def _kinds(tx: Tx, nodes: int) -> tuple[list[str], NDArray[np.uint8]]:
 def newer_edges(tx: Tx, snapshot: Snapshot) -> tuple[Any, Any] | None:
     """Sources and destinations of the edges that came after a snapshot; None when one of its edges may no longer stand, or when
     so many came that it should be built again."""
+    newest = int(tx.value("SELECT COALESCE(max(id), 0) FROM edge_part"))
+    if newest - (snapshot.head.through - _OVERLAP) >= KEPT_PARTS:  # some may be forgotten
+        return None
     rows = tx.rows(
         "SELECT id, gone, body FROM edge_part WHERE id > :after ORDER BY id LIMIT 100001",
         after=snapshot.head.through - _OVERLAP,

@@ -13,11 +13,11 @@ from typing import Literal
 from lineal.core.errors import Invalid
 from lineal.core.events import Evidence
 from lineal.core.model import Edge, EdgeKind, NodeKind
-from lineal.store.base import Row, Tx
-from lineal.store.bulk import insert
+from lineal.store.base import Asked, Row, Tx
+from lineal.store.bulk import insert_counted
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
-from lineal.store.logical import keep_logical, keep_part
+from lineal.store.logical import ask_series, data_edges, keep_logical, keep_part
 from lineal.store.words import add_words, find_word, get_words
 
 _COLUMNS = (
@@ -62,27 +62,18 @@ class Edges:
         """
         if not edges:
             return 0
-        # An enum's hash is computed in Python each time, its value's is not: a batch has thousands of edges of few types.
-        named = {(int(e.kind), e.role, e.rule, e.via) for e in edges}
-        word = add_words(tx, {text for _, *texts in named for text in texts})
-        types = _add_types(tx, {(kind, word[role], word[rule]) for kind, role, rule, _ in named})
-        known = {key: (types[key[0], word[key[1]], word[key[2]]], word[key[3]]) for key in named}
         if tx.engine == "postgres":  # no join may rewrite ends meanwhile
-            tx.rows("SELECT pg_advisory_xact_lock_shared(:lock)", lock=JOIN_LOCK)
-        stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
-        rows = []
-        for e in edges:
-            src, dst, (type, via) = e.src, e.dst, known[int(e.kind), e.role, e.rule, e.via]
-            evidence = EVIDENCE[e.evidence.value]
-            ends = (stands_for(src, src), stands_for(dst, dst), type, src, dst)
-            rows.append((*ends, 1, recorded_at, e.at, evidence, via, int(e.again), e.batch))
-        added = insert(tx, "edge", _COLUMNS, rows)
+            tx.run("SELECT pg_advisory_xact_lock_shared(:lock)", lock=JOIN_LOCK)
+        nodes = {e.src for e in edges} | {e.dst for e in edges}
+        canonical = _ask_canonical(tx, nodes)
+        series = ask_series(tx, nodes) if data_edges(edges) else dict
+        rows = _rows(edges, canonical(), _codes(tx, edges), recorded_at)
+        added = insert_counted(tx, "edge", _COLUMNS, rows)
         if added < len(rows):
             names = [name for name, _ in _COLUMNS]
             added += tx.many(_ADD_AGAIN, [dict(zip(names, row, strict=True)) for row in rows])
         if added:
-            standing = {(e.src, e.dst): (row[0], row[1]) for e, row in zip(edges, rows, strict=True)}
-            keep_logical(tx, edges, standing, recorded_at=recorded_at)
+            keep_logical(tx, edges, [row[:2] for row in rows], series(), recorded_at=recorded_at)
         return added
 
     def retract_edge(self, tx: Tx, src: int, dst: int, kind: int, rule: str, *, at: int) -> None:
@@ -107,8 +98,8 @@ class Edges:
         word = add_words(tx, {text for e in edges for text in (e.role, e.rule)})
         types = _add_types(tx, {(int(e.kind), word[e.role], word[e.rule]) for e in edges})
         keep_part(tx, [(e.src, e.dst) for e in edges], gone=True)
-        stands_for = _canonical(tx, {e.src for e in edges} | {e.dst for e in edges}).get
-        tx.many(
+        stands_for = _ask_canonical(tx, {e.src for e in edges} | {e.dst for e in edges})().get
+        tx.run_each(
             "UPDATE edge SET retracted_at = :at WHERE dst = :dst AND src = :src AND type = :type "
             f"AND given_src = :given_src AND given_dst = :given_dst AND {STANDS}",
             [
@@ -160,6 +151,34 @@ class Edges:
         return {id: NodeKind(kind) for id, kind in rows}
 
 
+_Said = tuple[int, str, str, str]  # kind, role, rule, via
+
+
+def _codes(tx: Tx, edges: Sequence[Edge]) -> dict[_Said, tuple[int, int]]:
+    """The numbers of type and via for everything that edges say of themselves."""
+    # An enum's hash is computed in Python each time, its value's is not: a batch has thousands of edges of few types.
+    named = {(int(e.kind), e.role, e.rule, e.via) for e in edges}
+    word = add_words(tx, {text for _, *texts in named for text in texts})
+    types = _add_types(tx, {(kind, word[role], word[rule]) for kind, role, rule, _ in named})
+    return {key: (types[key[0], word[key[1]], word[key[2]]], word[key[3]]) for key in named}
+
+
+def _rows(
+    edges: Sequence[Edge], canonical: dict[int, int], codes: dict[_Said, tuple[int, int]], recorded_at: int
+) -> list[Row]:
+    rows: list[Row] = []
+    stands_for = canonical.get
+    seen, evidence = None, 0  # of the edge before: mostly the next one is known alike
+    for e in edges:
+        src, dst = e.src, e.dst
+        ends = (stands_for(src, src), stands_for(dst, dst)) if canonical else (src, dst)
+        type, via = codes[int(e.kind), e.role, e.rule, e.via]
+        if e.evidence is not seen:
+            seen, evidence = e.evidence, EVIDENCE[e.evidence.value]
+        rows.append((*ends, type, src, dst, 1, recorded_at, e.at, evidence, via, int(e.again), e.batch))
+    return rows
+
+
 def _add_types(tx: Tx, wanted: set[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
     """The numbers of kinds of edges, each given as kind and the words of role and rule; given now to those that are new."""
     named = {f"{kind} {role} {rule}": (kind, role, rule) for kind, role, rule in sorted(wanted)}
@@ -184,13 +203,12 @@ def _add_type(tx: Tx, kind: int, role: int, rule: int) -> int:
     return int(id)
 
 
-def _canonical(tx: Tx, nodes: set[int]) -> dict[int, int]:
+def _ask_canonical(tx: Tx, nodes: set[int]) -> Asked[dict[int, int]]:
     """The vertices that others stand for, for those of `nodes` that were joined."""
-    return dict(
-        tx.rows(
-            f"SELECT node, stands_for FROM canonical WHERE node IN ({each(tx, 'nodes')})", nodes=list(nodes)
-        )
+    rows = tx.ask(
+        f"SELECT node, stands_for FROM canonical WHERE node IN ({each(tx, 'nodes')})", nodes=list(nodes)
     )
+    return lambda: dict(rows())
 
 
 def _incident(

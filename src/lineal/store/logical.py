@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import msgspec
 
 from lineal.core.model import Edge, EdgeKind
-from lineal.store.base import Tx
+from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.words import get_words
 
+KEPT_PARTS = 200_000  # of the edges that came, the last so many messages are kept for snapshots to be brought up to date by
+_FORGET_EVERY, _FORGET_MOST = 64, 10_000
 GOVERNS = ("environment", "code")
 _COLUMNS = (
     ("src", "bigint"),
@@ -59,37 +62,56 @@ class LogicalNode(msgspec.Struct, frozen=True, kw_only=True):
     states: dict[str, int] = {}
 
 
-def series_of(tx: Tx, nodes: Iterable[int]) -> dict[int, int]:
+def ask_series(tx: Tx, nodes: Iterable[int]) -> Asked[dict[int, int]]:
     """By vertex, the artifact or job that it is a version or run of."""
     wanted = list(nodes)
-    rows = tx.rows(
+    rows = tx.ask(
         f"SELECT node, artifact * 2 FROM version WHERE node IN ({each(tx, 'nodes')}) "
         f"UNION ALL SELECT node, job * 2 + 1 FROM run WHERE node IN ({each(tx, 'nodes')})",
         nodes=wanted,
     )
-    return dict(rows)
+    return lambda: dict(rows())
+
+
+def data_edges(edges: Sequence[Edge]) -> list[Edge]:
+    """Those of the edges along which data flows: not what governs a run."""
+    return [e for e in edges if not (e.role in GOVERNS and int(e.kind) == 1)]
 
 
 def keep_logical(
-    tx: Tx, edges: Sequence[Edge], ends: Mapping[tuple[int, int], tuple[int, int]], *, recorded_at: int
+    tx: Tx,
+    edges: Sequence[Edge],
+    ends: Sequence[tuple[Any, ...]],
+    series: Mapping[int, int],
+    *,
+    recorded_at: int,
 ) -> None:
     """Keep what edges that were just added mean for the graph without versions, and that they came.
 
-    ends: by reported ends, those that stand for them.
+    ends: of each edge, what stands for its ends; series: what `ask_series` gives of the reported ends.
     """
-    data = [e for e in edges if not (e.role in GOVERNS and int(e.kind) == 1)]
+    data = data_edges(edges)
     if not data:
         return
-    keep_part(tx, [ends[e.src, e.dst] for e in data], gone=False)
-    series = series_of(tx, {e.src for e in data} | {e.dst for e in data})
+    if len(data) < len(edges):
+        flows = set(map(id, data))
+        ends = [pair for e, pair in zip(edges, ends, strict=True) if id(e) in flows]
+    keep_part(tx, ends, gone=False)
     found: dict[tuple[int, int, int], list[int]] = {}
-    for e in data:
-        src, dst = series.get(e.src), series.get(e.dst)
+    for e in data if series else ():
+        src, dst, at = series.get(e.src), series.get(e.dst), e.at
         if src is None or dst is None:
             continue
-        known = found.setdefault((src, dst, int(e.kind)), [0, e.at, e.at])
+        key = (src, dst, int(e.kind))
+        known = found.get(key)
+        if known is None:
+            found[key] = [1, at, at]
+            continue
         known[0] += 1
-        known[1], known[2] = min(known[1], e.at), max(known[2], e.at)
+        if at < known[1]:
+            known[1] = at
+        elif at > known[2]:
+            known[2] = at
     insert(
         tx,
         "logical_edge",
@@ -99,11 +121,19 @@ def keep_logical(
     )
 
 
-def keep_part(tx: Tx, pairs: Sequence[tuple[int, int]], *, gone: bool) -> None:
-    """Keep that edges came, or that they ceased to stand."""
-    if pairs:
-        body = array("q", [end for pair in pairs for end in pair]).tobytes()
-        tx.run("INSERT INTO edge_part (gone, body) VALUES (:gone, :body)", gone=int(gone), body=body)
+def keep_part(tx: Tx, pairs: Sequence[tuple[Any, ...]], *, gone: bool) -> None:
+    """Keep that edges came, or that they ceased to stand. Of what came long ago no snapshot asks any more: it is let go."""
+    if not pairs:
+        return
+    body = array("q", [end for pair in pairs for end in pair]).tobytes()
+    tx.run("INSERT INTO edge_part (gone, body) VALUES (:gone, :body)", gone=int(gone), body=body)
+    if sum(pairs[0]) % _FORGET_EVERY == 0:  # now and then; vertices are numbered without regard to this
+        tx.run(
+            "DELETE FROM edge_part WHERE id IN (SELECT id FROM edge_part "
+            "WHERE id <= (SELECT max(id) FROM edge_part) - :kept ORDER BY id LIMIT :most)",
+            kept=KEPT_PARTS,
+            most=_FORGET_MOST,
+        )
 
 
 def relink(tx: Tx, run: int, *, recorded_at: int) -> None:
@@ -131,7 +161,7 @@ class Logical:
 
     def series_of(self, tx: Tx, nodes: Sequence[int]) -> dict[int, int]:
         """By vertex, the artifact or job that it is a version or run of."""
-        return series_of(tx, nodes)
+        return ask_series(tx, nodes)()
 
     def list_neighbours(
         self, tx: Tx, keys: Sequence[int], *, up: bool, limit: int, as_of: int | None = None

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 import msgspec
 
-from lineal.core.errors import Unavailable
 from lineal.core.events import ErrorInfo, Level, State
 from lineal.core.model import Attribute, NodeKind
-from lineal.store.base import Row, Tx
-from lineal.store.bulk import insert
+from lineal.store.base import Asked, Row, Tx
+from lineal.store.bulk import insert, update
 from lineal.store.lists import each
 from lineal.store.logical import relink
 from lineal.store.text import give, keep, number_of
@@ -81,7 +80,10 @@ _REFERENCES = (
 
 
 class ManyRun(msgspec.Struct, frozen=True, kw_only=True):
-    """A run to be added or brought up to date: its job as (namespace, name), the id of its parent."""
+    """A run to be added or brought up to date: its job as (namespace, name), the id of its parent.
+
+    state, ended_at: how a run that is added stands; of a known one `set_states` tells.
+    """
 
     run_id: str
     job: tuple[str, str]
@@ -89,6 +91,8 @@ class ManyRun(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None
     started_at: int
     name: str = ""  # of a new one
+    state: State = State.RUNNING
+    ended_at: int | None = None
 
 
 class ManyState(msgspec.Struct, frozen=True, kw_only=True):
@@ -126,9 +130,9 @@ class Many:
     def add_runs(
         self, tx: Tx, runs: Sequence[ManyRun], *, known: dict[str, int], actor: str, at: int
     ) -> dict[str, int]:
-        """The vertices of new runs, which run from their start; a parent is among them or among the known.
+        """The vertices of new runs; a parent is among them or among the known.
 
-        Raises Unavailable: another server recorded one of them at this very moment; nothing may be kept.
+        When another server records one of them at this very moment, the transaction ends with Unavailable.
         """
         if not runs:
             return {}
@@ -148,13 +152,12 @@ class Many:
                 vertices[run.parent] if run.parent else None,
                 run.started_at,
                 at,
-                "running",
-                None,
+                str(run.state),
+                run.ended_at,
             )
             for node, run in zip(nodes, runs, strict=True)
         ]
-        if insert(tx, "run", _RUNS, rows) < len(rows):
-            raise Unavailable("another server recorded one of these runs meanwhile", hint="send it again")
+        insert(tx, "run", _RUNS, rows, conflict="")
         return made
 
     def update_runs(self, tx: Tx, runs: dict[int, ManyRun], *, known: dict[str, int]) -> None:
@@ -166,16 +169,19 @@ class Many:
         before: dict[int, int] = dict(
             tx.rows(f"SELECT node, job FROM run WHERE node IN ({each(tx, 'nodes')})", nodes=sorted(runs))
         )
-        tx.many(
-            "UPDATE run SET job = :job, kind = :kind, parent = :parent, started_at = :started_at WHERE node = :node",
+        update(
+            tx,
+            "run",
+            ("node", "bigint"),
+            (("job", "bigint"), ("kind", "bigint"), ("parent", "bigint"), ("started_at", "bigint")),
             [
-                {
-                    "node": node,
-                    "job": jobs[run.job],
-                    "kind": word[run.kind],
-                    "parent": known[run.parent] if run.parent else None,
-                    "started_at": run.started_at,
-                }
+                (
+                    node,
+                    jobs[run.job],
+                    word[run.kind],
+                    known[run.parent] if run.parent else None,
+                    run.started_at,
+                )
                 for node, run in sorted(runs.items())
             ],
         )
@@ -185,7 +191,7 @@ class Many:
 
     def clear_parents(self, tx: Tx, nodes: Sequence[int]) -> None:
         """Let runs have no parent."""
-        tx.many("UPDATE run SET parent = NULL WHERE node = :node", [{"node": node} for node in nodes])
+        tx.run_each("UPDATE run SET parent = NULL WHERE node = :node", [{"node": node} for node in nodes])
 
     def get_parents(self, tx: Tx, nodes: Sequence[int]) -> dict[str, str]:
         """By the runs' ids: the parents of these runs, of those in turn, and so on to the last."""
@@ -199,43 +205,50 @@ class Many:
         )
         return dict(rows)
 
-    def set_states(self, tx: Tx, states: Sequence[ManyState], *, at: int) -> None:
-        """Record how runs stand; what was recorded before remains as history."""
+    def set_states(
+        self, tx: Tx, states: Sequence[ManyState], *, fresh: Collection[int] = (), at: int
+    ) -> None:
+        """Record how runs stand; what was recorded before remains as history.
+
+        Args:
+            fresh: runs that were added with this state, and have no history.
+        """
         if not states:
             return
-        nodes = [state.node for state in states]
-        newest: dict[int, int] = dict(
-            tx.rows(
+        known = [state for state in states if state.node not in fresh]
+        newest: dict[int, int] = {}
+        if known:
+            rows = tx.rows(
                 f"SELECT node, max(revision) FROM run_state WHERE node IN ({each(tx, 'nodes')}) GROUP BY node",
-                nodes=nodes,
+                nodes=[state.node for state in known],
             )
-        )
-        tx.many(
+            newest = dict(rows)
+        tx.run_each(
             "UPDATE run_state SET retracted_at = :at WHERE node = :node AND retracted_at IS NULL",
             [{"node": node, "at": at} for node in newest],
         )
-        rows: list[Row] = [
-            (
-                state.node,
-                newest.get(state.node, 0) + 1,
-                str(state.state),
-                state.at,
-                None if state.error is None else msgspec.json.encode(state.error),
-                at,
-            )
-            for state in states
-        ]
-        insert(tx, "run_state", _STATES, rows)
-        tx.many(
-            "UPDATE run SET state = :state, ended_at = :ended_at WHERE node = :node",
+        insert(
+            tx,
+            "run_state",
+            _STATES,
             [
-                {
-                    "node": state.node,
-                    "state": str(state.state),
-                    "ended_at": None if state.state is State.RUNNING else state.at,
-                }
+                (
+                    state.node,
+                    newest.get(state.node, 0) + 1,
+                    str(state.state),
+                    state.at,
+                    None if state.error is None else msgspec.json.encode(state.error),
+                    at,
+                )
                 for state in states
             ],
+        )
+        update(
+            tx,
+            "run",
+            ("node", "bigint"),
+            (("state", "text"), ("ended_at", "bigint")),
+            sorted((s.node, str(s.state), None if s.state is State.RUNNING else s.at) for s in known),
         )
 
     def add_artifacts(
@@ -246,14 +259,18 @@ class Many:
 
     def find_versions(self, tx: Tx, digests: Iterable[str]) -> dict[tuple[int, str], int]:
         """The vertices of versions with these digests, by artifact and digest."""
+        return self.ask_versions(tx, digests)()
+
+    def ask_versions(self, tx: Tx, digests: Iterable[str]) -> Asked[dict[tuple[int, str], int]]:
+        """As `find_versions`, for who needs them later."""
         wanted = [keep(digest) for digest in digests]
         if not wanted:
-            return {}
-        rows = tx.rows(
+            return dict
+        rows = tx.ask(
             f"SELECT artifact, digest, node FROM version WHERE digest IN ({each(tx, 'digests', 'text')})",
             digests=wanted,
         )
-        return {(artifact, give(digest)): node for artifact, digest, node in rows}
+        return lambda: {(artifact, give(digest)): node for artifact, digest, node in rows()}
 
     def add_versions(
         self, tx: Tx, versions: Sequence[ManyVersion], *, kind: str, at: int
@@ -265,18 +282,15 @@ class Many:
         grown: dict[int, int] = {}
         for version in versions:
             grown[version.artifact] = grown.get(version.artifact, 0) + 1
-        tx.many(
-            "UPDATE artifact SET version_count = version_count + :n WHERE id = :id",
-            [{"id": artifact, "n": n} for artifact, n in sorted(grown.items())],
+        hold = "ORDER BY id FOR NO KEY UPDATE" if tx.engine == "postgres" else ""
+        held = tx.ask(
+            f"SELECT id, version_count FROM artifact WHERE id IN ({each(tx, 'ids')}) {hold}", ids=list(grown)
         )
-        counts: dict[int, int] = dict(
-            tx.rows(
-                f"SELECT id, version_count FROM artifact WHERE id IN ({each(tx, 'ids')})", ids=list(grown)
-            )
-        )
-        number = {artifact: counts[artifact] - n for artifact, n in grown.items()}
-        rows = []
         nodes = _nodes(tx, NodeKind.VERSION, len(versions))
+        number: dict[int, int] = dict(held())
+        counts = sorted((artifact, number[artifact] + n) for artifact, n in grown.items())
+        update(tx, "artifact", ("id", "bigint"), (("version_count", "bigint"),), counts)
+        rows = []
         for node, version in zip(nodes, versions, strict=True):
             number[version.artifact] += 1
             rows.append(
@@ -292,8 +306,7 @@ class Many:
                     at,
                 )
             )
-        if insert(tx, "version", _VERSIONS, rows) < len(rows):
-            raise Unavailable("another server recorded one of these versions meanwhile", hint="send it again")
+        insert(tx, "version", _VERSIONS, rows, conflict="")
         return {
             (version.artifact, version.digest): node for node, version in zip(nodes, versions, strict=True)
         }
@@ -340,7 +353,7 @@ class Many:
         added = [
             (node, word[name], newest.get((node, word[name]), 0) + 1, body) for node, name, body in facets
         ]
-        tx.many(
+        tx.run_each(
             "UPDATE facet SET retracted_at = :at WHERE node = :node AND name = :name AND retracted_at IS NULL",
             [{"node": node, "name": name, "at": at} for node, name, revision, _ in added if revision > 1],
         )
@@ -371,8 +384,19 @@ def _jobs(tx: Tx, names: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
 
 def _named(tx: Tx, table: str, names: set[tuple[str, str]], kind: str, at: int) -> dict[tuple[str, str], int]:
     """The numbers of jobs or artifacts, given now to those that are new."""
-    if not names:
-        return {}
+    keys = {f"{len(space)}:{space}{name}": (space, name) for space, name in names}
+
+    def ask(missing: list[str]) -> list[tuple[str, int]]:
+        found = _add_named(tx, table, {keys[key] for key in missing}, kind, at)
+        return [(key, found[keys[key]]) for key in missing]
+
+    found = tx.numbers.find(table, keys, ask)
+    return {name: found[key] for key, name in keys.items()}
+
+
+def _add_named(
+    tx: Tx, table: str, names: set[tuple[str, str]], kind: str, at: int
+) -> dict[tuple[str, str], int]:
     word = add_words(tx, {text for name in names for text in name} | ({kind} if kind else set()))
     wanted = {(word[space], word[name]): (space, name) for space, name in names}
     found = _find_named(tx, table, wanted)

@@ -21,7 +21,7 @@ from lineal.store.bulk import insert
 from lineal.store.duplicates import Block, Columns, new_only
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
-from lineal.store.words import add_fields, find_field, get_words
+from lineal.store.words import add_fields, find_field, get_words, in_order
 
 if TYPE_CHECKING:
     import numpy as np
@@ -105,10 +105,17 @@ class Metrics:
         )
         words = get_words(tx, {row[1] for row in rows})
         found: dict[int, list[MetricSummary]] = {}
-        for node, key, *rest in rows:
-            found.setdefault(node, []).append(_summary(words[key], tuple(rest)))
-        for items in found.values():
-            items.sort(key=lambda item: item.key.encode())
+        for node, key, count, last, step, at, low, high in in_order(rows, words):
+            summary = MetricSummary(
+                key=words[key],
+                count=count,
+                last=nan if last is None else last,
+                last_step=step,
+                last_at=at,
+                minimum=nan if low is None else low,
+                maximum=nan if high is None else high,
+            )
+            found.setdefault(node, []).append(summary)
         return found
 
     def list_lasts(self, tx: Tx, nodes: Sequence[int], *, keys: int) -> dict[str, list[tuple[int, float]]]:
@@ -252,7 +259,15 @@ def _both(before: _Kept | None, after: list[Any]) -> _Kept:
             low = before[4] if not low <= before[4] else low
         if before[5] is not None:
             high = before[5] if not high >= before[5] else high
-    return count, _known(last), step, at, _known(low), _known(high)
+    # As `_known`, without a call for each: nothing but NaN differs from itself.
+    return (
+        count,
+        None if last != last else last,
+        step,
+        at,
+        None if low != low else low,
+        None if high != high else high,
+    )
 
 
 def _fields(tx: Tx, node: int, keys: Sequence[str]) -> list[int]:
@@ -404,19 +419,6 @@ def _add_chunk(tx: Tx, node: int, field: int, sequence: int, points: Points) -> 
         last=_known(float(points.value[-1])),
         pyramid=codec.encode(codec.Points(step, np.zeros_like(step), value)),
         body=codec.encode(points),
-    )
-
-
-def _summary(key: str, kept: _Kept) -> MetricSummary:
-    count, last, step, at, low, high = kept
-    return MetricSummary(
-        key=key,
-        count=count,
-        last=_number(last),
-        last_step=step,
-        last_at=at,
-        minimum=_number(low),
-        maximum=_number(high),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lineal.store.base import Tx
+from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
 
@@ -44,16 +44,15 @@ class DatasetWrite(msgspec.Struct, gc=False, frozen=True, order=True):
 class Moments:
     """MomentStore."""
 
-    def get_series(self, tx: Tx, artifacts: Sequence[int]) -> dict[int, int]:
+    def ask_series(self, tx: Tx, artifacts: Sequence[int]) -> Asked[dict[int, int]]:
         """The series of those artifacts that share one with others; every other artifact is its own."""
         if not artifacts:
-            return {}
-        return dict(
-            tx.rows(
-                f"SELECT artifact, series FROM dataset_series WHERE artifact IN ({each(tx, 'artifacts')})",
-                artifacts=list(artifacts),
-            )
+            return dict
+        rows = tx.ask(
+            f"SELECT artifact, series FROM dataset_series WHERE artifact IN ({each(tx, 'artifacts')})",
+            artifacts=list(artifacts),
         )
+        return lambda: dict(rows())
 
     def get_members(self, tx: Tx, series: int) -> list[int]:
         """The artifacts of a series, the least first."""
@@ -110,7 +109,7 @@ class Moments:
 
     def remove_writes(self, tx: Tx, writes: Sequence[DatasetWrite]) -> None:
         """Take back writes that turned out to be otherwise."""
-        tx.many(
+        tx.run_each(
             "DELETE FROM dataset_write WHERE series = :series AND at = :at AND tie = :tie AND node = :node AND run = :run",
             [
                 {"series": w.series, "at": w.at, "tie": w.tie, "node": w.node, "run": w.run}
@@ -124,49 +123,62 @@ class Moments:
 
     def remove_reads(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> None:
         """Take back reads that turned out to be otherwise."""
-        tx.many(
+        tx.run_each(
             "DELETE FROM dataset_read WHERE series = :series AND at = :at AND run = :run",
             [{"series": s, "at": at, "run": run} for s, at, run in sorted(set(reads))],
         )
 
-    def touched_reads(self, tx: Tx, writes: Sequence[tuple[int, int]]) -> set[int]:
+    def ask_touched(self, tx: Tx, writes: Sequence[tuple[int, int]]) -> Asked[set[int]]:
         """The runs whose reads may find another version once something was written there: series, time."""
         wanted = sorted(set(writes))
         if not wanted:
-            return set()
+            return set
         if tx.engine == "sqlite":
-            any_later = "SELECT 1 FROM dataset_read WHERE series = :series AND at >= :at LIMIT 1"
+            last: dict[int, int] = dict(
+                tx.rows(
+                    "SELECT i.item, (SELECT max(r.at) FROM dataset_read r WHERE r.series = i.item) "
+                    f"FROM ({each(tx, 'series')}) i",
+                    series=list({series for series, _ in wanted}),
+                )
+            )
             sql = _TOUCHED.format(series=":series", at=":at")
-            return {
+            found = {
                 run
                 for series, at in wanted
-                if tx.value(any_later, series=series, at=at)
+                if last[series] is not None and last[series] >= at
                 for (run,) in tx.rows(sql, series=series, at=at)
             }
+            return lambda: found
         inner = _TOUCHED.format(series="q.series", at="q.at")
-        rows = tx.rows(
+        rows = tx.ask(
             "SELECT DISTINCT t.run FROM unnest(CAST(:series AS bigint[]), CAST(:at AS bigint[])) AS q (series, at) "
             f"CROSS JOIN LATERAL ({inner}) t",
             series=[series for series, _ in wanted],
             at=[at for _, at in wanted],
         )
-        return {run for (run,) in rows}
+        return lambda: {run for (run,) in rows()}
 
-    def newest_writes(self, tx: Tx, reads: Sequence[tuple[int, int, int]]) -> dict[tuple[int, int, int], int]:
+    def ask_newest(
+        self, tx: Tx, reads: Sequence[tuple[int, int, int]]
+    ) -> Asked[dict[tuple[int, int, int], int]]:
         """For reads (series, time, run): the version that the newest write by another run until then completed."""
         wanted = sorted(set(reads))
         if not wanted:
-            return {}
+            return dict
         if tx.engine == "sqlite":
-            sql = _NEWEST.format(series=":series", at=":at", run=":run")
-            found = ((key, tx.value(sql, series=key[0], at=key[1], run=key[2])) for key in wanted)
-            return {key: node for key, node in found if node is not None}
+            sql = "SELECT (" + _NEWEST.format(series="?1", at="?2", run="?3") + ")"
+            found = {
+                key: node
+                for key, (node,) in zip(wanted, tx.rows_each(sql, wanted), strict=True)
+                if node is not None
+            }
+            return lambda: found
         inner = _NEWEST.format(series="q.series", at="q.at", run="q.run")
-        rows = tx.rows(
+        rows = tx.ask(
             "SELECT q.series, q.at, q.run, t.node FROM unnest(CAST(:series AS bigint[]), CAST(:at AS bigint[]), "
             f"CAST(:run AS bigint[])) AS q (series, at, run) CROSS JOIN LATERAL ({inner}) t",
             series=[key[0] for key in wanted],
             at=[key[1] for key in wanted],
             run=[key[2] for key in wanted],
         )
-        return {(series, at, run): node for series, at, run, node in rows}
+        return lambda: {(series, at, run): node for series, at, run, node in rows()}

@@ -68,9 +68,12 @@ class Numbers:
 def undoable(tx: Tx) -> Iterator[None]:
     """A part of a transaction of which nothing remains when it raises. Parts may lie within each other."""
     tx.run("SAVEPOINT part")
+    tx.settle()  # what is wrong with what came before is no matter of this part
     try:
         yield
+        tx.settle()
     except BaseException:
+        tx.forget()
         tx.run("ROLLBACK TO SAVEPOINT part")
         tx.run("RELEASE SAVEPOINT part")
         tx.numbers.forget()

@@ -26,6 +26,7 @@ from lineal.store.base import (
     FacetSchemaStore,
     FileStore,
     GroupStore,
+    LeaseStore,
     LinkedStore,
     ManyStore,
     MetricStore,
@@ -51,6 +52,7 @@ from lineal.store.files import Files
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
 from lineal.store.joins import Joins
+from lineal.store.leases import Leases
 from lineal.store.linked import Linked
 from lineal.store.logical import Logical
 from lineal.store.many import Many
@@ -105,6 +107,7 @@ class Store:
     many: ManyStore
     linked: LinkedStore
     mlmd: MlmdStore
+    leases: LeaseStore
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -184,6 +187,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         many=Many(),
         linked=Linked(),
         mlmd=Mlmd(),
+        leases=Leases(),
     )
 
 

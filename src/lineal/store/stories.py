@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from lineal.store.base import Tx
+from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
 
@@ -34,25 +34,29 @@ class KeptEvent(msgspec.Struct, gc=False, frozen=True):
     recorded_at: int
 
 
+class KeptRun(msgspec.Struct, gc=False, frozen=True):
+    """A run's vertex (None: it was not recorded yet), its story if one was kept, and whether another report named it before."""
+
+    node: int | None
+    story: bytes | None
+    awaited: bool
+
+
 class Stories:
     """StoryStore."""
 
     def hold_stories(self, tx: Tx) -> None:
         """Let no other server tell stories until the commit. SQLite has one writer at a time anyway."""
         if tx.engine == "postgres":
-            tx.rows("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
+            tx.run("SELECT pg_advisory_xact_lock(:lock)", lock=_LOCK)
 
-    def known_events(self, tx: Tx, digests: Sequence[str]) -> set[str]:
+    def ask_known(self, tx: Tx, digests: Sequence[str]) -> Asked[set[str]]:
         """Those of the events that are recorded already."""
-        rows = (
-            tx.rows(
-                f"SELECT digest FROM lineage_event WHERE digest IN ({each(tx, 'digests', 'text')})",
-                digests=list(digests),
-            )
-            if digests
-            else []
+        rows = tx.ask(
+            f"SELECT digest FROM lineage_event WHERE digest IN ({each(tx, 'digests', 'text')})",
+            digests=list(digests),
         )
-        return {digest for (digest,) in rows}
+        return lambda: {digest for (digest,) in rows()}
 
     def add_events(self, tx: Tx, events: Sequence[KeptEvent]) -> None:
         """Record where events stand."""
@@ -84,6 +88,19 @@ class Stories:
             tx.value(f"SELECT count(*) FROM lineage_event WHERE {where}", **values)
         )
 
+    def ask_runs(self, tx: Tx, run_ids: Iterable[str]) -> Asked[dict[str, KeptRun]]:
+        """What is known of each of these runs."""
+        rows = tx.ask(
+            "SELECT i.item, r.node, s.body, EXISTS (SELECT 1 FROM awaited a WHERE a.run_id = i.item) "
+            f"FROM ({each(tx, 'ids', 'text')}) i LEFT JOIN run r ON r.run_id = i.item "
+            "LEFT JOIN lineage_story s ON s.node = r.node",
+            ids=list(run_ids),
+        )
+        return lambda: {
+            run: KeptRun(node, None if body is None else bytes(body), bool(awaited))
+            for run, node, body, awaited in rows()
+        }
+
     def get_stories(self, tx: Tx, nodes: Sequence[int]) -> dict[int, bytes]:
         """The stories kept for vertices, as `put_stories` was given them."""
         rows = (
@@ -94,6 +111,20 @@ class Stories:
             else []
         )
         return {node: bytes(body) for node, body in rows}
+
+    def ask_due(self, tx: Tx, limit: int) -> Asked[list[int]]:
+        """Runs that are to be taken up again and were put off, at most so many."""
+        rows = tx.ask("SELECT node FROM lineage_due ORDER BY node LIMIT :limit", limit=limit)
+        return lambda: [node for (node,) in rows()]
+
+    def put_off(self, tx: Tx, nodes: Sequence[int]) -> None:
+        """Remember runs that are to be taken up again."""
+        insert(tx, "lineage_due", (("node", "bigint"),), [(node,) for node in nodes])
+
+    def done_with(self, tx: Tx, nodes: Sequence[int]) -> None:
+        """Forget that runs were put off."""
+        if nodes:
+            tx.run(f"DELETE FROM lineage_due WHERE node IN ({each(tx, 'nodes')})", nodes=list(nodes))
 
     def put_stories(self, tx: Tx, stories: dict[int, bytes]) -> None:
         """Keep stories, each in place of what was kept for its vertex."""

@@ -49,6 +49,13 @@ def name_of(stored: str) -> str:
     return "\x01sha256:" + hashlib.sha256(stored.encode()).hexdigest()
 
 
+def key_of(text: str) -> str:
+    """`name_of(keep(text))`, at once for nearly every text. Raises as `keep`."""
+    if len(text) <= LONGEST_NAME and text.isprintable():  # no control character and no surrogate is
+        return text
+    return name_of(keep(text))
+
+
 def above(prefix: str) -> str:
     """The least text above every stored text that begins with `prefix`: a prefix is a range, which an index answers."""
     for cut in range(len(prefix) - 1, -1, -1):

@@ -9,7 +9,7 @@ from lineal.core.errors import Invalid
 from lineal.core.events import Reference, VersionState
 from lineal.core.model import NodeKind
 from lineal.store.base import Tx
-from lineal.store.bulk import insert, update
+from lineal.store.bulk import insert, insert_counted, update
 from lineal.store.history import STANDS
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.nodes import add_nodes, hold_nodes
@@ -141,7 +141,7 @@ def add_references(tx: Tx, named: Iterable[tuple[int, Sequence[Reference]]], *, 
             retracted.append(dict(zip(("node", "scheme", "value", "at"), (*key, at), strict=True)))
         newest[key] = (revision + 1, level, None)
         added[(*key, revision + 1)] = [*key, revision + 1, level, at, None]
-    tx.many(
+    tx.run_each(
         f"UPDATE reference SET retracted_at = :at WHERE node = :node AND scheme = :scheme AND value = :value AND {STANDS}",
         retracted,
     )
@@ -164,7 +164,7 @@ def _artifacts(tx: Tx, kinds: dict[_Name, int], recorded_at: int) -> dict[_Name,
     missing = sorted(name for name in kinds if name not in found)
     if missing:
         rows = [(*name, kinds[name], 0, recorded_at) for name in missing]
-        made = insert(tx, "artifact", _ARTIFACT, rows)
+        made = insert_counted(tx, "artifact", _ARTIFACT, rows)
         others = _find(tx, missing)
         fresh = made == len(
             missing
@@ -255,7 +255,7 @@ def _insert(tx: Tx, new: Sequence[_Version], word: dict[str, int], recorded_at: 
 def _update(tx: Tx, changed: Sequence[_Version]) -> None:
     """Let versions that stand take over what they lacked; what another server wrote meanwhile is left."""
     word = add_words(tx, {v.kind for v in changed}) if changed else {}
-    tx.many(
+    tx.run_each(
         "UPDATE version SET size = COALESCE(size, :size), "
         "location = CASE WHEN location = '' THEN :location ELSE location END, "
         "kind = CASE WHEN :better = 1 THEN :kind ELSE kind END WHERE node = :node",

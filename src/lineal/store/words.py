@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from lineal.store.base import Row, Tx
-from lineal.store.bulk import insert
+from lineal.store.bulk import insert, insert_returning
 from lineal.store.lists import each
-from lineal.store.text import give, keep, name_of
+from lineal.store.text import give, keep, key_of, name_of
 
+_WORD = (("name", "text"), ("body", "text"))
 Scope = Literal["params", "tags", "metrics", "facets"]
 
 
@@ -29,34 +30,31 @@ def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
     names = {name_of(body): body for body in stored.values()}
     known = _find(tx, names)
     missing = [name for name in names if name not in known]
-    if len(missing) == 1:  # the commonest case by far
-        (name,) = missing
-        added = tx.value(
-            "INSERT INTO word (name, body) VALUES (:name, :body) ON CONFLICT DO NOTHING RETURNING id",
-            name=name,
-            body=None if names[name] == name else names[name],
-        )
-        if added is not None:
-            tx.numbers.learn("", {name: added})
-        known |= _find(tx, missing)
-    elif missing:
-        insert(
-            tx,
-            "word",
-            (("name", "text"), ("body", "text")),
-            # In one order, so that two writers never wait for each other in a ring.
-            [(name, None if names[name] == name else names[name]) for name in sorted(missing)],
-        )
-        known |= _find(tx, missing)
+    if missing:
+        # In one order, so that two writers never wait for each other in a ring.
+        rows = [(name, None if names[name] == name else names[name]) for name in sorted(missing)]
+        added: dict[str, int] = dict(insert_returning(tx, "word", _WORD, rows, ("name", "id")))
+        tx.numbers.learn("", added)
+        known |= added
+        if others := [name for name in missing if name not in added]:  # another server was faster with these
+            known |= _find(tx, others)
     return {text: known[name_of(body)] for text, body in stored.items()}
 
 
 def get_words(tx: Tx, ids: Iterable[int]) -> dict[int, str]:
     """The texts that numbers mean."""
-    rows = tx.rows(
-        f"SELECT id, COALESCE(body, name) FROM word WHERE id IN ({each(tx, 'ids')})", ids=list(set(ids))
-    )
+    wanted = list(set(ids))
+    if not wanted:
+        return {}
+    rows = tx.rows(f"SELECT id, COALESCE(body, name) FROM word WHERE id IN ({each(tx, 'ids')})", ids=wanted)
     return {id: give(text) for id, text in rows}
+
+
+def in_order(rows: list[Row], words: Mapping[int, str]) -> list[Row]:
+    """The rows in byte order of the texts that their second column means."""
+    keys = {row[1] for row in rows}
+    place = {word: n for n, word in enumerate(sorted(keys, key=lambda word: words[word].encode()))}
+    return sorted(rows, key=lambda row: place[row[1]])
 
 
 def find_field(tx: Tx, scope: Scope, key: str) -> int | None:
@@ -67,7 +65,7 @@ def find_field(tx: Tx, scope: Scope, key: str) -> int | None:
 
 def add_fields(tx: Tx, scope: Scope, keys: Iterable[str]) -> dict[str, int]:
     """The numbers of keys, given now to those that are new."""
-    named = {key: name_of(keep(key)) for key in keys}
+    named = {key: key_of(key) for key in keys}
     names = set(named.values())
     known = _find_keys(tx, scope, names)
     if len(known) < len(names):  # rarely: mostly all of them are known

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import json
 from pathlib import Path
 from typing import Any
 
 from lineal.doors.openlineage.arrive import received
-from lineal.service.openlineage import take_in
+from lineal.service.openlineage import are_due, take_in, take_up_due
 from lineal.service.operations import ALL_PERMISSIONS, Scope
 from lineal.store.open import Store
 
@@ -100,6 +101,19 @@ def take(store: Store, events: list[bytes], *, at: int = 1, actor: str = "tester
             door="openlineage",
         )
         return take_in(scope, [received(raw) for raw in events])
+
+
+def settle_all(store: Store, *, at: int = 1) -> int:
+    """Take up what was put off, portion by portion; how many portions there were."""
+    for portion in itertools.count():
+        with store.write() as tx:
+            scope = Scope(
+                tx=tx, store=store, blobs=None, namespace="project", actor="server", at=at, door="openlineage"
+            )
+            if not are_due(scope):
+                return portion
+            take_up_due(scope)
+    raise AssertionError
 
 
 def record(store: Store) -> dict[str, Any]:

@@ -2,16 +2,21 @@
 
 Writers are not serialised as SQLite's are: statements that must not race take the row or advisory lock that they need. A
 connection is used by one thread at a time; after a fork the child opens its own.
+
+A statement that gives nothing back is not waited for, nor is one whose answer is not needed yet: they go to the server with the
+next one that is waited for, or before the commit. What the server has to say against them is raised there; the transaction is
+lost either way.
 """
 
 from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, LiteralString
+from typing import Any, Literal, LiteralString, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
@@ -38,52 +43,114 @@ _TOKEN = re.compile(
 _inherited: list[object] = []
 
 
+class _Line(NamedTuple):
+    """A connection with cursors that are kept, for making one costs as much as a short statement."""
+
+    connection: psycopg.Connection[Row]
+    telling: psycopg.Cursor[Row]  # for statements whose answer is not looked at
+    asking: list[psycopg.Cursor[Row]]  # one for each question on its way
+
+
+@dataclass(slots=True)
+class _Question:
+    """A statement that was said and gives rows, once it was executed."""
+
+    found: list[Row] | None = None
+
+
 class PostgresTx:
     """An open transaction on one connection."""
 
     engine: Literal["sqlite", "postgres"] = "postgres"
 
-    def __init__(self, connection: psycopg.Connection[Row], url: str, seen: Seen) -> None:
-        self._connection = connection
+    def __init__(self, line: _Line, url: str, seen: Seen) -> None:
+        self._line = line
         self._url = url
+        self._said: list[tuple[Any, Mapping[str, Any], _Question | None]] = []
         self.numbers = Numbers(seen)
 
     def run(self, sql: str, **values: Any) -> None:
-        """Execute one statement."""
-        self._execute(sql, values)
+        """Execute one statement, at the latest with the next that gives something back."""
+        self._said.append((_formatted(sql), _bound(values), None))
+
+    def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement with every row, bound by name, when `run` would."""
+        statement = _formatted(sql)
+        self._said += [(statement, row, None) for row in rows]
 
     def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int:
         """Execute one statement for every row; how many rows it changed in all."""
         if not rows:
             return 0
+        self.settle()
         try:
-            with self._connection.cursor() as cursor:
+            with self._line.connection.cursor() as cursor:
                 cursor.executemany(_formatted(sql), rows)
                 return max(0, cursor.rowcount)
         except _FOREIGN as error:
             raise _translated(error, self._url) from error
 
+    def ask(self, sql: str, **values: Any) -> Callable[[], list[Row]]:
+        """What gives all rows of one statement; all that was asked until the first answer is needed goes out together."""
+        question = _Question()
+        self._said.append((_formatted(sql), _bound(values), question))
+
+        def answer() -> list[Row]:
+            if question.found is None:
+                self.settle()
+            assert question.found is not None, "what was asked in a part that was undone has no answer"
+            return question.found
+
+        return answer
+
     def rows(self, sql: str, **values: Any) -> list[Row]:
         """All rows of one statement."""
-        return self._execute(sql, values).fetchall()
+        if self._said:
+            return self.ask(sql, **values)()
+        try:
+            return self._cursor(0).execute(_formatted(sql), _bound(values)).fetchall()
+        except _FOREIGN as error:
+            raise _translated(error, self._url) from error
+
+    def rows_each(self, sql: str, rows: Sequence[Row]) -> list[Row]:
+        """Not here: one statement over arrays asks for all of them."""
+        raise NotImplementedError
 
     def row(self, sql: str, **values: Any) -> Row | None:
         """The first row, or None."""
-        return self._execute(sql, values).fetchone()
+        return next(iter(self.rows(sql, **values)), None)
 
     def value(self, sql: str, **values: Any) -> Any:
         """The first column of the first row, or None."""
         row = self.row(sql, **values)
         return None if row is None else row[0]
 
-    def _execute(self, sql: str, values: dict[str, Any]) -> psycopg.Cursor[Row]:
-        for name, value in values.items():
-            if type(value) is list and value:
-                values[name] = _array(value)
+    def settle(self) -> None:
+        """Have everything executed that was said so far. Raises what the server has to say against it."""
+        if not self._said:
+            return
+        said, self._said = self._said, []
+        asked: list[tuple[_Question, psycopg.Cursor[Row]]] = []
         try:
-            return self._connection.execute(_formatted(sql), values)
+            with self._line.connection.pipeline():
+                for statement, values, question in said:
+                    cursor = self._line.telling if question is None else self._cursor(len(asked))
+                    cursor.execute(statement, values)
+                    if question is not None:
+                        asked.append((question, cursor))
+            for question, cursor in asked:
+                question.found = cursor.fetchall()
         except _FOREIGN as error:
             raise _translated(error, self._url) from error
+
+    def forget(self) -> None:
+        """Leave out what was said and not yet executed."""
+        self._said = []
+
+    def _cursor(self, place: int) -> psycopg.Cursor[Row]:
+        while len(self._line.asking) <= place:
+            self._line.asking.append(self._line.connection.cursor())
+        return self._line.asking[place]
 
 
 class PostgresEngine:
@@ -98,8 +165,8 @@ class PostgresEngine:
         self._limited: tuple[object, float | None] = (None, None)
         self._seen: Seen = {}
         self._pid = os.getpid()
-        self._writer: psycopg.Connection[Row] | None = None
-        self._reader: psycopg.Connection[Row] | None = None
+        self._writer: _Line | None = None
+        self._reader: _Line | None = None
         with _errors(self.url):
             self._reader = self._open()
 
@@ -114,20 +181,22 @@ class PostgresEngine:
                 )  # a read within a read sees the same state
                 return
             self._reader = self._begun(self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+            connection = self._reader.connection
             try:
-                if self._limited != (self._reader, self.query_s):
-                    self._reader.execute(f"SET statement_timeout = {int((self.query_s or 0) * 1000)}")
-                    self._reader.commit()
-                    self._limited = (self._reader, self.query_s)
+                if self._limited != (connection, self.query_s):
+                    connection.execute(f"SET statement_timeout = {int((self.query_s or 0) * 1000)}")
+                    connection.commit()
+                    self._limited = (connection, self.query_s)
                     self._reader = self._begun(
                         self._reader, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"
                     )
+                    connection = self._reader.connection
                 tx = PostgresTx(self._reader, self.url, self._seen)
                 yield tx
                 tx.numbers.keep()
             finally:
-                if not self._reader.closed:
-                    self._reader.rollback()
+                if not connection.closed:
+                    connection.rollback()
 
     @contextmanager
     def write(self) -> Iterator[PostgresTx]:
@@ -139,14 +208,16 @@ class PostgresEngine:
                     "this very store is being written already", hint="end the outer write first"
                 )
             self._writer = self._begun(self._writer, "BEGIN")
+            connection = self._writer.connection
             try:
                 tx = PostgresTx(self._writer, self.url, self._seen)
                 yield tx
-                self._writer.commit()
+                tx.settle()
+                connection.commit()
                 tx.numbers.keep()
             except BaseException:
-                if not self._writer.closed:
-                    self._writer.rollback()
+                if not connection.closed:
+                    connection.rollback()
                 raise
 
     def check(self) -> list[str]:
@@ -170,26 +241,24 @@ class PostgresEngine:
     def close(self) -> None:
         """Give the connections back. A closed engine opens them again when it is used."""
         if self._pid == os.getpid():
-            for connection in (self._reader, self._writer):
-                if connection is not None:
-                    connection.close()
+            for line in (self._reader, self._writer):
+                if line is not None:
+                    line.connection.close()
         self._reader = self._writer = None
 
-    def _begun(
-        self, connection: psycopg.Connection[Row] | None, begin: LiteralString
-    ) -> psycopg.Connection[Row]:
+    def _begun(self, line: _Line | None, begin: LiteralString) -> _Line:
         """A connection in a new transaction; one that died while nobody used it is replaced."""
-        if connection is not None and not connection.closed:
+        if line is not None and not line.connection.closed:
             try:
-                connection.execute(begin)
-                return connection
+                line.telling.execute(begin)
+                return line
             except psycopg.OperationalError:
-                connection.close()
-        connection = self._open()
-        connection.execute(begin)
-        return connection
+                line.connection.close()
+        line = self._open()
+        line.telling.execute(begin)
+        return line
 
-    def _open(self) -> psycopg.Connection[Row]:
+    def _open(self) -> _Line:
         self._seen = {}  # a standby that took over may lack the last of what the other server had
         connection = psycopg.connect(
             self._conninfo, autocommit=True, connect_timeout=max(2, int(self._timeout_s))
@@ -207,7 +276,7 @@ class PostgresEngine:
             # Our questions are short; compiling one costs more than answering it.
             "SET jit = off; SET client_encoding = 'UTF8'; SET TimeZone = 'UTC'"
         )
-        return connection
+        return _Line(connection, connection.cursor(), [])
 
     def _leave_inherited(self) -> None:
         if self._pid != os.getpid():
@@ -216,9 +285,9 @@ class PostgresEngine:
             self._pid = os.getpid()
 
 
-def _busy(connection: psycopg.Connection[Row]) -> bool:
+def _busy(line: _Line) -> bool:
     idle = psycopg.pq.TransactionStatus.IDLE
-    return not connection.closed and connection.info.transaction_status != idle
+    return not line.connection.closed and line.connection.info.transaction_status != idle
 
 
 @lru_cache(maxsize=2048)
@@ -231,6 +300,14 @@ def _formatted(sql: str) -> str:
         return "%%" if found["percent"] else found["kept"].replace("%", "%%")
 
     return _TOKEN.sub(replace, sql)
+
+
+def _bound(values: dict[str, Any]) -> dict[str, Any]:
+    """The values as the library takes them."""
+    for name, value in values.items():
+        if type(value) is list and value:
+            values[name] = _array(value)
+    return values
 
 
 def _array(items: list[Any]) -> Any:
@@ -308,6 +385,12 @@ _MEANINGS: tuple[tuple[tuple[type[Exception], ...], type[LinealError], str, str]
         Invalid,
         "a value is larger than the store can hold: {1}",
         "save it as a file",
+    ),
+    (
+        (_E.UniqueViolation,),
+        Unavailable,
+        "another writer recorded the same in {0} at this moment; nothing was written",
+        "repeat it",
     ),
     (
         (psycopg.IntegrityError,),

@@ -54,6 +54,11 @@ class SqliteTx:
         except _FOREIGN as error:
             raise _translated(error, self._path) from error
 
+    def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Execute one statement with every row, bound by name."""
+        if rows:
+            self.many(sql, rows)
+
     def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int:
         """Execute one statement for every row, bound by name, or by position to `?`; how many rows it changed in all."""
         before = self._connection.total_changes()
@@ -70,6 +75,18 @@ class SqliteTx:
         except _FOREIGN as error:
             raise _translated(error, self._path) from error
 
+    def ask(self, sql: str, **values: Any) -> Callable[[], list[Row]]:
+        """What gives all rows of one statement, which is executed now."""
+        rows = self.rows(sql, **values)
+        return lambda: rows
+
+    def rows_each(self, sql: str, rows: Sequence[Row]) -> list[Row]:
+        """The rows of one statement, executed once with each of the rows bound by position."""
+        try:
+            return self._connection.executemany(sql, rows).fetchall()
+        except _FOREIGN as error:
+            raise _translated(error, self._path) from error
+
     def row(self, sql: str, **values: Any) -> Row | None:
         """The first row, or None."""
         try:
@@ -81,6 +98,12 @@ class SqliteTx:
         """The first column of the first row, or None."""
         row = self.row(sql, **values)
         return None if row is None else row[0]
+
+    def settle(self) -> None:
+        """Nothing: every statement is executed at once."""
+
+    def forget(self) -> None:
+        """Likewise."""
 
 
 class SqliteEngine:

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
-from lineal.store.migrations import m0001, m0002, m0003, m0004, m0005, m0006, m0007, m0008, m0009, m0010
+from lineal.store.migrations import (
+    m0001,
+    m0002,
+    m0003,
+    m0004,
+    m0005,
+    m0006,
+    m0007,
+    m0008,
+    m0009,
+    m0010,
+    m0011,
+)
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0001.STATEMENTS,
@@ -15,4 +27,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0008.STATEMENTS,
     m0009.STATEMENTS,
     m0010.STATEMENTS,
+    m0011.STATEMENTS,
 )
