@@ -1,5 +1,6 @@
 """Tells another system of our own runs as OpenLineage events, at least once each, and goes on where it stopped.
 
+Of several servers of one store one sends at a time: who holds the lease. It lapses when its holder dies, and another goes on.
 The address comes from whoever starts the server, never from a request. What could not be delivered is tried again, more and more
 seldom; what the other side calls wrong for good is left out and named in the log.
 """
@@ -7,8 +8,11 @@ seldom; what the other side calls wrong for good is left out and named in the lo
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import http.client
+import secrets
 import ssl
+import time
 from collections.abc import Sequence
 from urllib.parse import urlsplit
 
@@ -22,7 +26,8 @@ from lineal.service.threads import Threads
 
 _SENDER = Caller("server", frozenset())
 _TIMEOUT_S = 30.0
-_EVERY_S, _LONGEST_S = 2.0, 60.0
+_EVERY_S, _LONGEST_S = 1.0, 60.0
+_LEASE_S = 10.0  # of who sends; renewed once half of it is over
 _AGAIN = frozenset({401, 403, 404, 408, 425, 429})
 
 
@@ -82,6 +87,8 @@ class Forward:
         self._desk, self._log, self._target = desk, log, target
         self._sending = Threads(1, "forward")
         self._task: asyncio.Task[None] | None = None
+        self._sender = secrets.token_hex(16)
+        self._mine_until = 0.0  # by the monotonic clock
 
     def begin(self) -> None:
         """Begin to forward."""
@@ -93,6 +100,7 @@ class Forward:
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
+            await self._release()
         self._sending.shutdown()
 
     async def _go_on(self, target: Target) -> None:
@@ -107,13 +115,18 @@ class Forward:
             await asyncio.sleep(pause_s)
 
     async def _once(self, target: Target) -> bool:
-        """Tell what is due; whether there may be more."""
+        """Tell what is due, if it is this server's turn; whether there may be more."""
         due: out.Due = await self._desk.read(lambda scope: out.due(scope, target.name), _SENDER)
+        if not due.runs and not due.moved:
+            return False
+        held = time.monotonic() < self._mine_until
+        if not await self._claim(target):
+            return False
+        if not held:  # who held the lease before may have told of these
+            due = await self._desk.read(lambda scope: out.due(scope, target.name), _SENDER)
         events = [event for run in due.runs for event in run.events]
-        if events:
-            refused = await asyncio.get_running_loop().run_in_executor(self._sending, target.send, events)
-            for said in refused:
-                self._log.tell("an event was refused", level="warning", said=said)
+        for said in await self._send(target, events) if events else ():
+            self._log.tell("an event was refused", level="warning", said=said)
         if due.moved or due.runs:
             await self._desk.write(
                 lambda scope: out.note(scope, target.name, due.runs, due.position),
@@ -121,4 +134,35 @@ class Forward:
                 action="",
                 body=b"",
             )
-        return due.moved
+        return due.more
+
+    async def _send(self, target: Target, events: list[bytes]) -> list[str]:
+        """Send events, and keep the lease for as long as that takes; what was refused for good."""
+        sending = asyncio.get_running_loop().run_in_executor(self._sending, target.send, events)
+        while not sending.done():
+            await asyncio.wait({sending}, timeout=_LEASE_S / 4)
+            await self._claim(target)
+        return await sending
+
+    async def _claim(self, target: Target) -> bool:
+        """Whether this server may send: it holds the lease for a while yet, or gets it now."""
+        now = time.monotonic()
+        if now < self._mine_until - _LEASE_S / 2:
+            return True
+        mine: bool = await self._desk.write(
+            lambda scope: out.claim(scope, target.name, self._sender, int(_LEASE_S * 1e6)),
+            _SENDER,
+            action="",
+            body=b"",
+        )
+        self._mine_until = now + _LEASE_S if mine else 0.0
+        return mine
+
+    async def _release(self) -> None:
+        """Let another server go on at once."""
+        target = self._target
+        if target is not None and self._mine_until:
+            with contextlib.suppress(LinealError):
+                await self._desk.write(
+                    lambda scope: out.release(scope, target.name, self._sender), _SENDER, action="", body=b""
+                )

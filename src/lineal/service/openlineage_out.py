@@ -19,6 +19,7 @@ from lineal.store.records import Record
 
 FORWARDER = "openlineage-forwarder"
 _SENT = "sent"
+_DONE = b'{"done":true}'  # of a run that was told to its end, beyond the position up to which all are settled
 _GOVERNS = ("environment", "code")
 _DEPLOYMENT = "deployment"
 _MOST = 1000
@@ -50,11 +51,15 @@ class Outgoing(msgspec.Struct, frozen=True):
 
 
 class Due(msgspec.Struct, frozen=True):
-    """What a target was not told yet. position: up to which vertex everything is then told or noted as open; moved: it is new."""
+    """What a target was not told yet.
+
+    position: up to which vertex everything is then told or noted as open; moved: it is new. more: there may be more runs.
+    """
 
     runs: list[Outgoing]
     position: int
     moved: bool
+    more: bool
 
 
 @operation(
@@ -77,12 +82,17 @@ def openlineage(scope: Scope, request: OpenLineageRequest) -> OpenLineageReply:
 
 def due(scope: Scope, target: str, *, limit: int = 200) -> Due:
     """What a target was not told yet, at most so many runs of those that are new, and all that were running."""
-    position = scope.store.audit.get_position(scope.tx, FORWARDER, target)
-    # With several servers a vertex with a lesser number may be committed later.
-    by = scope.at - _SETTLED_US if scope.tx.engine == "postgres" else None
-    nodes = scope.store.linked.list_nodes(scope.tx, after=position, limit=limit, recorded_by=by)
+    store, tx = scope.store, scope.tx
+    position = store.audit.get_position(tx, FORWARDER, target)
     told = {record.node: record for record in _sent(scope, target) if record.node is not None}
-    found = _own_runs(scope, [*nodes, *told])
+    done = {node for node, record in told.items() if record.body == _DONE}
+    nodes = store.linked.list_nodes(tx, after=position, limit=limit + len(done))
+    settled = nodes
+    if tx.engine == "postgres":  # with several servers a vertex with a lesser number may be committed later
+        settled = store.linked.list_nodes(
+            tx, after=position, limit=limit + len(done), recorded_by=scope.at - _SETTLED_US
+        )
+    found = _own_runs(scope, [node for node in {*nodes, *told} if node not in done])
     outgoing = []
     for node, run in found.items():
         events = [_encode(event) for event in to_openlineage(run)]
@@ -90,7 +100,8 @@ def due(scope: Scope, target: str, *, limit: int = 200) -> Due:
         still = run.run.state is State.RUNNING
         if fresh or (node in told and not still):
             outgoing.append(Outgoing(node, run.run.run_id, fresh, still))
-    return Due(outgoing, max([position, *nodes]), bool(nodes))
+    reached = max([position, *settled])
+    return Due(outgoing, reached, reached > position, len(nodes) == limit + len(done))
 
 
 def note(scope: Scope, target: str, told: Sequence[Outgoing], position: int) -> None:
@@ -98,13 +109,32 @@ def note(scope: Scope, target: str, told: Sequence[Outgoing], position: int) -> 
     records = scope.store.records
     known = {record.node: record for record in _sent(scope, target)}
     for run in told:
-        if run.open and run.node not in known:
+        noted = known.pop(run.node, None)
+        keep = run.open or run.node > position
+        body = b"{}" if run.open else _DONE
+        if keep and noted is None:
             records.add_record(
-                scope.tx, FORWARDER, _SENT, f"{target} {run.run_id}", b"{}", node=run.node, at=scope.at
+                scope.tx, FORWARDER, _SENT, f"{target} {run.run_id}", body, node=run.node, at=scope.at
             )
-        elif not run.open and run.node in known:
-            records.retract_record(scope.tx, known[run.node], at=scope.at)
+        elif keep and noted is not None and noted.body != body:
+            records.replace_record(scope.tx, noted, body=body, at=scope.at)
+        elif not keep and noted is not None:
+            records.retract_record(scope.tx, noted, at=scope.at)
+    for record in known.values():
+        if record.body == _DONE and record.node is not None and record.node <= position:
+            records.retract_record(scope.tx, record, at=scope.at)
     scope.store.audit.set_position(scope.tx, FORWARDER, target, position)
+
+
+def claim(scope: Scope, target: str, sender: str, lease_us: int) -> bool:
+    """Whether it is this sender's to tell the target for so long; no other one may meanwhile."""
+    name = f"{FORWARDER} {target}"
+    return scope.store.leases.take_lease(scope.tx, name, sender, at=scope.at, until=scope.at + lease_us)
+
+
+def release(scope: Scope, target: str, sender: str) -> None:
+    """Let any other sender tell the target."""
+    scope.store.leases.leave_lease(scope.tx, f"{FORWARDER} {target}", sender)
 
 
 def _sent(scope: Scope, target: str) -> list[Record]:

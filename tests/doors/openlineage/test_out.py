@@ -18,6 +18,7 @@ from tests.doors.openlineage.door import Door
 from tests.doors.openlineage.making import event, run_id
 from tests.e2e.cli import LINEAL, environment
 from tests.server.serving import Serving, begun
+from tests.store import postgres_server
 
 _TRAIN = """
 import sys
@@ -160,6 +161,38 @@ def test_a_forwarder_goes_on_where_it_stopped(shop: Path, receiver: Receiver) ->
         assert {each["run"]["runId"].replace("-", "") for each in told} == {created}
     finally:
         serving.close()
+
+
+def test_of_two_servers_on_one_store_one_sends_and_the_other_goes_on_when_it_ends(
+    shop: Path, receiver: Receiver, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    if reason := postgres_server.absent():
+        pytest.skip(f"PostgreSQL is not installed: {reason}")
+    store = postgres_server.server().schema()
+    words = ("--forward-openlineage", f"http://127.0.0.1:{receiver.server_port}")
+    folders = [begun(tmp_path_factory.mktemp("server")) for _ in range(2)]
+    servers = [Serving(folder, *words, store=store).start() for folder in folders]
+
+    def finished(serving: Serving) -> None:
+        body = {"experiment_id": "0", "start_time": 1}
+        run = serving.post("/api/2.0/mlflow/runs/create", body).json["run"]["info"]["run_id"]
+        serving.post("/api/2.0/mlflow/runs/update", {"run_id": run, "status": "FINISHED", "end_time": 5})
+
+    try:
+        begun_at = time.monotonic()
+        for number in range(10):
+            finished(servers[number % 2])
+        receiver.wait(20)
+        assert time.monotonic() - begun_at < 40  # not only once everything is a minute old
+        servers.pop().stop()
+        finished(servers[0])
+        told = receiver.wait(22)
+        keys = [(each["run"]["runId"], each["eventType"]) for each in told]
+        assert len(set(keys)) == len(keys) == 22
+    finally:
+        for server in servers:
+            server.close()
+        postgres_server.server().drop(store)
 
 
 def _noted(serving: Serving) -> bool:
