@@ -14,6 +14,7 @@ from lineal.service.operations import Scope
 
 INPUT, MODEL_INPUT, MODEL_OUTPUT, DATASET = "input", "model_input", "model_output", "dataset"
 TRUNCATED = "lineal.truncated"  # a tag that names what is longer than this protocol carries
+_OURS = frozenset({TRUNCATED, runs.SCHEDULED})
 
 
 class Input(msgspec.Struct, kw_only=True, omit_defaults=True):
@@ -100,10 +101,8 @@ def data(
 ) -> Message:
     """A run's latest metrics, parameters and tags; what is longer than the protocol carries is cut and named in a tag."""
     cut: list[str] = []
-    said_params = [_cut(p, limits.PARAM_SHOWN, "params", cut) for p in params]
-    said_tags = [
-        _cut(t, limits.TAG_SHOWN, "tags", cut) for t in tags if t.key not in {TRUNCATED, runs.SCHEDULED}
-    ]
+    said_params = _cut(params, limits.PARAM_SHOWN, "params", cut)
+    said_tags = _cut([t for t in tags if t.key not in _OURS], limits.TAG_SHOWN, "tags", cut)
     if name and not any(tag["key"] == runs.NAME for tag in said_tags):
         said_tags.append({"key": runs.NAME, "value": name})
     if cut:
@@ -118,11 +117,9 @@ def data(
     }
 
 
-def _cut(item: Attribute, most: int, scope: str, cut: list[str]) -> dict[str, str]:
-    if len(item.value) <= most:
-        return {"key": item.key, "value": item.value}
-    cut.append(f"{scope}.{item.key}")
-    return {"key": item.key, "value": item.value[:most]}
+def _cut(items: list[Attribute], most: int, scope: str, cut: list[str]) -> list[dict[str, str]]:
+    cut += [f"{scope}.{item.key}" for item in items if len(item.value) > most]
+    return [{"key": item.key, "value": item.value[:most]} for item in items]
 
 
 def datasets(scope: Scope, nodes: list[int]) -> dict[int, list[Message]]:
