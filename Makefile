@@ -3,7 +3,7 @@ SHELL := /bin/sh
 PYTHON ?= python3
 BIN := .venv/bin
 SETUP := $(PYTHON) tools/setup.py
-LAYERS := installer build runtime dev example capture peers peers-torch frameworks page dbt airflow pachyderm mlmd tables
+LAYERS := installer build runtime dev example capture peers peers-torch frameworks page dbt airflow pachyderm mlmd tables kfp
 
 .DEFAULT_GOAL := help
 NPM := npm --prefix ui --silent
@@ -72,6 +72,6 @@ lock: ## resolve requirements/*.in again into hashed lock files
 	done
 
 clean: ## take away everything that was made, the environments and the example's output too
-	rm -rf ui/node_modules ui/openapi.json ui/src/api/schema.d.ts src/lineal/ui/static .venv .venv-peers .venv-frameworks .venv-dbt .venv-airflow .venv-pachyderm .venv-mlmd .venv-tables build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	rm -rf ui/node_modules ui/openapi.json ui/src/api/schema.d.ts src/lineal/ui/static .venv .venv-peers .venv-frameworks .venv-dbt .venv-airflow .venv-pachyderm .venv-mlmd .venv-tables .venv-kfp build dist site .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 	  .import_linter_cache examples/flights/work docs/reference/generated
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -23,7 +23,7 @@ BUILD = ROOT / "build"
 VENV = ROOT / ".venv"
 PEERS = ROOT / ".venv-peers"
 FRAMEWORKS = ROOT / ".venv-frameworks"
-SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm", "mlmd", "tables")}
+SENDERS = {step: ROOT / f".venv-{step}" for step in ("dbt", "airflow", "pachyderm", "mlmd", "tables", "kfp")}
 LOG = BUILD / "setup.log"
 OLDEST = (3, 11)
 UI = ROOT / "ui"
@@ -59,6 +59,7 @@ GOALS = {
         "pachyderm",
         "mlmd",
         "tables",
+        "kfp",
     ],
     "bench": ["venv", "runtime", "lineal", "dev", "example", "postgres", "peers", "mlmd"],
     "ui": ["venv", "runtime", "lineal", "ui"],
@@ -84,6 +85,7 @@ SAYS = {
     "pachyderm": "Pachyderm's client, in .venv-pachyderm",
     "mlmd": "ML Metadata's client and engine, in .venv-mlmd",
     "tables": "DVC, Delta Lake, Iceberg and clients of object stores, in .venv-tables",
+    "kfp": "Kubeflow Pipelines with its local runner, in .venv-kfp",
 }
 
 

@@ -297,7 +297,8 @@ class Story:
             return None
         for opened, record in self.exits:
             if opened is self.main or (self.main is None and not opened.get("forked")):
-                self.notes["the wrapper was killed: the exit code is not known"] = None
+                if (self.started or {}).get("wrapper"):
+                    self.notes["the wrapper was killed: the exit code is not known"] = None
                 return self._said(record, record.get("error"))
         return ev.RunEnded(run=self.run, at=self.last_at, state=ev.State.LOST)
 

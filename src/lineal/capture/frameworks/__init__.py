@@ -56,6 +56,8 @@ MODULES: dict[str, str] = {
     "pytorch_lightning.core.module": "lightning:loading",
     "optuna.study.study": "optuna:study",
     "optuna.study._tell": "optuna:tell",
+    "kfp.local.task_dispatcher": "kfp:tasks",
+    "kfp.local.subprocess_task_handler": "kfp:processes",
     "nbclient.client": "notebooks:nbclient",
     "papermill.clientwrap": "notebooks:papermill_client",
     "papermill.execute": "notebooks:papermill",
