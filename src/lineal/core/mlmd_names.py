@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -11,6 +12,8 @@ from lineal.core.mlmd import Event, Node, Of
 # Types of contexts that are a whole pipeline, and one step of it that is called PIPELINE.STEP, by who makes them.
 PIPELINES = frozenset({"system.Pipeline", "pipeline"})
 STEPS = frozenset({"node"})
+PIPELINE_EXECUTION = "system.DAGExecution"
+_UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _TASK = ("task_name", "display_name")
 _STATES = {3: State.FINISHED, 4: State.FAILED, 5: State.FINISHED, 6: State.KILLED}
 _KINDS = (
@@ -41,6 +44,14 @@ def job_of(execution: Node, contexts: Iterable[tuple[str, str]]) -> str:
     return f"{pipeline}.{step}" if pipeline else step
 
 
+def kubeflow_run(execution: Node, contexts: Iterable[tuple[str, str]]) -> str:
+    """The id, as 32 hex digits, of the run of Kubeflow Pipelines that an execution is as a whole; empty when it is none."""
+    if execution.type != PIPELINE_EXECUTION or parent_of(execution):
+        return ""
+    said = (name for type, name in contexts if type == "system.PipelineRun" and _UUID.fullmatch(name))
+    return next(said, "").replace("-", "").lower()
+
+
 def parent_of(execution: Node) -> int:
     """The execution that this one is a step of, as Kubeflow Pipelines says it; 0 for none."""
     of, value = execution.custom.get("parent_dag_id", (0, 0))
@@ -49,7 +60,7 @@ def parent_of(execution: Node) -> int:
 
 def kind_of_run(execution: Node) -> str:
     """Whether an execution is a pipeline or a step."""
-    return "pipeline" if execution.type == "system.DAGExecution" else "step"
+    return "pipeline" if execution.type == PIPELINE_EXECUTION else "step"
 
 
 def state_of(execution: Node) -> State:

@@ -20,7 +20,7 @@ from lineal.core.ids import uuid7
 from lineal.core.mlmd import DOOR, Event, Kind, Node
 from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.resolve.location import url_name
-from lineal.service import facets
+from lineal.service import facets, meeting
 from lineal.service.mlmd_ledger import Ledger
 from lineal.store.many import ManyRun, ManyState
 
@@ -72,7 +72,7 @@ class _Projecting:
         if not executions:
             return
         contexts = self._contexts_of({execution.id for execution in executions})
-        ids = {execution.id: uuid7(self._scope.at, os.urandom(10)) for execution in executions}
+        ids, taken = self._name_runs(executions, contexts)
         here = self._ledger.executions
         said = {execution.id: names.parent_of(execution) for execution in executions}
         parents = {id: here.get(parent, parent) for id, parent in said.items()}
@@ -99,6 +99,27 @@ class _Projecting:
         for execution in executions:
             execution.vertex = made[ids[execution.id]]
         self._fresh |= set(made.values())
+        meeting.meet_awaited(self._scope, made)
+        for id, run_id in taken.items():
+            meeting.meet_in_tag(self._scope, made[ids[id]], "kfp.run_id", run_id, self._message)
+
+    def _name_runs(
+        self, executions: list[Node], contexts: dict[int, list[tuple[str, str]]]
+    ) -> tuple[dict[int, str], dict[int, str]]:
+        """By execution the id of its run, Kubeflow's own where it is one; and Kubeflow's of those where that is somebody's already."""
+        wanted = {e.id: names.kubeflow_run(e, contexts.get(e.id, ())) for e in executions}
+        known = set(self._scope.store.many.find_runs(self._scope.tx, {run for run in wanted.values() if run}))
+        ids: dict[int, str] = {}
+        taken: dict[int, str] = {}
+        for id, run in wanted.items():
+            if run and run not in known:
+                known.add(run)
+                ids[id] = run
+                continue
+            ids[id] = uuid7(self._scope.at, os.urandom(10))
+            if run:
+                taken[id] = run
+        return ids, taken
 
     def _run_ids(self, executions: set[int]) -> dict[int, tuple[str, int]]:
         """By execution: its run's id and vertex."""
@@ -163,6 +184,9 @@ class _Projecting:
             for new, _ in self._changed
             if new.kind in FACETS
         ]
+        for node, name, body in rows:
+            if name == FACETS[Kind.EXECUTION] and b"mlflow" in body.lower():
+                meeting.meet_in_facet(self._scope, node, name, body, self._message)
         if rows:
             self._scope.store.many.add_facets(
                 self._scope.tx,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 
 import pytest
 
@@ -187,3 +188,47 @@ def test_lineage_is_answered_by_the_commands_that_answer_it_for_everything(ask: 
     assert shown.status == 200, shown.body
     assert door.serving.get("/api/lineal/v1/trace?ref=mlmd:999999999").status == 404
     assert door.serving.get("/api/lineal/v1/trace?ref=mlmd:x").status == 404
+
+
+def kubeflow(ask: Asking, run: str) -> int:
+    """The execution that stands for a whole run of Kubeflow Pipelines, as its driver puts it."""
+    put = ask(
+        "PutTypes",
+        execution_types=[pb.ExecutionType(name="system.DAGExecution")],
+        context_types=[pb.ContextType(name="system.PipelineRun")],
+    )
+    found: pb.PutExecutionResponse = ask(
+        "PutExecution",
+        execution=pb.Execution(type_id=put.execution_type_ids[0], name=f"run/{run}"),
+        contexts=[pb.Context(type_id=put.context_type_ids[0], name=run)],
+    )
+    return int(found.execution_id)
+
+
+def logged(door: Door, run: str) -> str:
+    """An MLflow run as Kubeflow's API server begins it for one of its own; its id."""
+    api = "/api/2.0/mlflow"
+    name = f"kfp {run}"
+    experiment = door.serving.post(f"{api}/experiments/create", {"name": name}).json["experiment_id"]
+    tags = [{"key": "kfp.pipeline_run_id", "value": run}]
+    made = door.serving.post(f"{api}/runs/create", {"experiment_id": experiment, "tags": tags})
+    return str(made.json["run"]["info"]["run_id"])
+
+
+@pytest.mark.parametrize("mlflow_first", [True, False])
+def test_the_mlflow_run_that_kubeflow_writes_is_one_with_the_execution_of_the_same_run(
+    ask: Asking, door: Door, opened: Store, *, mlflow_first: bool
+) -> None:
+    run = str(uuid.uuid4())
+    steps = [lambda: logged(door, run), lambda: kubeflow(ask, run)]
+    done = [step() for step in (steps if mlflow_first else steps[::-1])]
+    theirs, execution = done if mlflow_first else done[::-1]
+    node = vertex(opened, Kind.EXECUTION, int(execution))
+    with opened.read() as tx:
+        other = opened.runs.find_run(tx, str(theirs))
+        assert other is not None
+        assert set(opened.joins.members(tx, node)) == {node, other}
+        [join] = opened.joins.list_meetings(tx, [node])
+        assert opened.runs.get_runs(tx, [node])[node].run_id == run.replace("-", "")
+    assert (join.rule, join.evidence) == ("kfp-run-id", Evidence.DECLARED)
+    assert "kfp.pipeline_run_id" in join.said
