@@ -132,6 +132,30 @@ def neptune_command(place: str, step_multiplier: int, as_json: bool) -> int:
     return _import("neptune", Folder(place, step_multiplier=step_multiplier), as_json)
 
 
+@import_command.command("kfp")
+@click.argument("place", metavar="URL")
+@click.option("--namespace", default="", metavar="NAME", help="Of a server with several users: whose runs.")
+@desk.json_option
+def kfp_command(place: str, namespace: str, as_json: bool) -> int:
+    """Import the runs of a Kubeflow Pipelines server (API v2beta1), with their tasks and artifacts. KFP_TOKEN lets in.
+
+    \b
+      lineal import kfp http://ml-pipeline.kubeflow:8888
+    """
+    from lineal.cli import kubeflow
+    from lineal.connect.kubeflow import Server
+
+    server = Server(place, namespace=namespace)
+    projects_here()
+    try:
+        with desk.telling() as (client, tell):
+            took = kubeflow.take(client, server, tell)
+    finally:
+        server.close()
+    desk.answer(as_json, took, lambda page: kubeflow.lines(page, took))
+    return exits.REFUSED if took.left else exits.OK
+
+
 @import_command.command("mlmd")
 @click.argument("place", metavar="FILE-OR-ADDRESS")
 @desk.json_option
