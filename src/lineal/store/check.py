@@ -34,6 +34,14 @@ _COUNTS = (
         ),
     ),
     (
+        "{} things that clients of ML Metadata put are not in the graph",
+        (
+            "SELECT count(*) FROM mlmd_node m WHERE CASE WHEN m.kind = 2 "
+            "THEN NOT EXISTS (SELECT 1 FROM collection c WHERE c.id = m.vertex) "
+            "ELSE NOT EXISTS (SELECT 1 FROM node n WHERE n.id = m.vertex) END"
+        ),
+    ),
+    (
         "{} runs have another number of metric points than their summaries say",
         (
             "SELECT count(*) FROM (SELECT m.node, sum(m.count) AS said, "

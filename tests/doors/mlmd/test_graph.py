@@ -179,6 +179,15 @@ def test_the_record_and_its_log_are_sound_afterwards(ask: Asking, door: Door, op
         assert opened.audit.verify(tx) == []
 
 
+def test_a_row_that_lost_its_place_in_the_graph_is_found(store: Store) -> None:
+    with store.write() as tx:
+        tx.run(
+            "INSERT INTO mlmd_node (kind, id, type, created, updated, vertex, properties) VALUES (1, 1, 1, 1, 1, 99, :none)",
+            none=b"",
+        )
+    assert store.check() == ["1 things that clients of ML Metadata put are not in the graph"]
+
+
 def test_lineage_is_answered_by_the_commands_that_answer_it_for_everything(ask: Asking, door: Door) -> None:
     put = step(ask, "asked", "s3://bucket/asked")
     found = door.serving.get(f"/api/lineal/v1/trace?ref=mlmd:{put.artifact_ids[1]}")
