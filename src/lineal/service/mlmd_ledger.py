@@ -224,19 +224,26 @@ class Ledger:
     def has_event(self, event: Event) -> bool:
         """Whether there is one of that type between the two."""
         ends = (event.artifact, event.execution)
+        if (*ends, event.type) in self._events:
+            return True
+        if self._is_new(Kind.ARTIFACT, ends[0]) or self._is_new(Kind.EXECUTION, ends[1]):
+            return False
         if ends not in self._ends:
             self.load_events([ends])
         return (*ends, event.type) in self._events
+
+    def _is_new(self, kind: Kind, id: int) -> bool:
+        """Whether a node was put by these very requests."""
+        return self.before.get((kind, id), _ABSENT) is None
 
     def load_events(self, ends: Iterable[tuple[int, int]]) -> None:
         """Know the events between these pairs. What was put by these very requests has no others."""
         missing = {pair for pair in ends if pair not in self._ends}
         self._ends |= missing
         old = [
-            pair
-            for pair in missing
-            if self.before.get((Kind.ARTIFACT, pair[0]), _ABSENT) is not None
-            and self.before.get((Kind.EXECUTION, pair[1]), _ABSENT) is not None
+            (artifact, execution)
+            for artifact, execution in missing
+            if not self._is_new(Kind.ARTIFACT, artifact) and not self._is_new(Kind.EXECUTION, execution)
         ]
         self._events |= dict.fromkeys(self._rows.known_events(self.scope.tx, old), True)
 
@@ -262,10 +269,7 @@ class Ledger:
 
     def _is_old(self, member: Membership) -> bool:
         context, kind, id = member
-        return (
-            self.before.get((Kind.CONTEXT, context), _ABSENT) is not None
-            and self.before.get((Kind(kind), id), _ABSENT) is not None
-        )
+        return not self._is_new(Kind.CONTEXT, context) and not self._is_new(Kind(kind), id)
 
     def parents_of(self, child: int) -> list[int]:
         """The parents of a context."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Collection, Iterable, Sequence
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -246,14 +247,15 @@ class Mlmd:
     def list_events(
         self, tx: Tx, side: str, ids: Sequence[int], types: Collection[int] | None = None
     ) -> list[Event]:
-        """The events of artifacts or (side `execution`) executions, by number. types: only of these."""
+        """The events of artifacts or (side `execution`) executions. types: only of these, in no order; else by number."""
         among = "" if types is None else f"AND type IN ({', '.join(str(int(type)) for type in types)})"
         rows = tx.rows(
             "SELECT id, artifact, execution, type, at, path FROM mlmd_event "
             f"WHERE {side} IN ({each(tx, 'ids')}) {among}",
             ids=list(ids),
         )
-        rows.sort()
+        if types is None:
+            rows.sort(key=itemgetter(0))
         return [_event(row) for row in rows]
 
     def known_events(self, tx: Tx, ends: Sequence[tuple[int, int]]) -> set[tuple[int, int, int]]:

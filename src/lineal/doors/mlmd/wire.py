@@ -175,25 +175,19 @@ def event_in(message: Any) -> Event:
     )
 
 
-def event_out(event: Event, into: Any) -> None:
-    """Write an event into its message."""
-    into.artifact_id = event.artifact
-    into.execution_id = event.execution
-    into.type = event.type
-    into.milliseconds_since_epoch = event.at or 0
-    if event.path is not None:
-        into.path.SetInParent()
-        for step in event.path:
-            if isinstance(step, str):
-                into.path.steps.add(key=step)
-            else:
-                into.path.steps.add(index=step)
-
-
 def events_out(events: Iterable[Event], into: Any) -> None:
     """Write events into a list of messages."""
     for event in events:
-        event_out(event, into.add())
+        message = into.add(
+            artifact_id=event.artifact,
+            execution_id=event.execution,
+            type=event.type,
+            milliseconds_since_epoch=event.at or 0,
+        )
+        if event.path is not None:
+            message.path.SetInParent()
+            for step in event.path:
+                message.path.steps.add(**{"key" if isinstance(step, str) else "index": step})
 
 
 def listing_in(message: Any, field: str = "options") -> Listing | None:
