@@ -73,11 +73,11 @@ class _Telling:
             if task["task_id"] not in self._whole:
                 yield from self._of_task(task)
         seen: set[tuple[str, str, str, bool]] = set()
-        for task, made, key, artifact in self._used_and_made(links):
-            mark = (task, str(artifact["artifact_id"]), key, made)
+        for id, made, key, artifact in self._used_and_made(links):
+            mark = (id, str(artifact["artifact_id"]), key, made)
             if mark not in seen:
                 seen.add(mark)
-                yield from self._of_artifact(task, key, artifact, made=made)
+                yield from self._of_artifact(id, key, artifact, made=made)
         yield from self._ends()
 
     def _of_run(self) -> Iterator[ev.Event]:

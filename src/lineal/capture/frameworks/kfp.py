@@ -9,6 +9,7 @@ import os
 import re
 
 from .. import report
+from ..start import journal
 from . import seam
 
 TYPE_CHECKING = False
@@ -103,7 +104,7 @@ def _made(child: seam.Child, name: str, artifact: Any) -> None:
 
 def _tell(child: seam.Child, record: str, name: str, artifact: Any) -> None:
     """That the run reads, or has written, the file or address of an artifact."""
-    found = seam.journal()
+    found = journal()
     if found is None or not child.run:
         return
     role = "" if name in _GOVERNING else name
