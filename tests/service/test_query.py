@@ -171,3 +171,20 @@ def test_an_error_points_at_the_character(story: Desk, where: str, position: int
 def test_a_query_that_is_too_large_is_refused(story: Desk, where: str) -> None:
     with pytest.raises(Invalid):
         runs(story, where)
+
+
+def test_an_order_is_that_of_the_time_that_is_asked_for(desk: Desk) -> None:
+    for number, lr in ((1, "0.1"), (2, "0.2")):
+        desk.ingest(
+            started(number, "train.py", number),
+            ev.ParamSet(run=run_id(number), key="lr", value=lr, at=1),
+            made(number, f"m{number}.pkl", f"m{number}", number),
+        )
+    then = desk.at
+    desk.ingest(ev.ParamSet(run=run_id(1), key="lr", value="0.3", at=2))
+    for where, order in (("", [1, 2]), (f"as of {then}", [2, 1])):
+        assert [
+            int(r.run_id, 16) for r in desk.call("runs", where=where, order="params.lr desc").runs
+        ] == order
+        found = desk.call("versions", where=where, order="params.lr desc").versions
+        assert [v.ref for v in found] == [f"m{number}.pkl@1" for number in order]

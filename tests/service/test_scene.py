@@ -198,7 +198,7 @@ def test_gaps_and_contradictions_are_marked_on_what_they_concern(desk: Desk) -> 
         started(2, "train", 3), used(2, "f.csv", "f", 3), used(2, "raw.csv", "v2", 3), made(2, "m", "m", 4)
     )
     reply = desk.call("scene", ref="m", fold=False)
-    mixed = "train was made from two versions of raw.csv, none of them made from another"
+    mixed = "train mixes two versions of raw.csv, neither made from the other"
     assert marked(reply) >= {
         ("raw.csv", "gap", "nobody is known to have produced it"),
         ("train", "gap", "train: no end was recorded"),

@@ -232,9 +232,8 @@ def contradiction(conflict: Conflict, page: Page) -> Iterator[Text]:
     head = styled(("conflict: ", "bold red"), (clean(conflict.subject), "bold"), f"  {clean(conflict.said)}")
     yield from page.hang("", "  ", head)
     for claim in conflict.claims:
-        yield from page.hang(
-            "  ", "    ", styled(clean(claim.value), (f"  by {clean(claim.by)}" if claim.by else "", "dim"))
-        )
+        by = "read directly" if claim.by == claim.value else f"by {clean(claim.by)}" if claim.by else ""
+        yield from page.hang("  ", "    ", styled(clean(claim.value), (f"  {by}" if by else "", "dim")))
     yield from page.hang("  ", "    ", styled((clean(conflict.id), "dim")))
     if conflict.choice:
         said = f"decided: {clean(conflict.choice)} ({clean(conflict.actor)}) {clean(conflict.reason)}"

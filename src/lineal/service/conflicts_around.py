@@ -189,11 +189,12 @@ def _mixed(around: Around) -> Iterable[Conflict]:
         several = "two" if len(nodes) == 2 else f"{len(nodes):,}"
         vias = _vias(around, run)
         end = ":".join(refs) if len(nodes) == 2 else name
+        apart = "neither made from the other" if len(nodes) == 2 else "none made from another"
         yield Conflict(
             id=f"mixed-versions:{around.ref(run)}:{end}"[:500],
             kind="mixed-versions",
             subject=around.ref(run),
-            said=f"{around.runs[run].job or refs[0]} was made from {several} versions of {name}, none of them made from another",
+            said=f"{around.runs[run].job or 'it'} mixes {several} versions of {name}, {apart}",
             claims=[
                 Claim(value=ref, by=around.ref(vias[node]) if node in vias else "")
                 for ref, node in zip(refs[:_CLAIMS], nodes, strict=False)

@@ -7,15 +7,11 @@ from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
 from lineal.store.base import Order, Tx
+from lineal.store.history import recorded_by, values_of
 from lineal.store.terms import LINKS, split
 from lineal.store.words import Scope, find_field
 
 _MOST = 16  # keys of one order
-# A field of a facet may have several values, as of a list: the first of them counts.
-_FIRST = (
-    " AND NOT EXISTS (SELECT 1 FROM attribute x WHERE x.node = o.node AND x.field = o.field "
-    "AND x.retracted_at IS NULL AND x.revision < o.revision)"
-)
 _WORD = "(SELECT COALESCE(w.body, w.name) FROM word w WHERE w.id = {})"
 
 
@@ -30,8 +26,8 @@ class Phase(NamedTuple):
     lacking: int | None = None  # the key that no run of this stretch has
 
 
-def phases(tx: Tx, order: Order) -> list[Phase]:
-    """The stretches in which runs come in this order. Raises Invalid."""
+def phases(tx: Tx, order: Order, *, as_of: int | None = None) -> list[Phase]:
+    """The stretches in which runs come in this order, by the parameters, tags and facets that were recorded by then. Raises Invalid."""
     scope, key = split(order.field)
     if scope is None:
         if key == "ended_at":
@@ -43,10 +39,9 @@ def phases(tx: Tx, order: Order) -> list[Phase]:
     field = find_field(tx, scope, key)
     if field is None:
         return [Phase("", "", "", {})]
-    values = {"order_field": field}
+    values = {"order_field": field, **values_of(as_of)}
     table = "metric" if scope == "metrics" else "attribute"
-    living = "" if scope == "metrics" else " AND o.retracted_at IS NULL"
-    own = f"o.field = :order_field{living}{_FIRST if scope == 'facets' else ''}"
+    own = f"o.field = :order_field{_living(scope, as_of)}"
     missing = Phase(
         "", f"NOT EXISTS (SELECT 1 FROM {table} o WHERE o.node = r.node AND {own})", "", values, lacking=field
     )
@@ -66,7 +61,7 @@ def phases(tx: Tx, order: Order) -> list[Phase]:
     ]
 
 
-def then(tx: Tx, orders: Sequence[Order]) -> Phase:
+def then(tx: Tx, orders: Sequence[Order], *, as_of: int | None = None) -> Phase:
     """What decides where the first key does not: the other keys, then the latest start, then the latest arrival.
 
     Raises Invalid: a field cannot be ordered by, or there are too many.
@@ -74,10 +69,10 @@ def then(tx: Tx, orders: Sequence[Order]) -> Phase:
     if len(orders) > _MOST:
         raise Invalid(f"an order of {len(orders)} keys", hint=f"at most {_MOST} are taken")
     keys: list[str] = []
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = dict(values_of(as_of))
     for number, order in enumerate(orders[1:]):
         direction = "DESC" if order.descending else "ASC"
-        keys += [f"{key} {way or direction}" for key, way in _keys(tx, order, number, values)]
+        keys += [f"{key} {way or direction}" for key, way in _keys(tx, order, number, values, as_of)]
     named = [order.field for order in orders]
     if "started_at" not in named:
         keys.append("r.started_at DESC")
@@ -86,7 +81,9 @@ def then(tx: Tx, orders: Sequence[Order]) -> Phase:
     return Phase("", "", ", ".join(keys) or "r.node DESC", values)
 
 
-def _keys(tx: Tx, order: Order, number: int, values: dict[str, Any]) -> list[tuple[str, str]]:
+def _keys(
+    tx: Tx, order: Order, number: int, values: dict[str, Any], as_of: int | None
+) -> list[tuple[str, str]]:
     """Sort keys for one order, each with its direction where that is not the order's own."""
     scope, key = split(order.field)
     if scope is None:
@@ -99,7 +96,7 @@ def _keys(tx: Tx, order: Order, number: int, values: dict[str, Any]) -> list[tup
     values[name] = field
 
     def of(what: str) -> str:
-        return f"(SELECT {what} FROM {_table(scope)} o WHERE o.node = r.node AND o.field = :{name}{_living(scope)})"
+        return f"(SELECT {what} FROM {_table(scope)} o WHERE o.node = r.node AND o.field = :{name}{_living(scope, as_of)})"
 
     if scope == "metrics":
         rank = of("CASE WHEN o.last IS NULL THEN 1 ELSE 0 END")
@@ -116,9 +113,16 @@ def _table(scope: Scope) -> str:
     return "metric" if scope == "metrics" else "attribute"
 
 
-def _living(scope: Scope) -> str:
-    return {"metrics": "", "facets": f" AND o.retracted_at IS NULL{_FIRST}"}.get(
-        scope, " AND o.retracted_at IS NULL"
+def _living(scope: Scope, as_of: int | None) -> str:
+    """That a row stands, or stood then; of a facet's field with several values, as of a list, that it is the first of them."""
+    if scope == "metrics":
+        return ""
+    living = f" AND {recorded_by(as_of, 'o')}"
+    if scope != "facets":
+        return living
+    return (
+        f"{living} AND NOT EXISTS (SELECT 1 FROM attribute x WHERE x.node = o.node AND x.field = o.field "
+        f"AND {recorded_by(as_of, 'x')} AND x.revision < o.revision)"
     )
 
 

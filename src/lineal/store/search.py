@@ -77,16 +77,16 @@ class Search:
 
         A run that lacks a term's key does not fulfil it, not even with `!=`; `group != X` is fulfilled outside of X.
         Numbers are compared as numbers, texts byte by byte. In an order, numbers come before NaN or text, and runs
-        without the key last, in both directions. as_of: as it was recorded by then, except that metrics, names and the
-        order are those of now.
+        without the key last, in both directions. as_of: as it was recorded by then, except that metrics and names
+        are those of now, and so is an order by them or by a run's state and end.
 
         Raises Invalid: an unknown field or operator, a value that cannot be compared with the field, or too many terms.
         """
         if not 0 <= limit <= _MOST or not offset >= 0:
             raise Invalid(f"a limit of {limit} runs was given", hint=f"between 0 and {_MOST} are wanted")
         orders = [order] if isinstance(order, Order) else list(order) or [Order()]
-        stretches = phases(tx, orders[0])
-        ties = then(tx, orders)
+        stretches = phases(tx, orders[0], as_of=as_of)
+        ties = then(tx, orders, as_of=as_of)
         wanted = _compiled(tx, terms, RUN, as_of)
         if wanted is None:
             return []
@@ -125,7 +125,7 @@ class Search:
             return []
         wanted.conditions.extend(_standing(include_deleted, False, as_of))
         driver, _ = _rarest(tx, wanted, limit + offset, self._patience)
-        keys, values = version_terms.order_keys(tx, order)
+        keys, values = version_terms.order_keys(tx, order, as_of=as_of)
         where, tables = list(wanted.conditions), "version r"
         for number, probe in enumerate(wanted.probes):
             values |= probe.values

@@ -12,7 +12,7 @@ from typing import Any
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
 from lineal.store.base import Order, Term, Tx
-from lineal.store.history import STANDS, recorded_by
+from lineal.store.history import recorded_by
 from lineal.store.terms import (
     MOST_TEXTS,
     NULLS,
@@ -165,22 +165,23 @@ def _word(tx: Tx, term: Term, value: str) -> Probe | None:
 _WORD = "(SELECT COALESCE(w.body, w.name) FROM word w WHERE w.id = {})"
 
 
-def order_keys(tx: Tx, orders: Sequence[Order]) -> tuple[str, dict[str, Any]]:
-    """(what to order by, its values): the given keys, then the latest arrival. Versions without a key come last.
+def order_keys(tx: Tx, orders: Sequence[Order], *, as_of: int | None = None) -> tuple[str, dict[str, Any]]:
+    """(what to order by, its values): the given keys, then the latest arrival. Versions without a key come last. as_of: by the
+    parameters and edges recorded by then; it is bound by whoever asks.
 
     Raises Invalid: it cannot be ordered by.
     """
     keys: list[str] = []
     values: dict[str, Any] = {}
     for number, order in enumerate(orders):
-        column = _order_column(tx, order, number, values)
+        column = _order_column(tx, order, number, values, as_of)
         way = "DESC" if order.descending else "ASC"
         if column:
             keys += [f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", f"{column} {way}"]
     return ", ".join([*keys, "r.recorded_at DESC", "r.node DESC"]), values
 
 
-def _order_column(tx: Tx, order: Order, number: int, values: dict[str, Any]) -> str:
+def _order_column(tx: Tx, order: Order, number: int, values: dict[str, Any], as_of: int | None) -> str:
     scope, key = scoped(order.field)
     if scope in ("metrics", "params"):
         field = find_field(tx, scope, key)
@@ -188,10 +189,10 @@ def _order_column(tx: Tx, order: Order, number: int, values: dict[str, Any]) -> 
             return ""
         values[f"order{number}"] = field
         table, best = ("metric q", "q.last") if scope == "metrics" else ("attribute q", "q.number")
-        living = "" if scope == "metrics" else f" AND q.{STANDS}"
+        living = "" if scope == "metrics" else f" AND {recorded_by(as_of, 'q')}"
         return (
             f"(SELECT max({best}) FROM edge e {_MADE} JOIN {table} ON q.node = e.src AND q.field = :order{number}"
-            f"{living} WHERE e.dst = r.node AND e.{STANDS})"
+            f"{living} WHERE e.dst = r.node AND {recorded_by(as_of, 'e')})"
         )
     if scope is None and order.field in _NUMBERS:
         return f"r.{order.field}"
