@@ -64,6 +64,7 @@ def test_a_delta_table_is_one_version_with_its_id_and_number(shop: Workshop) -> 
     version = shop.version(run.inputs[0].version)
     assert names(version, "delta") == [f"{table_id(shop)}@2"]
     assert version.level == "native"
+    assert version.facets["lineal.schema/1"]["columns"] == [{"name": "n", "type": "long"}]
 
 
 def test_a_time_travel_is_the_version_that_was_read(shop: Workshop) -> None:
@@ -265,6 +266,8 @@ def test_an_iceberg_table_is_its_snapshot_and_schema_as_the_catalog_knows_it(sho
     )
     changed = next(file for file in again.inputs if "trips" in (file.path or ""))
     assert changed.version != table.version  # no new snapshot, another schema
+    columns = shop.version(changed.version).facets["lineal.schema/1"]["columns"]
+    assert columns == [{"name": "n", "type": "long"}, {"name": "more", "type": "string"}]
 
 
 def test_an_iceberg_table_without_its_catalog_is_a_guess_and_says_so(shop: Workshop) -> None:

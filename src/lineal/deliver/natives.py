@@ -252,7 +252,7 @@ class Natives:
             reason="" if state.state else state.gap,
             location=place,
             references=[_reference(one) for one in named],
-            facets={FACET: msgspec.Raw(msgspec.json.encode({"found": [facts]}))},
+            facets={FACET: msgspec.Raw(msgspec.json.encode({"found": [facts]})), **_schema(path, state)},
         )
 
     def _before(self, story: Story, state: TableState, root: Root | None, place: str) -> ev.Event | None:
@@ -272,6 +272,20 @@ class Natives:
         return ev.VersionUsed(
             run=story.run, version=self._version(place, before), at=at, role="input", via=["kept", "delta"]
         )
+
+
+def _schema(root: bytes | None, state: TableState) -> dict[str, msgspec.Raw]:
+    """The facet of a table's columns, where the table lies here and its log says them."""
+    if root is None or not state.state:
+        return {}
+    if state.kind == "delta":
+        columns = delta.columns(root, int(state.facts["version"]))
+    else:
+        columns = iceberg.columns(root, int(state.facts["schema"]))
+    if not columns:
+        return {}
+    body = {"columns": columns, "by": state.kind}
+    return {"lineal.schema/1": msgspec.Raw(msgspec.json.encode(body))}
 
 
 def _log_only(root: Root, several: list[_Event]) -> bool:

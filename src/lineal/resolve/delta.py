@@ -181,6 +181,26 @@ def missing(root: bytes, table: str, version: int) -> str:
     return ""
 
 
+def columns(root: bytes, version: int) -> List[Dict[str, str]]:
+    """The columns of a version, each with `name` and `type`; none when the log does not say them."""
+    try:
+        log = log_of(root)
+        there = set(log.commits)
+        at = version
+        while at in there and version - at < _MOST_BACK:
+            if said := _metadata_in(_commit(log.folder, at)):
+                fields = json.loads(said["schemaString"])["fields"]
+                return [{"name": str(field["name"]), "type": _type(field["type"])} for field in fields]
+            at -= 1
+    except (OSError, Unreadable, ValueError, KeyError, TypeError, RecursionError):
+        pass
+    return []
+
+
+def _type(said: Any) -> str:
+    return str(said.get("type")) if isinstance(said, dict) else str(said)
+
+
 # ---- the log ---------------------------------------------------------------------------------------------------------
 
 
@@ -304,11 +324,16 @@ def _id(log: Log, at: int) -> str:
 
 def _id_in(data: bytes) -> str:
     """The id that a commit sets, "" when it sets none."""
+    return str(_metadata_in(data).get("id") or "")
+
+
+def _metadata_in(data: bytes) -> Dict[str, Any]:
+    """What a commit says of the table itself; empty when it says nothing."""
     if b'"metaData"' in data:
         for action in _actions(data):
             if isinstance(said := action.get("metaData"), dict) and said.get("id"):
-                return str(said["id"])
-    return ""
+                return said
+    return {}
 
 
 def _checksum_id(log: Log, at: int) -> str:

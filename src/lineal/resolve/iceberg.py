@@ -12,7 +12,7 @@ import json
 import os
 import re
 import zlib
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, List, Optional, Tuple
 
 from .found import DECLARED, NATIVE, Name, TableState
 
@@ -82,6 +82,24 @@ def missing(root: bytes, table: str, snapshot: int) -> str:
                 return f"the manifest list of snapshot {snapshot} is gone"
             return ""
     return f"snapshot {snapshot} has expired"
+
+
+def columns(root: bytes, schema: int) -> List[Dict[str, str]]:
+    """The columns of a schema, each with `name` and `type`; none when the metadata does not say them."""
+    try:
+        said = _read(_current(root, None)[0])
+        for entry in said["schemas"]:
+            if entry["schema-id"] == schema:
+                return [
+                    {"name": str(field["name"]), "type": _type(field["type"])} for field in entry["fields"]
+                ]
+    except (OSError, Unreadable, KeyError, TypeError):
+        pass
+    return []
+
+
+def _type(said: Any) -> str:
+    return str(said.get("type")) if isinstance(said, dict) else str(said)
 
 
 def _told(
