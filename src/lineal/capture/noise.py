@@ -164,6 +164,6 @@ class Quiet:
             path.startswith(self._begins)
             or "-packages/" in path
             or "/__pycache__/" in path
-            or path.endswith((".pyc", ".lock", "-journal", "-wal", "-shm"))
+            or path.endswith((".pyc", ".lock", "-journal", "-wal", "-shm", "/pyvenv.cfg"))
             or ("/." in path and hidden_from(path, self._root, self._home, self._kept))
         )
