@@ -237,14 +237,14 @@ def test_runs_are_tagged_and_deleted_together_and_what_is_refused_is_named(
 
         remote.call("register", RegisterRequest(ref="m.bin@1", name="m"))
     page = fresh.open("/runs")
-    for box in page.get_by_role("checkbox").all():
+    for box in page.get_by_role("grid").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Tag", exact=True).click()
     page.get_by_label("Key").fill("team")
     page.get_by_label("Value").fill("growth")
     page.get_by_role("dialog").get_by_role("button", name="Tag").click()
     page.get_by_text("2 runs tagged").wait_for()
-    for box in page.get_by_role("checkbox").all():
+    for box in page.get_by_role("grid").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Delete", exact=True).click()
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()

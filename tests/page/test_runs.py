@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 from tests.page.conftest import Tab
+from tests.server.serving import Serving
 
 
 def test_a_filter_is_completed_applied_and_kept_in_the_address(tab: Tab) -> None:
@@ -44,7 +46,7 @@ def test_a_click_on_a_head_sorts_on_the_server(tab: Tab) -> None:
 
 def test_chosen_runs_are_compared(tab: Tab) -> None:
     page = tab.open("/runs?where=job%3D'train.py'")
-    boxes = page.get_by_role("checkbox")
+    boxes = page.get_by_role("grid").get_by_role("checkbox")
     boxes.nth(0).check()
     assert page.get_by_role("button", name="Compare", exact=True).is_disabled()
     boxes.nth(3).check()
@@ -56,7 +58,7 @@ def test_chosen_runs_are_compared(tab: Tab) -> None:
 
 def test_many_runs_stand_side_by_side_with_what_differs(tab: Tab) -> None:
     page = tab.open("/runs?where=job%3D'train.py'%20AND%20state%3Dfinished")
-    for box in page.get_by_role("checkbox").all():
+    for box in page.get_by_role("grid").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Compare", exact=True).click()
     page.get_by_role("heading", name="Compare: 3").wait_for()
@@ -89,14 +91,48 @@ def test_an_export_holds_every_run_of_the_filter(tab: Tab) -> None:
     assert {row["params.depth"] for row in rows} == {"4", "6"}
 
 
-def test_a_view_is_saved_by_name(tab: Tab) -> None:
+def test_a_view_is_saved_on_the_server_by_name(tab: Tab, chromium: Any, served: Serving) -> None:
     page = tab.open("/runs?where=state%3Dfailed")
     page.get_by_role("button", name="Saved views").click()
-    page.get_by_label("Name of the view").fill("broken")
+    page.get_by_label("Name of the view").fill("broken <b>")
     page.keyboard.press("Enter")
-    page.get_by_role("link", name="broken").wait_for()
-    page.keyboard.press("Escape")
-    tab.open("/runs")
+    page.get_by_role("link", name="broken <b>").wait_for()
+    other = Tab(chromium, served.url)
+    page = other.open("/runs")
     page.get_by_role("button", name="Saved views").click()
-    page.get_by_role("link", name="broken").click()
+    page.get_by_role("link", name="broken <b>").click()
     page.get_by_text("1 run", exact=True).wait_for()
+    other.open("/runs?view=broken%20%3Cb%3E").get_by_text("1 run", exact=True).wait_for()
+    page.get_by_role("button", name="Saved views").click()
+    page.get_by_role("button", name="Take the view broken <b> away").click()
+    page.get_by_text("No view is saved yet").wait_for()
+    other.context.close()
+
+
+def test_runs_are_grouped_by_a_parameter_and_a_group_opens_to_its_runs(tab: Tab) -> None:
+    page = tab.open("/runs?where=job%3D'train.py'")
+    page.get_by_label("Group by").select_option("params.depth")
+    page.wait_for_url("**by=params.depth*")
+    page.get_by_label("Metric").select_option("auc")
+    groups = page.get_by_role("region", name="Group by")
+    deep = groups.get_by_role("row").filter(has=page.get_by_role("button", name="Runs with 6"))
+    deep.get_by_text("1 failed").wait_for()
+    assert deep.get_by_role("cell").nth(1).inner_text() == "3"
+    assert deep.get_by_role("cell").nth(3).inner_text() == "0.874", "the best of them"
+    assert deep.get_by_role("cell").nth(4).inner_text() == "0.8675", "their mean"
+    page.get_by_role("button", name="Runs with 6").click()
+    page.get_by_role("region", name="Runs").get_by_role("link", name="train.py").nth(2).wait_for()
+    page.get_by_role("link", name="Show all 3 as a filter").click()
+    page.get_by_text("3 runs", exact=True).wait_for()
+    page.reload()
+    tab.settled()
+    page.get_by_text("3 runs", exact=True).wait_for()
+
+
+def test_only_columns_that_differ_are_left_on_demand(tab: Tab) -> None:
+    page = tab.open("/runs?where=job%3D'train.py'")
+    heads = page.locator(".gt-head")
+    heads.get_by_text("lr", exact=True).wait_for()
+    page.get_by_label("Only differences").check()
+    heads.get_by_text("lr", exact=True).wait_for(state="detached")
+    heads.get_by_text("depth", exact=True).wait_for()

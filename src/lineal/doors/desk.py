@@ -11,6 +11,8 @@ from lineal.service.operations import Caller, Scope
 class Desk(Protocol):
     """Answers questions and takes changes, each in a transaction; see `lineal.server.writer`."""
 
+    stopping: bool  # the server ends, and takes no more changes
+
     async def ask(self, name: str, request: Any, *, caller: Caller, key: str = "") -> Any:
         """The reply of an operation of the table. key: an Idempotency-Key; the same key again gives the same reply."""
         ...

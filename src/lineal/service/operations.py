@@ -44,6 +44,7 @@ _MODULES = (
     "compare",
     "profile",
     "preview",
+    "grouping",
     "health",
     "registry",
     "removal",

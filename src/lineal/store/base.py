@@ -469,6 +469,41 @@ class ReplyStore(Protocol):
     def forget_replies(self, tx: Tx, *, at: int, limit: int = 10_000) -> int: ...
 
 
+class RunGroupRow(msgspec.Struct, frozen=True):
+    """Runs that have one value of a field (None: they lack it), and what a metric's last values do among them."""
+
+    value: str | None
+    runs: int
+    running: int
+    failed: int
+    last_at: int
+    numbers: int
+    mean: float | None
+    minimum: float | None
+    maximum: float | None
+
+
+class GroupingStore(Protocol):
+    def count_runs(
+        self, tx: Tx, nodes: Sequence[int], *, by: str, metric: str, limit: int
+    ) -> list[RunGroupRow]: ...  # the largest first
+
+
+class SavedView(msgspec.Struct, frozen=True):
+    """A view of the page that has a name."""
+
+    name: str
+    address: str
+    actor: str
+    recorded_at: int
+
+
+class ViewStore(Protocol):
+    def set_view(self, tx: Tx, namespace: str, name: str, address: str, *, actor: str, at: int) -> None: ...
+    def drop_view(self, tx: Tx, namespace: str, name: str, *, at: int) -> bool: ...  # whether it was there
+    def list_views(self, tx: Tx, namespace: str, *, limit: int) -> list[SavedView]: ...
+
+
 class LinkedName(msgspec.Struct, frozen=True):
     """A job or artifact with the times at which the first and the last of it was recorded."""
 

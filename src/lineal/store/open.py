@@ -25,6 +25,7 @@ from lineal.store.base import (
     Engine,
     FacetSchemaStore,
     FileStore,
+    GroupingStore,
     GroupStore,
     LeaseStore,
     LinkedStore,
@@ -40,6 +41,7 @@ from lineal.store.base import (
     StoryStore,
     TokenStore,
     Tx,
+    ViewStore,
 )
 from lineal.store.base_graph import JoinStore, LogicalStore, NameJoinStore, NeighbourStore
 from lineal.store.catalog import Catalog
@@ -49,6 +51,7 @@ from lineal.store.edges import Edges
 from lineal.store.engine.sqlite import SqliteEngine
 from lineal.store.facet_schemas import FacetSchemas
 from lineal.store.files import Files
+from lineal.store.grouping import Grouping
 from lineal.store.groups import Groups
 from lineal.store.idempotency import Replies
 from lineal.store.joins import Joins
@@ -68,6 +71,7 @@ from lineal.store.schema import migrate
 from lineal.store.search import Search
 from lineal.store.stories import Stories
 from lineal.store.tokens import Tokens
+from lineal.store.views import Views
 
 if TYPE_CHECKING:
     from lineal.store.csr import Snapshots
@@ -108,6 +112,8 @@ class Store:
     linked: LinkedStore
     mlmd: MlmdStore
     leases: LeaseStore
+    grouping: GroupingStore
+    views: ViewStore
 
     @cached_property
     def snapshots(self) -> Snapshots:
@@ -188,6 +194,8 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         linked=Linked(),
         mlmd=Mlmd(),
         leases=Leases(),
+        grouping=Grouping(),
+        views=Views(),
     )
 
 

@@ -1,11 +1,12 @@
 import icon from "../icon.svg";
-import { useQuery } from "@tanstack/react-query";
+import { useQuery, useQueryClient } from "@tanstack/react-query";
 import { Box, Database, FlaskConical, GitCompareArrows, House, Menu, Rocket, Search as Glass, Settings, Share2, Workflow } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { api, Refused } from "../api/client";
 import { Dialog, Toasts } from "../kit/parts";
 import { count, t } from "../text";
 import { go, to, usePlace } from "./route";
+import { follow, LIVE, pace } from "./live";
 import { Search } from "./search";
 import { SignIn } from "./signin";
 
@@ -23,7 +24,7 @@ const ITEMS = [
 export const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
 export function useOverview() {
-  return useQuery({ queryKey: ["overview"], queryFn: ({ signal }) => api.overview(signal), refetchInterval: () => (/^#\/?$/.test(window.location.hash) || window.location.hash === "" ? 3000 : 8000) });
+  return useQuery({ queryKey: ["overview"], queryFn: ({ signal }) => api.overview(signal), meta: LIVE, refetchInterval: () => pace(/^#\/?$/.test(window.location.hash) || window.location.hash === "" ? 3000 : 8000) });
 }
 
 /** The frame of every screen: navigation, search, and what the server says of itself. */
@@ -34,6 +35,10 @@ export function Shell({ children }: { children: ReactNode }) {
   const [menu, setMenu] = useState(false);
   const seen = useOverview();
   const main = useRef<HTMLElement>(null);
+  const queries = useQueryClient();
+  const known = seen.data !== undefined;
+  // Begun when the server has let us in once; a new token begins it anew with the page.
+  useEffect(() => (known ? follow(queries) : undefined), [known, queries]);
   useKeys(() => setFinding(true), () => setKeys(true));
   useEffect(() => {
     setMenu(false);

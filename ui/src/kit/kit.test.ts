@@ -1,9 +1,9 @@
-import { describe, expect, it } from "vitest";
+import { describe, expect, it, test } from "vitest";
 import { fates } from "../datasets/schema";
-import { cell, complete, csv, field, nextOrder, reason, stopped } from "../runs/filter";
-import { parseColumns, usual, value, writeColumns } from "../runs/columns";
+import { cell, complete, csv, field, nextOrder, reason, stopped, within } from "../runs/filter";
+import { column, differing, OWN, parseColumns, usual, value, writeColumns } from "../runs/columns";
 import { at, better, delta, duration, figure, plain, signed, size } from "./format";
-import { align, smooth, varied } from "./series";
+import { align, over, smooth, varied } from "./series";
 
 describe("figures", () => {
   it.each([[0.861, "0.861"], [12480, "12,480"], [1e-9, "1.000e−9"], ["NaN", "NaN"], ["-Infinity", "−∞"], [null, ""], [-0.5, "−0.5"]])("%s is written %s", (given, text) => expect(figure(given as number)).toBe(text));
@@ -67,3 +67,20 @@ it("tells what became of columns", () => {
 it("finds only what a mapping really has, whatever the key", () => expect([at({}, "__proto__"), at(JSON.parse('{"__proto__": 2}'), "__proto__"), at(undefined, "a")]).toEqual([undefined, 2, undefined]));
 
 it("shows control and direction signs as boxes", () => expect(plain("a\u202eb\u0000c")).toBe("a▯b▯c"));
+
+test("a curve over another one takes what that was at each step or last before", () => {
+  const made = over({ label: "auc", x: [0, 1, 2, 3], y: [1, 2, 3, 4] }, { label: "loss", x: [1, 3], y: [0.9, Number.NaN] });
+  expect(made).toEqual({ label: "auc", x: [0.9, 0.9], y: [2, 3] });
+});
+
+test("only columns in which runs differ are left", () => {
+  const run = (lr: string, seed: string) => ({ params: { lr, seed }, metrics: {}, tags: {} }) as never;
+  const columns = [...OWN.slice(0, 1), column("params", "lr"), column("params", "seed")];
+  expect(differing(columns, [run("1", "7"), run("2", "7")]).map((one) => one.id)).toEqual(["name", "params.lr"]);
+});
+
+test("the runs of a group are meant by a query", () => {
+  expect(within("state = failed", "params.lr", "0.1")).toBe("(state = failed) AND params.lr = '0.1'");
+  expect(within("", "tags.a b", null)).toBe('tags."a b" IS NULL');
+  expect(within("", "job", "it's")).toBe("job = 'it''s'");
+});

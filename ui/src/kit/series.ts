@@ -49,3 +49,16 @@ export function varied(rows: readonly Record<string, unknown>[]): string[] {
   };
   return [...seen.keys()].sort((a, b) => score(b) - score(a) || a.localeCompare(b));
 }
+
+/** A curve over another one of the same run: at each of its steps, what the other was there or last before. Sorted by that. */
+export function over(curve: Curve, axis: Curve): Curve {
+  const points: [number, number][] = [];
+  let at = -1;
+  curve.x.forEach((step, n) => {
+    while (at + 1 < axis.x.length && (axis.x[at + 1] as number) <= step) at += 1;
+    const x = axis.y[at];
+    if (x !== undefined && Number.isFinite(x)) points.push([x, curve.y[n] as number]);
+  });
+  points.sort((a, b) => a[0] - b[0]);
+  return { label: curve.label, x: points.map((point) => point[0]), y: points.map((point) => point[1]) };
+}

@@ -3,6 +3,7 @@ import { Check, GitCompareArrows, Minus } from "lucide-react";
 import { lazy, Suspense, useState } from "react";
 import { api, type Schemas } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { change, go, links, to, usePlace } from "../app/route";
 import { at, figure, plain } from "../kit/format";
 import { varied } from "../kit/series";
@@ -17,7 +18,7 @@ type Version = Schemas["ModelVersion"];
 export function Model() {
   const { query } = usePlace();
   const name = query.get("name") ?? "";
-  const found = useQuery({ queryKey: ["model", name], queryFn: ({ signal }) => api.model(name, signal), enabled: name !== "", refetchInterval: 10_000 });
+  const found = useQuery({ queryKey: ["model", name], queryFn: ({ signal }) => api.model(name, signal), enabled: name !== "", meta: LIVE, refetchInterval: () => pace(10_000) });
   const tab = query.get("tab") ?? "versions";
   const live = found.data?.versions.flatMap((version) => version.targets).length ?? 0;
   const champion = found.data ? (found.data.versions.find((version) => version.aliases.length) ?? found.data.versions[0]) : undefined;
@@ -102,7 +103,7 @@ function Against({ a, b }: { a: Version; b: Version }) {
 }
 
 export function History({ name }: { name: string }) {
-  const found = useQuery({ queryKey: ["aliases", name], queryFn: ({ signal }) => api.aliases(name, true, signal), refetchInterval: 10_000 });
+  const found = useQuery({ queryKey: ["aliases", name], queryFn: ({ signal }) => api.aliases(name, true, signal), meta: LIVE, refetchInterval: () => pace(10_000) });
   return (
     <Panel title={t.models.history} aside={t.models.append}>
       <Loaded of={found} lines={4}>

@@ -2,13 +2,14 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { links } from "../app/route";
 import { figure } from "../kit/format";
 import { Empty, Loaded, Plain, Tile, Time } from "../kit/parts";
 import { t } from "../text";
 
 export function Models() {
-  const found = useQuery({ queryKey: ["models"], queryFn: ({ signal }) => api.models(signal), refetchInterval: 10_000 });
+  const found = useQuery({ queryKey: ["models"], queryFn: ({ signal }) => api.models(signal), meta: LIVE, refetchInterval: () => pace(10_000) });
   const [text, setText] = useState("");
   return (
     <div className="page">

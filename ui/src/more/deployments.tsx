@@ -1,12 +1,13 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, type Schemas } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { linkOf, links, to } from "../app/route";
 import { Empty, Loaded, Panel, Plain, Tile, Time } from "../kit/parts";
 import { t } from "../text";
 
 export function Deployments() {
-  const found = useQuery({ queryKey: ["deployments"], queryFn: ({ signal }) => api.deployments(signal), refetchInterval: 10_000 });
+  const found = useQuery({ queryKey: ["deployments"], queryFn: ({ signal }) => api.deployments(signal), meta: LIVE, refetchInterval: () => pace(10_000) });
   return (
     <div className="page">
       <Head crumbs={[{ label: t.deployments.title }]} />

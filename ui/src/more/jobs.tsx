@@ -1,6 +1,7 @@
 import { useQuery } from "@tanstack/react-query";
 import { api, type RunSummary } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { links } from "../app/route";
 import { duration } from "../kit/format";
 import { Empty, Loaded, Plain, State, Tile, Time, tone } from "../kit/parts";
@@ -20,7 +21,7 @@ function told(runs: RunSummary[]): string {
 }
 
 export function Jobs() {
-  const found = useQuery({ queryKey: ["jobs"], queryFn: ({ signal }) => api.jobs(signal), refetchInterval: 10_000 });
+  const found = useQuery({ queryKey: ["jobs"], queryFn: ({ signal }) => api.jobs(signal), meta: LIVE, refetchInterval: () => pace(10_000) });
   return (
     <div className="page">
       <Head crumbs={[{ label: t.jobs.title }]} />

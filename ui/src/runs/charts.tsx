@@ -2,21 +2,25 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { api } from "../api/client";
+import { LIVE, pace } from "../app/live";
 import { Chart, type Curve } from "../kit/chart";
 import { numeric } from "../kit/format";
 import { Loaded } from "../kit/parts";
+import { over } from "../kit/series";
 import { count, t } from "../text";
 
 const FIRST = 60;
 
 export default function Charts({ runs, live, most = FIRST, bare, dashed }: { runs: { id: string; name: string }[]; live?: boolean; most?: number; bare?: boolean; dashed?: number[] }) {
   const ids = runs.map((run) => `run:${run.id}`);
-  const found = useQuery({ queryKey: ["charts", ids.join()], queryFn: ({ signal }) => api.charts({ runs: ids, keys: [], points: 500 }, signal), refetchInterval: live ? 2000 : false, placeholderData: keepPreviousData });
+  const found = useQuery({ queryKey: ["charts", ids.join()], queryFn: ({ signal }) => api.charts({ runs: ids, keys: [], points: 500 }, signal), meta: live ? LIVE : undefined, refetchInterval: live ? () => pace(2000) : false, placeholderData: keepPreviousData });
   const [log, setLog] = useState(false);
   const [smoothing, setSmoothing] = useState(0);
   const [text, setText] = useState("");
   const [shown, setShown] = useState(most);
-  const [clock, setClock] = useState(false);
+  const [axis, setAxis] = useState("step"); // step, time, or a metric behind "m:"
+  const clock = axis === "time";
+  const against = axis.startsWith("m:") ? axis.slice(2) : "";
   const charts = useMemo(() => {
     const names = new Map(runs.map((run) => [run.id, run.name]));
     const byKey = new Map<string, { run: string; curve: Curve }[]>();
@@ -27,13 +31,15 @@ export default function Charts({ runs, live, most = FIRST, bare, dashed }: { run
     }
     return [...byKey].filter(([, list]) => list.some(({ curve }) => curve.x.length > 1));
   }, [found.data, runs]);
-  const wanted = charts.filter(([key]) => key.toLowerCase().includes(text.toLowerCase()));
+  const wanted = charts.filter(([key]) => key !== against && key.toLowerCase().includes(text.toLowerCase()));
   const timed = useQueries({
     queries: clock ? wanted.slice(0, Math.min(shown, 12)).flatMap(([key, list]) => list.map(({ run }) => ({ queryKey: ["metrics", run, key], queryFn: ({ signal }: { signal: AbortSignal }) => api.metrics({ run: `run:${run}`, key }, signal), staleTime: 30_000 }))) : [],
   });
   const times = new Map(timed.flatMap((one) => (one.data ? [[`${one.data.run_id} ${one.data.key}`, one.data] as const] : [])));
   const drawn = (key: string, list: { run: string; curve: Curve }[]): Curve[] =>
     list.map(({ run, curve }) => {
+      const other = against ? charts.find(([name]) => name === against)?.[1].find((one) => one.run === run)?.curve : undefined;
+      if (against) return other ? over(curve, other) : { ...curve, x: [], y: [] };
       const history = clock ? times.get(`${run} ${key}`) : undefined;
       return history?.at.length ? { label: curve.label, x: history.at.map((at) => at / 1e6), y: history.value.map(numeric) } : curve;
     });
@@ -46,7 +52,13 @@ export default function Charts({ runs, live, most = FIRST, bare, dashed }: { run
               <input className="input" style={{ maxWidth: 240 }} placeholder={t.run.findMetric} aria-label={t.run.findMetric} value={text} onChange={(event) => setText(event.target.value)} />
               <label className="row"><span className="muted">{t.run.smooth}</span><input type="range" min="0" max="0.98" step="0.02" value={smoothing} onChange={(event) => setSmoothing(Number(event.target.value))} /><span style={{ width: 32 }}>{smoothing.toFixed(2)}</span></label>
               <label className="check"><input type="checkbox" checked={log} onChange={(event) => setLog(event.target.checked)} />{t.run.log}</label>
-              <div className="seg" role="group" aria-label={t.run.xaxis}><button type="button" aria-pressed={!clock} onClick={() => setClock(false)}>{t.run.steps}</button><button type="button" aria-pressed={clock} onClick={() => setClock(true)}>{t.run.wall}</button></div>
+              <label className="row"><span className="muted">{t.run.xaxis}</span>
+                <select className="input" style={{ maxWidth: 200 }} value={axis} onChange={(event) => setAxis(event.target.value)}>
+                  <option value="step">{t.run.steps}</option>
+                  <option value="time">{t.run.wall}</option>
+                  {charts.length > 1 ? <optgroup label={t.run.metrics}>{charts.slice(0, 200).map(([key]) => <option key={key} value={`m:${key}`}>{key.slice(0, 60)}</option>)}</optgroup> : null}
+                </select>
+              </label>
             </div>
           )}
           {wanted.length ? (

@@ -56,3 +56,13 @@ export function value(run: RunSummary, one: Column): string {
   if (one.scope === "tags") return plain(at(run.tags, one.key) ?? "");
   return "";
 }
+
+/** The columns in which these runs are not all alike; a run's own columns stay. */
+export function differing(columns: readonly Column[], runs: readonly RunSummary[]): Column[] {
+  return columns.filter((one) => {
+    if (one.scope === "run" || runs.length < 2) return true;
+    const scope = one.scope;
+    const first = String(at<unknown>(runs[0]?.[scope], one.key));
+    return runs.some((run) => String(at<unknown>(run[scope], one.key)) !== first);
+  });
+}

@@ -1,4 +1,5 @@
 // The filter as people type it: what could come next, and where the server stopped reading.
+import { quote } from "../app/route";
 import { plain } from "../kit/format";
 
 export interface Keys {
@@ -69,3 +70,11 @@ export function cell(value: unknown): string {
 }
 
 export const csv = (rows: unknown[][]): string => rows.map((row) => row.map(cell).join(",")).join("\r\n");
+
+/** The part of a query that means the runs of one group. */
+export function within(where: string, by: string, value: string | null): string {
+  const dot = by.indexOf(".");
+  const name = dot > 0 ? field(by.slice(0, dot) as "params" | "tags", by.slice(dot + 1)) : by;
+  const own = value === null ? (by === "group" ? "" : `${name} IS NULL`) : `${name} = ${quote(value)}`;
+  return [where.trim() ? `(${where.trim()})` : "", own].filter(Boolean).join(" AND ");
+}

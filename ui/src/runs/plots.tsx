@@ -24,15 +24,15 @@ export default function Plots({ runs, columns }: { runs: RunSummary[]; columns: 
   const [y, setY] = useState("");
   const xs = usable.find((one) => one.id === x) ?? usable.find((one) => one.scope === "params") ?? usable[0];
   const ys = usable.find((one) => one.id === y) ?? metrics[0] ?? usable[1];
-  if (!xs || !ys) return <p className="note">No two columns with numbers are shown; choose some under “{t.runs.columns}”.</p>;
+  if (!xs || !ys) return <p className="note">{t.runs.noPlot}</p>;
   const choice = (label: string, now: Column, set: (id: string) => void) => (
     <label className="row"><span className="muted">{label}</span><select className="input" value={now.id} onChange={(event) => set(event.target.value)}>{usable.map((one) => <option key={one.id} value={one.id}>{one.id}</option>)}</select></label>
   );
   const lines = usable.filter((one) => one.scope !== "run").slice(0, 9);
   return (
     <div className="grid">
-      <div className="s5"><Panel title="Scatter" aside={<>{choice("x", xs, setX)}{choice("y", ys, setY)}</>}><Scatter runs={some} x={xs} y={ys} /></Panel></div>
-      <div className="s7"><Panel title="Parallel coordinates" aside={<span>colour: {ys.id}</span>}><Parallel runs={some} axes={lines} by={ys} /></Panel></div>
+      <div className="s5"><Panel title={t.runs.scatter} aside={<>{choice(t.runs.axisX, xs, setX)}{choice(t.runs.axisY, ys, setY)}</>}><Scatter runs={some} x={xs} y={ys} /></Panel></div>
+      <div className="s7"><Panel title={t.runs.parallel} aside={<span>{t.runs.colour(ys.id)}</span>}><Parallel runs={some} axes={lines} by={ys} /></Panel></div>
     </div>
   );
 }

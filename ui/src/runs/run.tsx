@@ -1,8 +1,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { Share2 } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { lazy, Suspense, useEffect, useState } from "react";
 import { api, type RunDetail, type RunFile } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { linkOf, links, to, usePlace } from "../app/route";
 import { figure, plain, short, size } from "../kit/format";
 import { Empty, Panel, Plain, Problem, runName, Skeleton, State, Tile, Time, took } from "../kit/parts";
@@ -20,13 +21,18 @@ type Tab = keyof typeof t.run.tabs;
 
 /** A run of the record by its reference, asked again while it runs. */
 export function useRun(ref: string) {
-  return useQuery({
+  const [ended, setEnded] = useState(false);
+  const found = useQuery({
+    meta: ended ? undefined : LIVE,
     queryKey: ["show", ref],
     queryFn: ({ signal }) => api.show(ref, signal),
     enabled: ref !== "",
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => (query.state.data?.type === "run" && query.state.data.state === "running" ? 2000 : false),
+    refetchInterval: (query) => (query.state.data?.type === "run" && query.state.data.state === "running" ? pace(2000) : false),
   });
+  const over = found.data?.type === "run" && found.data.state !== "running";
+  useEffect(() => setEnded(over), [over]);
+  return found;
 }
 
 export function Run() {

@@ -1,18 +1,20 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
-import { ArrowDown, ArrowUp, ChartScatter, Columns3, Download, GitCompareArrows, Star, Tag, Trash2, X } from "lucide-react";
+import { ArrowDown, ArrowUp, ChartScatter, Columns3, Download, GitCompareArrows, Tag, Trash2, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { api, Refused, type RunSummary } from "../api/client";
 import { Head } from "../app/head";
+import { LIVE, pace } from "../app/live";
 import { change, go, to, usePlace } from "../app/route";
-import { safeGet, safeSet } from "../app/theme";
 import { at } from "../kit/format";
 import { Empty, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
 import { t } from "../text";
 import { Bulk } from "./bulk";
-import { type Column, column, OWN, parseColumns, usual, value, writeColumns } from "./columns";
+import { type Column, column, differing, OWN, parseColumns, usual, value, writeColumns } from "./columns";
 import { csv, nextOrder, sorting } from "./filter";
 import { FilterBox } from "./filterbox";
+import { GroupBy, Groups } from "./groups";
+import { Saved } from "./views";
 
 const Plots = lazy(() => import("./plots"));
 const PAGE = 200;
@@ -26,7 +28,8 @@ function usePages(where: string, order: string) {
     queryKey: ["runs", where, order, 0],
     queryFn: ({ signal }) => api.runs({ where, order, limit: PAGE, counted: true }, signal),
     placeholderData: keepPreviousData,
-    refetchInterval: (query) => (query.state.data?.runs.some((run) => run.state === "running") ? 3000 : 10_000),
+    meta: LIVE,
+    refetchInterval: (query) => pace(query.state.data?.runs.some((run) => run.state === "running") ? 3000 : 10_000),
   });
   // What was shown last stays while a filter cannot be read.
   const last = useRef(first.data);
@@ -62,7 +65,10 @@ export function Runs() {
   const [picked, setPicked] = useState<Map<string, RunSummary>>(new Map());
   const chosen = parseColumns(query.get("cols") ?? "");
   const guess = useMemo(() => usual(pages.data?.runs ?? []), [pages.data?.runs]);
-  const columns = useMemo(() => [...OWN, ...(chosen ?? guess)], [chosen, guess]);
+  const differ = query.get("differ") === "1";
+  const by = query.get("by") ?? "";
+  const wide = useMemo(() => [...OWN, ...(chosen ?? guess)], [chosen, guess]);
+  const columns = useMemo(() => (differ ? differing(wide, pages.loaded) : wide), [differ, wide, pages.loaded]);
   const flip = (run: RunSummary) => {
     const next = new Map(picked);
     if (!next.delete(run.run_id)) next.set(run.run_id, run);
@@ -81,9 +87,11 @@ export function Runs() {
         <div className="row" style={{ alignItems: "baseline" }}><h1>{t.runs.title}</h1><span className="muted" aria-live="polite">{pages.data ? t.runs.total(pages.total) : ""}</span></div>
         <div className="row wrap">
           <Saved />
-          <ColumnChoice columns={columns.filter((one) => one.scope !== "run")} seen={pages.loaded} />
-          <button type="button" className="button" aria-pressed={plots} onClick={() => change({ plots: !plots })}><ChartScatter size={15} aria-hidden="true" />Plot</button>
-          <button type="button" className="button" onClick={() => void download().catch((error: unknown) => toast(String(error)))}><Download size={15} aria-hidden="true" />CSV</button>
+          <GroupBy by={by} />
+          <label className="check"><input type="checkbox" checked={differ} onChange={(event) => change({ differ: event.target.checked })} />{t.runs.differ}</label>
+          <ColumnChoice columns={wide.filter((one) => one.scope !== "run")} seen={pages.loaded} />
+          <button type="button" className="button" aria-pressed={plots} onClick={() => change({ plots: !plots })}><ChartScatter size={15} aria-hidden="true" />{t.runs.plot}</button>
+          <button type="button" className="button" onClick={() => void download().catch((error: unknown) => toast(String(error)))}><Download size={15} aria-hidden="true" />{t.runs.csvShort}</button>
         </div>
       </div>
       <FilterBox value={where} error={pages.first.error instanceof Refused && pages.first.error.status === 400 ? pages.first.error : undefined} onChange={(text) => change({ where: text })} />
@@ -91,7 +99,7 @@ export function Runs() {
       {pages.first.error && !(pages.first.error instanceof Refused && pages.first.error.status === 400) && !pages.data ? <Problem error={pages.first.error} retry={() => void pages.first.refetch()} /> : null}
       {pages.first.isPending ? <Skeleton lines={12} height={30} /> : !pages.data ? null : pages.total === 0 ? (
         <section className="card"><Empty title={where ? t.runs.empty : t.home.empty} code={where ? undefined : t.home.emptyCode}>{where ? t.runs.emptyHow : t.home.emptyHow}</Empty></section>
-      ) : (
+      ) : by ? <Groups by={by} where={where} metric={query.get("metric") ?? ""} /> : (
         <Grid columns={columns} order={order} total={pages.total} row={pages.row} want={pages.want} picked={picked} flip={flip} />
       )}
       {picked.size ? (
@@ -217,38 +225,3 @@ function ColumnChoice({ columns, seen }: { columns: Column[]; seen: RunSummary[]
     </Popover>
   );
 }
-
-const VIEWS = "lineal.views";
-type View = { name: string; hash: string };
-
-function Saved() {
-  const [views, setViews] = useState<View[]>(() => {
-    try {
-      const found: unknown = JSON.parse(safeGet(VIEWS) ?? "[]");
-      return Array.isArray(found) ? (found as View[]).filter((view) => typeof view.name === "string" && /^#\/runs/.test(view.hash)) : [];
-    } catch {
-      return [];
-    }
-  });
-  const [name, setName] = useState("");
-  const keep = (next: View[]) => {
-    setViews(next);
-    safeSet(VIEWS, JSON.stringify(next));
-  };
-  return (
-    <Popover label={<><Star size={15} aria-hidden="true" />{t.runs.saved}</>} align="right">
-      {(close) => (
-        <div className="stack" style={{ width: 260 }}>
-          {views.length ? views.map((view) => (
-            <div key={view.name} className="row spread"><a href={view.hash} className="cut" onClick={close}>{view.name}</a><button type="button" className="button plain small icon" aria-label={`${t.runs.remove} ${view.name}`} onClick={() => keep(views.filter((other) => other !== view))}><X size={13} aria-hidden="true" /></button></div>
-          )) : <p className="muted" style={{ padding: "4px 8px" }}>{t.runs.nosaved}</p>}
-          <form className="row" onSubmit={(event) => { event.preventDefault(); keep([...views.filter((view) => view.name !== name), { name, hash: window.location.hash }]); setName(""); }}>
-            <input className="input" required maxLength={60} placeholder={t.runs.saveName} aria-label={t.runs.saveName} value={name} onChange={(event) => setName(event.target.value)} />
-            <button className="button" type="submit">{t.runs.save.split(" ")[0]}</button>
-          </form>
-        </div>
-      )}
-    </Popover>
-  );
-}
-

@@ -17,7 +17,7 @@ from starlette.routing import BaseRoute, Route
 
 from lineal.core.errors import Invalid
 from lineal.doors.desk import Desk
-from lineal.doors.native import blobs, openapi
+from lineal.doors.native import blobs, live, openapi
 from lineal.doors.native.depth import refuse_deep
 from lineal.service import operations
 from lineal.service.operations import Operation
@@ -38,6 +38,7 @@ def routes(desk: Desk) -> list[BaseRoute]:
     found: list[BaseRoute] = [
         Route(f"{PREFIX}/openapi.json", described, methods=["GET"], name="openapi"),
         *blobs.routes(PREFIX),
+        *live.routes(desk, PREFIX),
     ]
     for operation in table.values():
         path = PREFIX + operation.path

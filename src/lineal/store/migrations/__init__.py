@@ -14,6 +14,7 @@ from lineal.store.migrations import (
     m0009,
     m0010,
     m0011,
+    m0012,
 )
 
 MIGRATIONS: tuple[tuple[str, ...], ...] = (
@@ -28,4 +29,5 @@ MIGRATIONS: tuple[tuple[str, ...], ...] = (
     m0009.STATEMENTS,
     m0010.STATEMENTS,
     m0011.STATEMENTS,
+    m0012.STATEMENTS,
 )
