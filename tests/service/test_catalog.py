@@ -104,7 +104,7 @@ def test_the_overview_counts_and_names_what_runs_failed_and_moved(desk: Desk) ->
     trained(desk)
     desk.call("alias", name="m", alias="champion", version="2")
     seen = desk.call("overview")
-    assert (seen.runs, seen.running, seen.jobs, seen.models, seen.datasets, seen.live) == (4, 1, 2, 1, 1, 1)
+    assert (seen.runs, seen.running, seen.jobs, seen.models, seen.datasets, seen.live) == (5, 1, 2, 1, 1, 1)
     assert [run.run_id for run in seen.now] == [run_id(4)]
     assert [run.run_id for run in seen.failed] == [run_id(2)]
     assert [(move.number, move.before) for move in seen.moves] == [(2, 1), (1, None)]
@@ -186,3 +186,47 @@ def test_an_early_version_of_an_artifact_with_thousands_is_found_by_its_number(d
     for ref in ("t.csv@0", "t.csv@1102", "t.csv@02", f"t.csv@{10**30}"):
         with pytest.raises(NotFound):
             desk.call("show", ref=ref)
+
+
+def test_the_overview_counts_what_the_list_of_runs_counts_and_says_how_many_are_deployments(
+    desk: Desk,
+) -> None:
+    trained(desk)
+    desk.call("delete", ref=f"run:{run_id(2)}")
+    listed = desk.call("runs", counted=True)
+    seen = desk.call("overview")
+    assert seen.runs == listed.total == len(listed.runs) == 4
+    assert seen.deployments == 1
+    assert desk.call("runs", counted=True, where="job != ''").total == 4
+
+
+def test_models_whose_inputs_moved_on_are_named_those_that_are_live_first(desk: Desk) -> None:
+    trained(desk)
+    desk.ingest(
+        started(5, "prepare.py", T + 40),
+        ev.VersionGenerated(run=run_id(5), version=state("data/rows.csv", "d"), at=T + 41),
+        source="later",
+    )
+    first = desk.call("attention").versions[0]
+    assert (first.ref, first.targets, first.aliases) == ("m@1", ["prod"], ["champion"])
+    (mark,) = [mark for mark in first.marks if mark.kind == "stale"]
+    assert mark.ref == "data/rows.csv@2"
+    assert desk.call("attention", models=1).looked == 1
+
+
+def test_runs_are_grouped_and_views_are_named(desk: Desk) -> None:
+    trained(desk)
+    reply = desk.call("run-groups", by="job", where="kind = run")
+    assert {(group.value, group.runs, group.failed) for group in reply.groups} == {
+        ("train.py", 3, 1),
+        ("prepare.py", 1, 0),
+    }
+    assert desk.call("run-groups", by="job", limit=1).cut
+    desk.call("view-save", name=" mine ", address="/runs?where=a%20b")
+    assert [view.name for view in desk.call("views").views] == ["mine"]
+    for wrong in ("javascript:alert(1)", "//evil.example", "/runs?a b", "https://evil.example", ""):
+        with pytest.raises(Invalid, match="no address of the page"):
+            desk.call("view-save", name="x", address=wrong)
+    with pytest.raises(NotFound):
+        desk.call("view-drop", name="nothing")
+    assert desk.call("view-drop", name="mine").views == []

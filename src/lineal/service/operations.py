@@ -45,6 +45,7 @@ _MODULES = (
     "profile",
     "preview",
     "grouping",
+    "attention",
     "health",
     "registry",
     "removal",

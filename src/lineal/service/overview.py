@@ -11,6 +11,7 @@ from lineal.core.errors import Invalid
 from lineal.core.events import State
 from lineal.core.ids import is_hex
 from lineal.core.model import AliasRecord
+from lineal.core.openlineage_story import STATEMENT
 from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
@@ -52,11 +53,13 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 class Overview(msgspec.Struct, frozen=True, kw_only=True):
     """Counts, and the newest of each sort.
 
+    runs: what the list of runs counts, so without deleted ones and single statements; deployments: how many of them are deployments.
     days: runs started on each of the last 60 days (UTC), the last one is today. failed: newest runs that failed, were
     killed or lost.
     """
 
     runs: int
+    deployments: int
     running: int
     jobs: int
     models: int
@@ -122,7 +125,8 @@ def overview(scope: Scope, request: Nothing) -> Overview:
         store.registry.list_aliases(tx, None, history=True), key=lambda a: (-a.recorded_at, a.name, a.alias)
     )
     return Overview(
-        runs=sum(count for (kind, _), count in states.items() if kind != DEPLOYMENT),
+        runs=sum(count for (kind, _), count in states.items() if kind != STATEMENT),
+        deployments=sum(count for (kind, _), count in states.items() if kind == DEPLOYMENT),
         running=sum(
             count for (kind, state), count in states.items() if kind != DEPLOYMENT and state == "running"
         ),

@@ -107,12 +107,15 @@ def list_runs(scope: Scope, request: RunsRequest) -> RunList:
     # Single statements of a run, which some tools report as runs of their own, are listed by who asks for anything.
     where = request.where if request.where.strip() else f"kind != '{STATEMENT}'"
     asked = functools.partial(search, scope, RUNS, where, order=request.order)
-    if request.counted:
+    total: int | None = None
+    if request.counted and request.where.strip():
         every, _ = asked(limit=_MOST)
         nodes, total = every[request.offset : request.offset + request.limit + 1], len(every)
     else:
         nodes, _ = asked(limit=request.limit + 1, offset=request.offset)
-        total = None
+        if request.counted:
+            states = scope.store.catalog.count_states(scope.tx)
+            total = sum(count for (kind, _), count in states.items() if kind != STATEMENT)
     return RunList(runs=summaries(scope, nodes[: request.limit]), cut=len(nodes) > request.limit, total=total)
 
 

@@ -94,10 +94,17 @@ class Catalog:
         return [give(text) for (text,) in rows]
 
     def count_states(self, tx: Tx) -> dict[tuple[str, str], int]:
-        """How many runs there are, by kind and state. Deleted ones are counted too."""
+        """How many runs there are, by kind and state; deleted ones are not counted."""
         rows = tx.rows("SELECT kind, state, count(*) FROM run GROUP BY kind, state")
+        gone = tx.rows(
+            f"SELECT r.kind, r.state, count(*) FROM deletion d JOIN run r ON r.node = d.node WHERE d.{STANDS} "
+            "GROUP BY r.kind, r.state"
+        )
         words = get_words(tx, {kind for kind, _, _ in rows})
-        return {(words[kind], state): count for kind, state, count in rows}
+        found = {(words[kind], state): count for kind, state, count in rows}
+        for kind, state, count in gone:
+            found[words[kind], state] -= count
+        return found
 
     def count_jobs(self, tx: Tx) -> int:
         """How many jobs ran anything but deployments; deleted runs are counted too."""

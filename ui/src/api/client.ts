@@ -76,6 +76,7 @@ type Signal = AbortSignal | undefined;
 export const api = {
   whoami: (s?: Signal) => answered(client.GET(`${v1}/whoami`, { signal: s })),
   overview: (s?: Signal) => answered(client.GET(`${v1}/overview`, { signal: s })),
+  attention: (s?: Signal) => answered(client.GET(`${v1}/attention`, { signal: s })),
   find: (query: Asked<"/api/lineal/v1/find">, s?: Signal) => answered(client.GET(`${v1}/find`, { params: { query }, signal: s })),
   runs: (query: Asked<"/api/lineal/v1/runs">, s?: Signal) => answered(client.GET(`${v1}/runs`, { params: { query }, signal: s })),
   runGroups: (query: Asked<"/api/lineal/v1/run-groups">, s?: Signal) => answered(client.GET(`${v1}/run-groups`, { params: { query }, signal: s })),

@@ -68,7 +68,7 @@ export function Shell({ children }: { children: ReactNode }) {
         <button type="button" className="searchbox" onClick={() => setFinding(true)}>
           <Glass size={15} aria-hidden="true" />
           <span className="grow">{t.search.open}</span>
-          <span className="kbd" aria-hidden="true">{/Mac|iP/.test(navigator.platform) ? "⌘K" : "Ctrl K"}</span>
+          <span className="kbd" aria-hidden="true">{/Mac|iP/.test(navigator.platform) ? t.search.keyMac : t.search.key}</span>
         </button>
         <div className="row" id="actions" />
       </header>

@@ -43,12 +43,12 @@ export function SignIn() {
         <p className="muted">{t.signin.lead}</p>
         <label className="field">
           {t.signin.token}
-          <input className="input mono" type="password" autoComplete="current-password" autoFocus required value={shown} aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setShown(event.target.value)} placeholder="lin_…" />
+          <input className="input mono" type="password" autoComplete="current-password" autoFocus required value={shown} aria-invalid={wrong !== ""} aria-describedby="wrong" onChange={(event) => setShown(event.target.value)} placeholder={t.signin.example} />
         </label>
         <p id="wrong" role="alert" className="down">{wrong}</p>
         <label className="check"><input type="checkbox" checked={remember} onChange={(event) => setRemember(event.target.checked)} />{t.signin.remember}</label>
         <button className="button primary" type="submit" disabled={busy}>{t.signin.submit}</button>
-        <p className="muted">{t.signin.how}<br /><code>lineal token create NAME --scope viewer</code></p>
+        <p className="muted">{t.signin.how}<br /><code>{t.signin.howCode}</code></p>
       </form>
     </main>
   );

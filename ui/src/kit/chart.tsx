@@ -7,7 +7,14 @@ import { figure, plain } from "./format";
 import { align, type Curve, smooth } from "./series";
 
 export type { Curve } from "./series";
-const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+// Colours and fonts of the theme, read once for all charts: each reading makes the browser lay the page out.
+const read = new Map<string, string>();
+onTheme(() => read.clear());
+const css = (name: string): string => {
+  const known = read.get(name) ?? getComputedStyle(document.documentElement).getPropertyValue(name).trim();
+  read.set(name, known);
+  return known;
+};
 export const colour = (n: number): string => `var(--c${(n % 8) + 1})`;
 
 export interface ChartProps {
@@ -33,15 +40,17 @@ export function Chart({ title, curves, height = 190, log = false, smoothing = 0,
     const { x, ys } = align(drawn);
     return [x, ...(log ? ys.map((row) => row.map((y) => (typeof y === "number" && y <= 0 ? null : y))) : ys)] as uPlot.AlignedData;
   }, [curves, smoothing, log]);
+  const latest = useRef(data);
+  latest.current = data;
   const shape = `${curves.map((curve) => curve.label).join("\n")}|${log}|${time}|${dark}|${dashed.join()}|${height}`;
   // biome-ignore lint: the plot is made anew only when its shape changes; data follows below.
   useEffect(() => {
     const element = box.current;
     if (!element) return;
     const axis = { stroke: css("--muted"), grid: { stroke: css("--line"), width: 1 }, ticks: { show: false }, font: `11px ${css("--font")}` };
-    const made = new uPlot(
+    const make = (width: number) => new uPlot(
       {
-        width: Math.max(120, element.clientWidth),
+        width,
         height,
         legend: { show: false },
         cursor: { drag: { x: true, y: false, uni: 20 }, points: { size: 6 }, y: false },
@@ -64,15 +73,19 @@ export function Chart({ title, curves, height = 190, log = false, smoothing = 0,
         ],
         hooks: { setCursor: [(u: uPlot) => setHover(u.cursor.idx ?? null)] },
       },
-      data,
+      latest.current,
       element,
     );
-    plot.current = made;
-    const watch = new ResizeObserver(() => made.setSize({ width: Math.max(120, element.clientWidth), height }));
+    // The observer tells the width after the browser has laid out all charts at once; asking each for it would do that for each.
+    const watch = new ResizeObserver(([seen]) => {
+      const width = Math.max(120, Math.round(seen?.contentRect.width ?? 0));
+      if (plot.current) plot.current.setSize({ width, height });
+      else plot.current = make(width);
+    });
     watch.observe(element);
     return () => {
       watch.disconnect();
-      made.destroy();
+      plot.current?.destroy();
       plot.current = null;
     };
   }, [shape]);

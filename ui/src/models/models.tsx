@@ -30,7 +30,7 @@ export function Models() {
                   {shown.map((model) => (
                     <tr key={model.name}>
                       <td><div className="row"><Tile kind={model.kind} /><a href={links.model(model.name)} style={{ fontWeight: 560 }}><Plain>{model.name}</Plain></a></div></td>
-                      <td className="nowrap">v{model.newest.split("@").at(-1)} <span className="muted">of {model.versions}</span></td>
+                      <td className="nowrap">v{model.newest.split("@").at(-1)} <span className="muted">{t.models.ofAll(model.versions)}</span></td>
                       <td><div className="row wrap" style={{ gap: 4 }}>{Object.entries(model.aliases).map(([alias, number]) => <span key={alias} className="badge good"><Plain>{alias}</Plain> v{number}</span>)}</div></td>
                       <td><div className="row wrap" style={{ gap: 4 }}>{model.targets.map((target) => <span key={target} className="badge info"><Plain>{target}</Plain></span>)}</div></td>
                       <td className="nowrap">{Object.entries(model.run?.metrics ?? {}).slice(0, 3).map(([key, value]) => <span key={key} style={{ marginRight: 12 }}><span className="muted"><Plain>{key}</Plain></span> {figure(value)}</span>)}</td>

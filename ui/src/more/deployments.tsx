@@ -32,7 +32,7 @@ export function Deployments() {
 function Rows({ rows, name }: { rows: Schemas["DeploymentOut"][]; name: string }) {
   return (
     <div className="tablewrap" tabIndex={0} role="region" aria-label={name}><table className="list">
-      <thead><tr><th>{t.deployments.target}</th><th>{t.deployments.version}</th><th>{t.deployments.since}</th><th>{t.deployments.until}</th><th>{t.deployments.by}</th><th>URL</th></tr></thead>
+      <thead><tr><th>{t.deployments.target}</th><th>{t.deployments.version}</th><th>{t.deployments.since}</th><th>{t.deployments.until}</th><th>{t.deployments.by}</th><th>{t.deployments.url}</th></tr></thead>
       <tbody>{rows.map((row) => (
         <tr key={row.run_id}>
           <td><div className="row"><Tile kind="deployment" /><a href={links.run(row.run_id)}><Plain>{row.target}</Plain></a></div></td>

@@ -1,4 +1,4 @@
-import { keepPreviousData, useQuery } from "@tanstack/react-query";
+import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Share2 } from "lucide-react";
 import { lazy, Suspense, useEffect, useState } from "react";
 import { api, type RunDetail, type RunFile } from "../api/client";
@@ -35,9 +35,19 @@ export function useRun(ref: string) {
   return found;
 }
 
+/** Ask for the curves beside the run itself, not after it; and for the part of the page that draws them. */
+function beforehand(queries: QueryClient, id: string, tab: string): void {
+  if (!/^[0-9a-f]{32}$/.test(id) || !["", "overview", "charts"].includes(tab)) return;
+  void import("./charts");
+  const runs = [`run:${id}`];
+  void queries.prefetchQuery({ queryKey: ["charts", runs.join()], queryFn: ({ signal }) => api.charts({ runs, keys: [], points: 500 }, signal), retry: false });
+}
+
 export function Run() {
+  const queries = useQueryClient();
   const { query } = usePlace();
   const id = query.get("id") ?? "";
+  useEffect(() => void beforehand(queries, id, query.get("tab") ?? ""), [queries, id]);
   const found = useRun(id ? `run:${id}` : "");
   const run = found.data?.type === "run" && found.data.run_id.startsWith(id) ? found.data : undefined;
   return (
