@@ -27,7 +27,6 @@ def document(table: dict[str, Operation], prefix: str) -> dict[str, Any]:
         if not row.write:
             item["get"] = _queried(row, shapes, components)
     paths[f"{prefix}/blobs/{{digest}}"] = _bytes()
-    paths[f"{prefix}/live"] = _live()
     return {
         "openapi": "3.1.0",
         "info": {
@@ -109,19 +108,6 @@ def _queried(row: Operation, shapes: dict[Any, Any], components: dict[str, Any])
             {"name": name, "in": "query", "required": name in wanted, "schema": kind}
             for name, kind in schema.get("properties", {}).items()
         ],
-    }
-
-
-def _live() -> dict[str, Any]:
-    events = {"text/event-stream": {"schema": {"type": "string"}}}
-    said = 'Events `moved` with `{"sequence": N}`, whenever the record has changed.'
-    return {
-        "get": {
-            "operationId": "live",
-            "summary": "Follow changes of the record",
-            "tags": ["record:read"],
-            "responses": {"200": {"description": said, "content": events}, **_refusals()},
-        }
     }
 
 
