@@ -11,8 +11,9 @@ from tests.server.serving import Serving
 
 API = "/api/lineal/v1"
 SCREENS = {
-    "/": "Alias moves",
+    "/": "there is data/features.csv@3",
     "/runs": "explore.py",
+    "/runs?by=params.depth": "1 failed",
     "/models": "churn",
     "/model?name=churn": "AUC 0.861 instead of 0.812",
     "/version?ref=churn%402": "models/churn.json@2",
