@@ -96,7 +96,10 @@ def _behind(scope: Scope, node: int) -> tuple[list[Mark], int, bool]:
     before: dict[int, list[int]] = {one: [] for one in drawn}
     for edge in dag:
         before[edge.dst].append(edge.src)
-    marks = marks_of(scope, drawn, dag, before, {node})
+    nodes = sorted(drawn)
+    runs = scope.store.runs.get_runs(scope.tx, nodes)
+    versions = scope.store.artifacts.get_versions(scope.tx, nodes)
+    marks = marks_of(scope, drawn, dag, before, {node}, runs=runs, versions=versions)
     gaps = sum(mark.kind == "gap" for one in drawn for mark in marks.nodes.get(one, ()))
     conflicts = [mark for one in drawn for mark in marks.nodes.get(one, ()) if mark.kind == "conflict"]
     own = [mark for mark in marks.of([node]) if mark.kind in ("stale", "withdrawn")]
