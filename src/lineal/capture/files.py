@@ -49,6 +49,7 @@ _files: set[str] = set()
 _trials: set[str] = set()
 _made: set[str] = set()  # folders that this process made
 _absent: Optional[Callable[[str], object]] = None  # told of files that are opened and are not there
+_told_gone: set[str] = set()  # told to be removed before they were, with the tree they are in
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
 
 
@@ -312,8 +313,18 @@ def _symlink(args: tuple[Any, ...]) -> None:
 
 
 def _remove(args: tuple[Any, ...]) -> None:
-    if path := absolute(args[0], *args[1:2]):
+    path = absolute(args[0], *args[1:2])
+    if path in _told_gone:
+        _told_gone.discard(path)
+    elif path:
         removed(path)
+
+
+def removed_in_tree(path: str) -> None:
+    """Report `path` as removed before its own turn comes."""
+    removed(path)
+    if not seen_below:  # else its own turn is not told here
+        _told_gone.add(path)
 
 
 def removed(path: str) -> None:

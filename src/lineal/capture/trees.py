@@ -29,4 +29,4 @@ def removed(journal: Journal, args: tuple[Any, ...]) -> None:
             journal.json("note", level="info", text=text)
             return
     for path in found:
-        files.removed(path)
+        files.removed_in_tree(path)
