@@ -291,9 +291,13 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
             _made.difference_update(inside := [p for p in _made if p == source or p.startswith(source + "/")])
             _made.update([target + p[len(source) :] for p in inside])
     _journal.json("mv", src=source, dst=target, stat=overwrite.stat_of(moved), **more)
-    if how == "rename" and source in _own:
-        _own.discard(source)
-        _own.add(target)
+    if how == "rename":
+        for path in (source, target):  # what was said of these names was said of other files
+            _writes.pop(path, None)
+            _reads.pop(hash(path), None)
+        if source in _own:
+            _own.discard(source)
+            _own.add(target)
 
 
 def _folder(args: tuple[Any, ...]) -> None:

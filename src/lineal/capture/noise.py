@@ -29,6 +29,7 @@ _SYSTEM = (
     "/var/cache/",
     "/nix/store/",
 )
+_SHARED = "/usr/share/"
 # Models and data sets that people download are kept in caches, and are inputs all the same.
 _KEPT = (
     "/.cache/huggingface/hub/",
@@ -158,10 +159,11 @@ class Quiet:
         if prefix:
             self._begins = tuple({*self._begins, *interpreter(prefix, self._root)})
 
-    def __call__(self, path: str) -> bool:
-        """Whether an absolute path is noise."""
+    def __call__(self, path: str, program: str = "") -> bool:
+        """Whether an absolute path is noise, read or written by a program of that name."""
         return (
             path.startswith(self._begins)
+            or (program and path.startswith(_SHARED + program))  # a program's own: `git` reads in `git-core`
             or "-packages/" in path
             or "/__pycache__/" in path
             or path.endswith((".pyc", ".lock", "-journal", "-wal", "-shm", "/pyvenv.cfg"))

@@ -75,7 +75,7 @@ class Story:
         self.last_at = max(self.last_at, found.at)
         if found.layer in _FROM_BELOW:
             path = os.fsdecode(found.path)
-            if self._quiet(path):
+            if self._quiet(path, found.lib):
                 return
             if found.op == frames.READ and self._is_source(path, found.lib):
                 self.sources.add(path)

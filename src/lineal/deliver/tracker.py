@@ -236,14 +236,14 @@ class Tracker:
 
     @staticmethod
     def _read(place: _Place, stat: Stat | None, access: Access) -> None:
+        if known := place.reads.get(stat):
+            known.join(access)  # whatever was opened for writing meanwhile: it still is in that state
+            return
         if place.written is not None and stat != place.before:
             return  # the run reads what it wrote itself
         if place.written is not None and access.at >= place.written.at and not access.declared:
             return
-        if known := place.reads.get(stat):
-            known.join(access)
-        else:
-            place.reads[stat] = access
+        place.reads[stat] = access
 
     @staticmethod
     def _write(place: _Place, access: Access) -> None:
