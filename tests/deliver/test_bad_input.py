@@ -12,6 +12,9 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from lineal.deliver import fold
+from lineal.deliver.delivery import sync
+from lineal.resolve.project import Project
 from lineal.service.show import RunDetail
 from tests.deliver.below import HEAD, compiled, files, gaps, needs_library, put
 from tests.deliver.conftest import LINEAL, Workshop
@@ -198,6 +201,58 @@ def test_a_million_openings_leave_a_small_journal(workshop: Workshop) -> None:
     program = compiled(workshop, "#include <dirent.h>\n" + text)
     workshop.run(program, str(workshop.root / ".lineal" / "journal"))
     assert len(files(workshop.newest())[0]) == 50
+
+
+TOUCH = """
+int many = atoi(argv[1]); char name[64];
+for (int n = 0; n < many; n++) {
+    if (n % 1000 == 0) { sprintf(name, "set/%d", n / 1000); mkdir(name, 0700); }
+    sprintf(name, "set/%d/%d.bin", n / 1000, n);
+    int fd = open(name, argv[2] ? O_RDONLY : O_WRONLY | O_CREAT, 0600); if (fd < 0) return 1;
+    if (!argv[2]) write(fd, name, 20);
+    close(fd);
+}
+"""
+
+
+def test_very_many_different_files_are_one_data_set_or_a_counted_gap(workshop: Workshop) -> None:
+    many = 1_000_000 if os.environ.get("LINEAL_SOAK") else 20_000
+    (workshop.root / "set").mkdir()
+    program = compiled(workshop, TOUCH, name="touch")
+    subprocess.run([program, str(many)], cwd=workshop.root, check=True)
+    process = subprocess.Popen(
+        [*LINEAL, "run", program, str(many), "read"], cwd=workshop.root, env=workshop.environment
+    )
+    _, status, used = os.wait4(process.pid, 0)
+    process.returncode = status
+    done = workshop.newest()
+    assert (status, files(done)[0]) == (0, ["set"])
+    assert used.ru_maxrss < (1000 if many > 400_000 else 200) * 1024  # kB, of the delivering process
+    if many > 400_000:
+        assert gaps(done) == [gap for gap in gaps(done) if "not followed: " in gap and "more folders" in gap]
+        assert "not followed" in done.inputs[0].reason
+    else:
+        assert (gaps(done), done.inputs[0].level) == ([], "content")
+
+
+def test_what_comes_after_the_most_files_that_are_followed_is_counted(
+    workshop: Workshop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fold, "MOST_FILES", 150)
+    for folder in ("set", "other"):
+        (workshop.root / folder).mkdir()
+        for number in range(200 if folder == "set" else 20):
+            (workshop.root / folder / f"{number}.txt").write_text(str(number))
+    text = "import glob\nfor name in sorted(glob.glob('set/*')) + sorted(glob.glob('other/*')): open(name).read()\n"
+    workshop.script("step.py", text)
+    record = "import sys; from lineal.capture.launch import main; sys.exit(main(sys.argv[1:]))"
+    recorded = [sys.executable, "-c", record, sys.executable, "step.py"]
+    subprocess.run(recorded, cwd=workshop.root, env=workshop.environment, check=True)
+    sync(Project(str(workshop.root), str(workshop.root / ".lineal")))
+    done = workshop.newest()
+    assert files(done)[0] == ["set"]
+    assert done.inputs[0].level == "none"
+    assert [gap for gap in gaps(done) if gap.startswith("not followed: 7")] == gaps(done) != []
 
 
 def test_a_sitecustomize_of_the_users_own_still_runs(workshop: Workshop) -> None:

@@ -29,7 +29,7 @@ _NEW = os.O_CREAT | os.O_EXCL
 _TYPE, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
 READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
 AUDIT = 1
-_MOST = 1_000_000  # paths remembered
+_MOST = 1 << 20  # paths remembered, in 8 MiB
 
 folders_opened = False  # whether this process may name files by the descriptor of a folder
 seen_below = False  # whether the preloaded library records what other programs and libraries open
@@ -37,9 +37,10 @@ seen_below = False  # whether the preloaded library records what other programs 
 _journal: Journal
 _noise: tuple[str, ...] = ()
 _here: tuple[str, tuple[str, ...]] = ("", ())
-_reads: dict[
-    int, int
-] = {}  # by hash of the path: hash of the state last reported as read; a training may read millions
+# What was last reported as read, a slot for each path by its hash; a training may read millions. A path that takes the slot of
+# another only has it reported again.
+_reads = memoryview(bytearray(8 << 13)).cast("q")
+_reported = 0  # how many stand there, about
 _writes: dict[str, Optional[Stat]] = {}  # by path: its state before the opening last reported
 _own: set[str] = (
     set()
@@ -118,18 +119,30 @@ def _open(args: tuple[Any, ...]) -> None:
         folders_opened |= mode is None
         return
     state = (found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino, found.st_dev)
-    key, value = hash(path), hash(state)
-    if _reads.get(key) == value:
+    key = hash(path)
+    value = key ^ hash(state)
+    if _reads[key & len(_reads) - 1] == value:
         return
     if path[-3:] == ".py" and (path in _code or (not flags and mode is not None) or _by_importer()):
         return  # imported or run; that is told by the execution
     if not permission & 4 and not os.access(path, os.R_OK):
         return
-    if len(_reads) > _MOST:
-        _reads.clear()
-    _reads[key] = value
+    _report(key, value)
     _own.discard(path)
     _journal.file(READ, AUDIT, path, state)
+
+
+def _report(key: int, value: int) -> None:
+    """Remember `value` in the slot of `key`; what was remembered before is forgotten now and then, to make room for more."""
+    global _reads, _reported
+    _reported += 1
+    if _reported > len(_reads) // 2 and len(_reads) < _MOST:
+        _reads, _reported = memoryview(bytearray(len(_reads) << 7)).cast("q"), 0
+    _reads[key & len(_reads) - 1] = value
+
+
+def _forget_read(path: str) -> None:
+    _reads[hash(path) & len(_reads) - 1] = 0
 
 
 def _elsewhere(path: str, mode: Any) -> bool:
@@ -215,16 +228,16 @@ def _change(path: str, flags: int) -> None:
 def read(path: str, found: os.stat_result, layer: int, lib: str) -> None:
     """Report that `path` is read in the state `found`, unless that was the last said of it."""
     state = overwrite.stat_of(found)
-    if _reads.get(hash(path)) != hash(state):
+    key = hash(path)
+    if _reads[key & len(_reads) - 1] != key ^ hash(state):
         note_read(path, state)
         _journal.file(READ, layer, path, state, lib)
 
 
 def note_read(path: str, state: Stat) -> None:
     """Remember that this read has been reported."""
-    if len(_reads) > _MOST:
-        _reads.clear()
-    _reads[hash(path)] = hash(state)
+    key = hash(path)
+    _report(key, key ^ hash(state))
     _own.discard(path)
 
 
@@ -294,7 +307,7 @@ def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
     if how == "rename":
         for path in (source, target):  # what was said of these names was said of other files
             _writes.pop(path, None)
-            _reads.pop(hash(path), None)
+            _forget_read(path)
         if source in _own:
             _own.discard(source)
             _own.add(target)
@@ -348,7 +361,7 @@ def removed(path: str) -> None:
     _journal.file(REMOVED, AUDIT, path, overwrite.stat_of(found))
     _own.discard(path)
     _writes.pop(path, None)
-    _reads.pop(hash(path), None)
+    _forget_read(path)
 
 
 def _truncate(args: tuple[Any, ...]) -> None:

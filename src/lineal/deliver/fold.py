@@ -6,6 +6,11 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable
 
+from lineal.core.events import Level
+from lineal.deliver.fingerprint import Fingerprint
+
+MOST_FILES = 400_000  # of one run that are followed one by one; of more only the folders are named
+MOST_FOLDERS = 10_000
 FEWEST = 100  # files of one folder that make it a data set
 _CHUNKED = (b".zarr", b".n5", b".icechunk", b".lance", b".tiledb")
 _TABLES = (b".parquet", b".orc", b".avro", b".arrow", b".ipc", b".feather", b".csv", b".csv.gz")
@@ -51,6 +56,40 @@ def may_be(folder: bytes, root: bytes) -> bool:
     if (root + b"/").startswith(folder.rstrip(b"/") + b"/"):
         return False
     return folder.count(b"/") > 1 or folder.startswith(root + b"/")
+
+
+class Beyond:
+    """Files that a run touched after so many that no more are followed: counted, and by folder as far as there is room."""
+
+    def __init__(self) -> None:
+        self._folders: Counter[bytes] = Counter()
+        self._elsewhere = 0
+
+    def add(self, path: bytes) -> None:
+        """One access to such a file."""
+        folder = os.path.dirname(path)
+        if folder in self._folders or len(self._folders) < MOST_FOLDERS:
+            self._folders[folder] += 1
+        else:
+            self._elsewhere += 1
+
+    def marked(self, folder: bytes, content: Fingerprint) -> Fingerprint:
+        """The content of a data set, or that it is not known, because not all of its files were followed."""
+        inside = folder + b"/"
+        many = sum(n for below, n in self._folders.items() if below == folder or below.startswith(inside))
+        if not many and not self._elsewhere:
+            return content
+        reason = f"{many or self._elsewhere:,} accesses to more of its files were not followed"
+        return Fingerprint(sha256=None, size=None, level=Level.NONE, reason=reason)
+
+    def gap(self) -> str:
+        """What the record says of them, "" when there are none."""
+        if not self._folders:
+            return ""
+        many = self._folders.total() + self._elsewhere
+        named = ", ".join(os.fsdecode(folder) for folder, _ in self._folders.most_common(3))
+        more = f" and {len(self._folders) - 3:,} more folders" if len(self._folders) > 3 else ""
+        return f"not followed: {many:,} accesses to files after the first {MOST_FILES:,} of the run, in {named}{more}"
 
 
 def is_companion(path: bytes) -> bool:

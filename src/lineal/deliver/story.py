@@ -400,6 +400,8 @@ class Story:
         if self.sources:
             found.append(self._facet("lineal.sources/1", {"files": self._source_digests()}, at))
         found.extend(self.logs.facet(lambda path: artifact_name(self.project, path)[1], at))
+        if gap := self.tracker.beyond.gap():
+            self.notes[text(gap)] = None
         for path in self.tracker.missing:
             self.notes[f"declared as an output, but not there at the end: {text(os.fsdecode(path))}"] = None
         if body := self.watched.facet(self.program()):

@@ -74,6 +74,7 @@ class Tracker:
         self._latest: dict[bytes, int] = {}  # folders, and when something in them was last read
         self._remotes = Remotes(run)
         self.origins = Origins(run)
+        self.beyond = fold.Beyond()
         self._went: dict[bytes, bytes] = {}  # renamed from -> to
         self._moves: dict[
             tuple[bytes, bytes], tuple[int, ...]
@@ -89,6 +90,9 @@ class Tracker:
     def file(self, op: int, layer: int, at: int, stat: Stat | None, lib: str, path: bytes) -> None:
         """One file access as the journal recorded it; see journal.frames for `op` and `layer`."""
         self.last_at = max(self.last_at, at)
+        if len(self._places) >= fold.MOST_FILES and path not in self._places:
+            self.beyond.add(path)
+            return
         place = self._place(path)
         access = Access(at, layer, lib)
         if stat is not None and place.before is None and place.written is None:
@@ -366,7 +370,8 @@ class Tracker:
         inside += [(path, _Place()) for path in beside if path not in known]
         inside.sort(key=lambda item: item[0])
         contents = ((path, self._last_content(path, place)) for path, place in inside)
-        state = self._state(folder, _Place(), manifest_of(folder, contents), None)
+        content = self.beyond.marked(folder, manifest_of(folder, contents))
+        state = self._state(folder, _Place(), content, None)
         return ev.VersionUsed(
             run=self._run, version=state, at=access.at, role="input", evidence=access.evidence, via=access.via
         )
@@ -543,9 +548,8 @@ class Tracker:
         for path, _ in contents:
             if (written := self._places[path].written) is not None:
                 access.join(written)
-        state = self._state(
-            folder, place, manifest_of(folder, sorted(contents, key=lambda item: item[0])), None
-        )
+        content = manifest_of(folder, sorted(contents, key=lambda item: item[0]))
+        state = self._state(folder, place, self.beyond.marked(folder, content), None)
         return ev.VersionGenerated(
             run=self._run,
             version=state,

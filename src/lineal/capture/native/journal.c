@@ -14,7 +14,7 @@
 #include "crc.h"
 #include "sha256.h"
 
-#define ROOMS 32
+#define ROOMS 128 /* so many threads may tell something at once; who finds none is counted */
 #define FILES 16
 #define LARGEST (256LL << 20) /* bytes of one journal */
 #define TRIES 8
@@ -30,6 +30,7 @@ struct file {
 static struct room rooms[ROOMS];
 static struct file files[FILES];
 static unsigned current, next;
+static int crowded; /* accesses that found no room since it was last told */
 static int failed_pid, failures, first_pid;
 static enum layer layer;
 static char run[33], folder[PATH_MAX - 64], parent[16], boot[40], who[80], host[65], name[64], program[512];
@@ -124,6 +125,7 @@ struct room *room_take(void)
         if (__atomic_compare_exchange_n(&rooms[i].busy, &free, 1, false, __ATOMIC_ACQUIRE, __ATOMIC_RELAXED))
             return &rooms[i];
     }
+    __atomic_fetch_add(&crowded, 1, __ATOMIC_RELAXED);
     return NULL;
 }
 
@@ -439,8 +441,21 @@ struct __attribute__((packed)) body {
     uint16_t length;
 };
 
+/* Tell how many accesses went without a record because too many threads had something to tell. */
+static void tell_crowd(void)
+{
+    char many[24];
+    int found = __atomic_exchange_n(&crowded, 0, __ATOMIC_RELAXED);
+    if (!found)
+        return;
+    digits(many, (uint64_t)found);
+    tell_note("not observed: ", many, " accesses to files by threads that were too many at once");
+}
+
 void tell_file(enum op op, const char *path, const struct state *state)
 {
+    if (__atomic_load_n(&crowded, __ATOMIC_RELAXED))
+        tell_crowd();
     struct room *room = room_take();
     if (!room)
         return;

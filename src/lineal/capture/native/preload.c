@@ -20,7 +20,7 @@
 
 #include "preload.h"
 
-#define TOLD 32768  /* accesses remembered, so that what is opened again and again is told once */
+#define TOLD (1 << 20) /* accesses remembered, so that what is opened again and again is told once; of the memory only what is used is taken */
 #define DESCRIPTORS 65536
 #define KEPT (16 << 20) /* bytes of the largest file that is hashed before its content is lost */
 
