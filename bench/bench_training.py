@@ -2,7 +2,7 @@
 
 Each loop runs with and without Lineal in turn. Compared is the processor time of the whole process between the loop's first step and
 its last, of all its threads: the least of the rounds, since whatever else the machine does only adds to it. The wall clock is
-told beside it.
+told beside it. A loop without any library and a random forest are in `bench_run`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ HERE = {k: v for k, v in os.environ.items() if not k.startswith("LINEAL") and k 
 LINEAL = os.path.join(os.path.dirname(sys.executable), "lineal")
 FRAMEWORKS = Path(__file__).resolve().parent.parent / ".venv-frameworks" / "bin" / "python"
 PART = 10 if os.environ.get("LINEAL_BENCH_SMALL") else 1
-ROUNDS = 7
+ROUNDS = 5
 
 CLOCK = """
 import json, os, time, warnings
@@ -85,26 +85,8 @@ many = max(STEPS // 20, 1) * 64
 inputs, targets = torch.randn(many, 64).numpy(), torch.randint(0, 10, (many,)).numpy()
 model.fit(inputs, targets, batch_size=64, epochs=21, verbose=0, callbacks=[Clock()])
 """
-LOOP = """
-import json, time
-busy, wall = time.process_time(), time.perf_counter()
-x = 0
-for i in range(STEPS): x += i * i
-print(json.dumps([time.process_time() - busy, time.perf_counter() - wall]))
-"""
-FOREST = """
-import json, time
-import numpy as np
-from sklearn.ensemble import RandomForestClassifier
-r = np.random.default_rng(0); x = r.normal(size=(STEPS, 20))
-busy, wall = time.process_time(), time.perf_counter()
-RandomForestClassifier(n_estimators=100, random_state=0).fit(x, x[:, 0] > 0)
-print(json.dumps([time.process_time() - busy, time.perf_counter() - wall]))
-"""
 # name, program, steps, interpreter, the most that recording may multiply its time by
 LOOPS = (
-    ("a CPU loop", LOOP, 20_000_000, sys.executable, 1.02),
-    ("a random forest", FOREST, 8000, sys.executable, 1.05),
     ("a PyTorch loop on the CPU", CLOCK + PLAIN, 3000, FRAMEWORKS, 1.02),
     ("the same, each step written to a log", CLOCK + LOGGED, 3000, FRAMEWORKS, 1.02),
     ("a Lightning loop that logs each step", CLOCK + LIGHTNING, 1500, FRAMEWORKS, 1.05),
