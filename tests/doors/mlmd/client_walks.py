@@ -37,7 +37,8 @@ def check_filters_of_a_node_itself() -> None:
     for text, wanted in {
         of_type: [a, b, c],
         f"type_id = {type_id} AND name LIKE '{mark}%'": [a, b],
-        f'{of_type} AND name LIKE "%\\_a"': [],
+        f'{of_type} AND name LIKE "%\\\\_a"': [],
+        f'{of_type} AND name LIKE "%\\\\_A"': [a],
         f"{of_type} AND name LIKE '%_A'": [a],
         f"{of_type} AND NOT name LIKE '{mark}_%'": [c],
         f"name = 'it\\'s {mark}'": [c],
