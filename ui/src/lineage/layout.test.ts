@@ -46,6 +46,20 @@ describe.each([[1], [2], [12], [60], [150], [700], [2000]])("a graph of %i cards
     }
   });
 
+  it("leads no edge through another card", () => {
+    const places = boxes.map((box) => ({ id: box.id, x: layout.at[box.id]?.x ?? 0, y: layout.at[box.id]?.y ?? 0, w: box.w, h: box.h }));
+    for (const [src, dst] of count > 150 ? [] : edges) {
+      const points = layout.routes[key(src, dst)] ?? [];
+      points.slice(1).forEach(([x, y], n) => {
+        const [px, py] = points[n] as [number, number];
+        for (let part = 1; part < 10; part += 1) {
+          const [ax, ay] = [px + ((x - px) * part) / 10, py + ((y - py) * part) / 10];
+          expect(places.find((box) => box.id !== src && box.id !== dst && ax > box.x + 1 && ax < box.x + box.w - 1 && ay > box.y + 1 && ay < box.y + box.h - 1)?.id).toBeUndefined();
+        }
+      });
+    }
+  });
+
   it("is the same every time", () => {
     expect(layered(boxes, edges)).toEqual(layout);
   });

@@ -1,8 +1,9 @@
 // A layered layout from left to right, in time about linear in cards and edges. Pure: the same graph gives the same picture.
 //
-// Layers are given. Long edges get a waypoint in each layer that they cross; orders come from barycentre sweeps that keep the
-// best (fewest crossings), positions from the mean of the neighbours, made free of overlaps by isotonic regression, which is
-// the nearest order-preserving answer (pool adjacent violators).
+// Layers are given. Long edges get a waypoint in each layer that they cross; orders come from `ordered`, positions from the mean
+// of the neighbours, made free of overlaps by isotonic regression, which is the nearest order-preserving answer (pool adjacent
+// violators).
+import { ordered, type Ordered } from "./order";
 
 export interface Box {
   id: string;
@@ -29,14 +30,11 @@ const GAP_X = 40;
 const GAP_Y = 22;
 const MOST_WAYPOINTS = 30_000;
 
-interface Vertex {
+interface Vertex extends Ordered {
   box?: Box;
   layer: number;
   h: number;
   anchor: number;
-  before: number[];
-  behind: number[];
-  order: number;
   y: number; // of the anchor
 }
 
@@ -46,8 +44,7 @@ export function layered(boxes: readonly Box[], edges: readonly (readonly [string
   const vertices: Vertex[] = boxes.map((box) => ({ box, layer: box.layer, h: box.h, anchor: box.anchor, before: [], behind: [], order: 0, y: 0 }));
   const number = new Map(boxes.map((box, n) => [box.id, n]));
   const chains = waypoints(vertices, number, edges);
-  const layers = intoLayers(vertices);
-  order(vertices, layers);
+  const layers = ordered(vertices, intoLayers(vertices));
   place(vertices, layers);
   return drawn(vertices, layers, chains, number);
 }
@@ -85,105 +82,7 @@ function intoLayers(vertices: Vertex[]): number[][] {
     while (layers.length <= vertex.layer) layers.push([]);
     layers[vertex.layer]?.push(n);
   });
-  // First order: as a walk from the sources meets them, so that what belongs together begins together.
-  const met = new Set<number>();
-  const found: number[][] = layers.map(() => []);
-  for (const layer of layers)
-    for (const start of layer) {
-      const stack = [start];
-      while (stack.length) {
-        const n = stack.pop() as number;
-        if (met.has(n)) continue;
-        met.add(n);
-        const vertex = vertices[n] as Vertex;
-        found[vertex.layer]?.push(n);
-        for (let i = vertex.behind.length - 1; i >= 0; i -= 1) stack.push(vertex.behind[i] as number);
-        for (let i = vertex.before.length - 1; i >= 0; i -= 1) stack.push(vertex.before[i] as number);
-      }
-    }
-  return found;
-}
-
-function number(vertices: Vertex[], layer: number[]): void {
-  layer.forEach((n, place) => {
-    (vertices[n] as Vertex).order = place;
-  });
-}
-
-function order(vertices: Vertex[], layers: number[][]): void {
-  for (const layer of layers) number(vertices, layer);
-  const sweeps = vertices.length > 8000 ? 4 : vertices.length > 1500 ? 8 : 20;
-  let best = crossings(vertices, layers);
-  let kept = layers.map((layer) => [...layer]);
-  for (let sweep = 0; sweep < sweeps && best > 0; sweep += 1) {
-    const down = sweep % 2 === 0;
-    for (let i = 1; i < layers.length; i += 1) {
-      const layer = layers[down ? i : layers.length - 1 - i] as number[];
-      const value = new Map<number, number>();
-      for (const n of layer) {
-        const vertex = vertices[n] as Vertex;
-        const beside = down ? vertex.before : vertex.behind;
-        value.set(n, beside.length ? beside.reduce((sum, other) => sum + (vertices[other] as Vertex).order, 0) / beside.length : vertex.order);
-      }
-      layer.sort((a, b) => (value.get(a) as number) - (value.get(b) as number) || (vertices[a] as Vertex).order - (vertices[b] as Vertex).order);
-      number(vertices, layer);
-    }
-    if (vertices.length < 600) transpose(vertices, layers);
-    const now = crossings(vertices, layers);
-    if (now < best) {
-      best = now;
-      kept = layers.map((layer) => [...layer]);
-    }
-  }
-  kept.forEach((layer, n) => {
-    layers[n] = layer;
-    number(vertices, layer);
-  });
-}
-
-/** Swaps neighbours while that saves crossings. */
-function transpose(vertices: Vertex[], layers: number[][]): void {
-  const between = (a: number[], b: number[]) => {
-    let count = 0;
-    for (const p of a) for (const q of b) if ((vertices[p] as Vertex).order > (vertices[q] as Vertex).order) count += 1;
-    return count;
-  };
-  for (const layer of layers)
-    for (let i = 0; i + 1 < layer.length; i += 1) {
-      const [p, q] = [layer[i] as number, layer[i + 1] as number];
-      const [a, b] = [vertices[p] as Vertex, vertices[q] as Vertex];
-      const now = between(a.before, b.before) + between(a.behind, b.behind);
-      const swapped = between(b.before, a.before) + between(b.behind, a.behind);
-      if (swapped < now) {
-        layer[i] = q;
-        layer[i + 1] = p;
-        a.order = i + 1;
-        b.order = i;
-      }
-    }
-}
-
-/** Crossings between neighbouring layers, counted with a tree of sums: O(E log V). */
-export function crossings(vertices: readonly Vertex[], layers: readonly number[][]): number {
-  let count = 0;
-  for (let n = 0; n + 1 < layers.length; n += 1) {
-    const right = layers[n + 1] as number[];
-    const tree = new Float64Array(right.length + 1);
-    let seen = 0;
-    for (const p of layers[n] as number[]) {
-      const ends = (vertices[p] as Vertex).behind.map((q) => (vertices[q] as Vertex).order);
-      for (const end of ends) {
-        let below = 0;
-        for (let i = end + 1; i > 0; i -= i & -i) below += tree[i] as number;
-        count += seen - below;
-      }
-      for (const end of ends) {
-        for (let i = end + 1; i <= right.length; i += i & -i) tree[i] = (tree[i] as number) + 1;
-        seen += 1;
-      }
-    }
-  }
-  return count;
+  return layers;
 }
 
 function place(vertices: Vertex[], layers: number[][]): void {
@@ -256,13 +155,17 @@ function drawn(vertices: Vertex[], layers: number[][], chains: [string, number[]
   const routes: Record<string, [number, number][]> = {};
   for (const [name, chain] of chains) {
     const points: [number, number][] = [];
+    const forward = (vertices[chain.at(-1) as number] as Vertex).layer > (vertices[chain[0] as number] as Vertex).layer;
     chain.forEach((n, place) => {
       const vertex = vertices[n] as Vertex;
       const y = vertex.y - top;
-      if (vertex.box) {
-        const spot = at[vertex.box.id] as Placed;
-        points.push([spot.x + (place === 0 ? vertex.box.w - vertex.box.inset : vertex.box.inset), y]);
-      } else points.push([left[vertex.layer] as number, y], [(left[vertex.layer] as number) + (widths[vertex.layer] as number), y]);
+      const [begin, end] = [left[vertex.layer] as number, (left[vertex.layer] as number) + (widths[vertex.layer] as number)];
+      if (!vertex.box) return void points.push([begin, y], [end, y]);
+      // Level until it has left its column: a wider card may stand above or below.
+      const spot = at[vertex.box.id] as Placed;
+      const side = spot.x + (place === 0 ? vertex.box.w - vertex.box.inset : vertex.box.inset);
+      const level: [number, number][] = forward && Math.abs((place === 0 ? end : begin) - side) > 1 ? [[place === 0 ? end : begin, y]] : [];
+      points.push(...(place === 0 ? [[side, y] as [number, number], ...level] : [...level, [side, y] as [number, number]]));
     });
     routes[name] = points;
   }

@@ -120,6 +120,18 @@ export function relayer(nodes: readonly SceneNode[], edges: readonly SceneEdge[]
   };
 }
 
+/** The scene with what steps were told (files that are no data, such as their configuration) right beside them. Data stays on the left. */
+export function beside<S extends Pick<Scene, "nodes" | "edges">>(scene: S): S {
+  const read = new Set(scene.edges.map((edge) => edge.dst));
+  const layer = new Map(scene.nodes.map((node) => [node.id, node.layer]));
+  const first = new Map<string, number>();
+  for (const edge of scene.edges) if (!edge.loop) first.set(edge.src, Math.min(first.get(edge.src) ?? Number.POSITIVE_INFINITY, layer.get(edge.dst) ?? 0));
+  const told = (node: SceneNode) => TOLD.has(node.kind) && node.type === "version" && !read.has(node.id) && first.has(node.id);
+  return { ...scene, nodes: scene.nodes.map((node) => (told(node) ? { ...node, layer: Math.max(node.layer, (first.get(node.id) ?? 0) - 1) } : node)) };
+}
+
+const TOLD = new Set(["other", "code", "environment", "config"]);
+
 /** The scene with what was opened around some of its cards. A vertex that a group already stands for is not drawn twice. */
 export function merge(base: Scene, more: readonly Scene[]): Scene {
   if (!more.length) return base;
