@@ -20,6 +20,7 @@ from lineal.service.scene_reply import (
     LENSES,
     MESSAGES,
     NAMED,
+    OPENED,
     Beyond,
     SceneEdge,
     SceneReply,

@@ -15,6 +15,7 @@ from lineal.service.registry import DEPLOYMENT
 from lineal.service.scene_reply import (
     EXACT,
     NAMED,
+    OPENED,
     Beyond,
     SceneEdge,
     SceneNode,
