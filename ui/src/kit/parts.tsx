@@ -131,8 +131,8 @@ export function Dialog({ title, onClose, children, small }: { title: string; onC
   );
 }
 
-/** A button that opens a small panel under itself; Esc or a click elsewhere closes it. */
-export function Popover({ label, children, className = "button", align = "left", name }: { label: ReactNode; name?: string; className?: string; align?: "left" | "right"; children: (close: () => void) => ReactNode }) {
+/** A button that opens a small panel under (`up`: above) itself; Esc or a click elsewhere closes it. */
+export function Popover({ label, children, className = "button", align = "left", up, name }: { label: ReactNode; name?: string; className?: string; align?: "left" | "right"; up?: boolean; children: (close: () => void) => ReactNode }) {
   const [open, setOpen] = useState(false);
   const box = useRef<HTMLDivElement>(null);
   const button = useRef<HTMLButtonElement>(null);
@@ -155,7 +155,7 @@ export function Popover({ label, children, className = "button", align = "left",
       }}
     >
       <button ref={button} type="button" className={className} aria-expanded={open} aria-label={name} onClick={() => setOpen(!open)}>{label}</button>
-      {open ? <div className="popover" style={{ top: "calc(100% + 6px)", [align]: 0 }}>{children(() => setOpen(false))}</div> : null}
+      {open ? <div className="popover" style={{ [up ? "bottom" : "top"]: "calc(100% + 6px)", [align]: 0 }}>{children(() => setOpen(false))}</div> : null}
     </div>
   );
 }

@@ -1,11 +1,10 @@
 // Above some 300 cards: the same picture on a canvas. Words appear when there is room for them.
-import { useCallback, useEffect, useRef, useState, useSyncExternalStore } from "react";
+import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { isDark, onTheme } from "../app/theme";
 import type { ViewProps } from "./flow";
-import { key, path } from "./layout";
-import { boxOf, health, kindOf, look, subtitle, title } from "./scene";
+import { paint, palette, type Strokes, strokesOf } from "./paint";
+import { boxOf } from "./scene";
 
-const css = (name: string): string => getComputedStyle(document.documentElement).getPropertyValue(name).trim();
 const MOST_ZOOM = 2;
 const LEAST_ZOOM = 0.02;
 
@@ -16,68 +15,16 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
   const dark = useSyncExternalStore(onTheme, isDark);
   const [size, setSize] = useState({ w: 0, h: 0 });
   const { scene, layout } = drawn;
-  const lines = useRef<{ id: string; path: Path2D; points: [number, number][]; on: boolean; off: boolean; soft: boolean }[]>([]);
+  const strokes = useRef<Strokes>({ lines: [], plain: new Path2D(), bright: new Path2D() });
+  // biome-ignore lint: the colours are those of the theme.
+  const colours = useMemo(palette, [dark]);
 
   const draw = useCallback(() => {
     const element = canvas.current;
     const pen = element?.getContext("2d");
-    if (!element || !pen) return;
-    const { x, y, zoom } = at.current;
     const ratio = window.devicePixelRatio || 1;
-    pen.setTransform(ratio, 0, 0, ratio, 0, 0);
-    pen.clearRect(0, 0, element.width, element.height);
-    pen.translate(x, y);
-    pen.scale(zoom, zoom);
-    const [left, top, right, low] = [-x / zoom, -y / zoom, (element.width / ratio - x) / zoom, (element.height / ratio - y) / zoom];
-    const colours = { line: css("--edge"), accent: css("--accent"), surface: css("--surface"), text: css("--text"), muted: css("--muted") };
-    // One path for all plain lines: a stroke each would cost more than everything else together.
-    const plain = new Path2D();
-    const bright = new Path2D();
-    for (const line of lines.current) (line.on || line.id === edge ? bright : plain).addPath(line.path);
-    pen.lineWidth = Math.max(1, 0.7 / zoom);
-    pen.globalAlpha = lit.size ? 0.35 : 0.8;
-    pen.strokeStyle = colours.line;
-    pen.stroke(plain);
-    pen.globalAlpha = 1;
-    pen.lineWidth = Math.max(1.8, 1.2 / zoom);
-    pen.strokeStyle = colours.accent;
-    pen.stroke(bright);
-    const words = zoom > 0.42;
-    const hues = new Map<string, string>();
-    for (const node of scene.nodes) {
-      const spot = layout.at[node.id];
-      const box = boxOf(node);
-      if (!spot || spot.x > right || spot.x + box.w < left || spot.y > low || spot.y + box.h < top) continue;
-      const kind = kindOf(node);
-      if (!hues.has(kind)) hues.set(kind, css(`--k-${kind}`) || css("--k-other"));
-      const hue = hues.get(kind) as string;
-      pen.globalAlpha = lit.size && !lit.has(node.id) ? 0.45 : 1;
-      const circle = look(node) === "circle";
-      pen.beginPath();
-      if (circle) pen.arc(spot.x + box.w / 2, spot.y + box.anchor, 20, 0, Math.PI * 2);
-      else pen.roundRect(spot.x, spot.y, box.w, box.h, 9);
-      pen.fillStyle = words ? colours.surface : hue;
-      pen.fill();
-      const marked = node.id === chosen || node.focus || node.id === pinned || found.has(node.id);
-      pen.lineWidth = marked ? Math.max(3, 2 / zoom) : 1.3;
-      pen.strokeStyle = marked ? colours.accent : hue;
-      pen.stroke();
-      if (!words) continue;
-      pen.textAlign = circle ? "center" : "left";
-      pen.font = `600 12.5px ${css("--font")}`;
-      pen.fillStyle = colours.text;
-      const [tx, ty] = circle ? [spot.x + box.w / 2, spot.y + 60] : [spot.x + 14, spot.y + 24];
-      pen.fillText(title(node).slice(0, 26), tx, ty, box.w - 20);
-      pen.font = `11.5px ${css("--font")}`;
-      pen.fillStyle = colours.muted;
-      pen.fillText(subtitle(node).slice(0, 30), tx, ty + 16, box.w - 20);
-      pen.beginPath();
-      pen.fillStyle = css(`--dot-${health(node).tone}`);
-      pen.arc(circle ? spot.x + box.w / 2 + 15 : spot.x + box.w - 8, spot.y + 8, 4, 0, Math.PI * 2);
-      pen.fill();
-    }
-    pen.globalAlpha = 1;
-  }, [scene, layout, chosen, edge, pinned, lit, found, dark]);
+    if (element && pen) paint(pen, at.current, { w: element.width / ratio, h: element.height / ratio, ratio }, scene, layout, strokes.current, { chosen, pinned, lit, found }, colours);
+  }, [scene, layout, chosen, pinned, lit, found, colours]);
 
   const soon = useCallback(() => {
     cancelAnimationFrame(frame.current);
@@ -85,13 +32,9 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
   }, [draw]);
 
   useEffect(() => {
-    lines.current = scene.edges.flatMap((one) => {
-      const points = layout.routes[key(one.src, one.dst)];
-      const on = lit.has(one.src) && lit.has(one.dst);
-      return points ? [{ id: key(one.src, one.dst), path: new Path2D(path(points)), points, on, off: lit.size > 0 && !on, soft: one.faint }] : [];
-    });
+    strokes.current = strokesOf(scene, layout, lit, edge);
     soon();
-  }, [scene, layout, lit, soon]);
+  }, [scene, layout, lit, edge, soon]);
 
   const fit = useCallback(() => {
     const element = canvas.current?.parentElement;
@@ -175,7 +118,7 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
     if (pen) {
       pen.setTransform(1, 0, 0, 1, 0, 0);
       pen.lineWidth = 12 / zoom;
-      const line = lines.current.find((one) => pen.isPointInStroke(one.path, wx, wy));
+      const line = strokes.current.lines.find((one) => pen.isPointInStroke(one.path, wx, wy));
       if (line) return onEdge(line.id);
     }
     return onChoose(undefined);

@@ -1,11 +1,19 @@
 import { useQuery } from "@tanstack/react-query";
+import { Columns3 } from "lucide-react";
 import { api } from "../api/client";
 import { quote } from "../app/route";
-import { at, figure, numeric } from "../kit/format";
+import { at, figure, numeric, plain } from "../kit/format";
 import { KindIcon } from "../kit/parts";
 import { varied } from "../kit/series";
 import { count, t } from "../text";
-import { health, kindOf, look, type SceneNode, subtitle, title } from "./scene";
+import { Signs, spokenMarks } from "./marks";
+import { health, kindOf, look, MOST_ROWS, type SceneNode, subtitle, title } from "./scene";
+
+export interface Acts {
+  onOpen: (node: SceneNode, way: "up" | "down") => void;
+  onColumns: (node: SceneNode) => void;
+  onColumn: (node: SceneNode, column: string) => void;
+}
 
 export interface CardProps extends Record<string, unknown> {
   node: SceneNode;
@@ -13,62 +21,94 @@ export interface CardProps extends Record<string, unknown> {
   pinned: boolean;
   faint: boolean;
   found: boolean;
-  onOpen: (node: SceneNode, way: "up" | "down") => void;
+  bright: Set<string>; // columns of it that lie on the way of the chosen one
+  acts: Acts;
 }
 
 /** What a screen reader says of a card. */
 export function spoken(node: SceneNode): string {
   const more = [node.up.count ? t.lineage.moreUp(beyond(node.up)) : "", node.down.count ? t.lineage.moreDown(beyond(node.down)) : ""];
-  return [kindOf(node), title(node), subtitle(node), health(node).word, ...more].filter(Boolean).join(", ");
+  return [kindOf(node), title(node), subtitle(node), health(node).word, node.side ? (t.lineage.legend[node.side] ?? "") : "", ...spokenMarks(node.marks), node.won ?? "", ...more].filter(Boolean).join(", ");
 }
 
 const beyond = (side: SceneNode["up"]): string => `${count(side.count)}${side.exact ? "" : "+"}`;
+/** Of what columns can be known. */
+export const hasColumns = (node: SceneNode): boolean => node.shape === "node" && (node.type === "version" || node.type === "artifact") && ["dataset", "features", "report"].includes(node.kind);
 
-export function Card({ node, chosen, pinned, faint, found, onOpen }: CardProps) {
+export function Card({ node, chosen, pinned, faint, found, bright, acts }: CardProps) {
   const kind = kindOf(node);
   const shape = look(node);
   const state = health(node);
-  const names = ["lc", shape, `kind-${kind}`, chosen ? "chosen" : "", pinned ? "pinned" : "", faint ? "faint" : "", found ? "found" : "", node.focus ? "focus" : "", node.side ? `side-${node.side}` : "", node.origin_unknown ? "unknown" : ""];
+  const names = ["lc", shape, `kind-${kind}`, chosen ? "chosen" : "", pinned ? "pinned" : "", faint ? "faint" : "", found ? "found" : "", node.focus ? "focus" : "", node.side ? `side-${node.side}` : "", node.origin_unknown ? "unknown" : "", node.deleted_at ? "gone" : "", node.columns ? "tall" : ""];
+  const head = (
+    <>
+      {shape === "card" ? <span className="tile"><KindIcon kind={kind} /></span> : <KindIcon kind={kind} />}
+      <span className="words"><b className="cut"><bdi>{title(node)}</bdi></b><span className="cut"><bdi>{subtitle(node)}</bdi></span></span>
+      {hasColumns(node) ? <button type="button" tabIndex={-1} className="cols nodrag" aria-pressed={node.columns !== undefined} title={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} aria-label={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} onClick={(event) => { event.stopPropagation(); acts.onColumns(node); }}><Columns3 size={13} aria-hidden="true" /></button> : null}
+    </>
+  );
   return (
-    <div className={names.filter(Boolean).join(" ")}>
-      {node.up.count ? <button type="button" tabIndex={-1} className="more left nodrag" title={t.lineage.moreUp(beyond(node.up))} aria-label={t.lineage.moreUp(beyond(node.up))} onClick={(event) => { event.stopPropagation(); onOpen(node, "up"); }}>+{beyond(node.up)}</button> : null}
+    <div className={names.filter(Boolean).join(" ")} title={shape === "pill" ? plain(node.label) : undefined}>
+      {node.up.count ? <More node={node} way="up" acts={acts} /> : null}
       {shape === "circle" ? (
         <>
-          <span className="disc"><KindIcon kind="job" size={17} /><i className={`dot ${state.tone} corner`} title={state.word} /></span>
+          <span className="disc"><KindIcon kind="job" size={17} /><i className={`dot ${state.tone} corner`} title={state.word} /><Signs marks={node.marks} /></span>
           <span className="under"><b className="cut"><bdi>{title(node)}</bdi></b><span className="cut"><bdi>{subtitle(node)}</bdi></span></span>
         </>
       ) : shape === "sweep" ? <Sweep node={node} /> : (
         <>
-          {shape === "card" ? <span className="tile"><KindIcon kind={kind} /></span> : <KindIcon kind={kind} />}
-          <span className="words"><b className="cut"><bdi>{title(node)}</bdi></b>{shape === "card" ? <span className="cut"><bdi>{subtitle(node)}</bdi></span> : null}</span>
+          {node.columns ? <span className="head">{head}</span> : head}
           <i className={`dot ${state.tone} corner`} title={state.word} />
+          {node.columns ? <Columns node={node} bright={bright} acts={acts} /> : null}
         </>
       )}
-      {node.down.count ? <button type="button" tabIndex={-1} className="more right nodrag" title={t.lineage.moreDown(beyond(node.down))} aria-label={t.lineage.moreDown(beyond(node.down))} onClick={(event) => { event.stopPropagation(); onOpen(node, "down"); }}>+{beyond(node.down)}</button> : null}
+      {shape === "circle" ? null : <Signs marks={node.marks} />}
+      {node.down.count ? <More node={node} way="down" acts={acts} /> : null}
     </div>
   );
 }
 
-/** Siblings in one card: how they stand, and for runs a strip of dots, one per run, by the metric that varies most. */
+function More({ node, way, acts }: { node: SceneNode; way: "up" | "down"; acts: Acts }) {
+  const hidden = beyond(node[way]);
+  const said = way === "up" ? t.lineage.moreUp(hidden) : t.lineage.moreDown(hidden);
+  return <button type="button" tabIndex={-1} className={`more ${way === "up" ? "left" : "right"} nodrag`} title={said} aria-label={said} onClick={(event) => { event.stopPropagation(); acts.onOpen(node, way); }}>+{hidden}</button>;
+}
+
+function Columns({ node, bright, acts }: { node: SceneNode; bright: Set<string>; acts: Acts }) {
+  const all = node.columns ?? [];
+  return (
+    <ul className="columns">
+      {all.slice(0, MOST_ROWS).map((column) => <li key={column}><button type="button" tabIndex={-1} className={`cut mono nodrag ${bright.has(column) ? "bright" : ""}`} title={plain(column)} onClick={(event) => { event.stopPropagation(); acts.onColumn(node, column); }}><bdi>{plain(column)}</bdi></button></li>)}
+      {all.length > MOST_ROWS ? <li className="muted">{t.runs.more(all.length - MOST_ROWS)}</li> : all.length ? null : <li className="muted">{t.lineage.nocolumns}</li>}
+    </ul>
+  );
+}
+
+/** Siblings in one card: how they stand, for runs a strip of dots, one per run, by the metric that varies most, and which of them led on. */
 function Sweep({ node }: { node: SceneNode }) {
   const runs = node.type === "run" && !node.label.includes("#");
   const strip = useQuery({ queryKey: ["strip", node.label], queryFn: ({ signal }) => api.runs({ where: `job = ${quote(node.label)}`, limit: 400 }, signal), enabled: runs, staleTime: 60_000 });
   const all = strip.data?.runs ?? [];
   const metric = varied(all.map((run) => run.metrics))[0];
-  const values = metric ? all.map((run) => numeric(at(run.metrics, metric))).filter(Number.isFinite).reverse() : [];
+  const lead = node.lead.length === 1 ? node.lead[0]?.replace(/^run:/, "") : undefined;
+  const points = metric ? all.map((run) => ({ value: numeric(at(run.metrics, metric)), won: run.run_id === lead })).filter((one) => Number.isFinite(one.value)).reverse() : [];
+  const values = points.map((one) => one.value);
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const total = Object.values(node.states).reduce((sum, n) => sum + n, 0);
+  const y = (value: number) => (high === low ? 11 : 19 - ((value - low) / (high - low)) * 16);
+  const x = (n: number) => 4 + (n / Math.max(1, points.length - 1)) * 182;
   return (
     <>
       <span className="row"><span className="tile"><KindIcon kind="group" /></span><span className="words"><b className="cut"><bdi>{title(node)}</bdi></b><span className="cut"><bdi>{subtitle(node)}</bdi></span></span><span className="badge times">×{count(node.count)}</span></span>
-      {values.length > 1 && metric ? (
-        <span className="strip" title={`${metric}: ${figure(low)} – ${figure(high)}`}>
-          <svg viewBox="0 0 200 22" width="100%" height="22" preserveAspectRatio="none" aria-hidden="true">{values.map((value, n) => <circle key={n} cx={4 + (n / Math.max(1, values.length - 1)) * 192} cy={high === low ? 11 : 19 - ((value - low) / (high - low)) * 16} r="1.7" />)}</svg>
-          <span className="row spread"><span className="cut">{metric} {figure(low)}</span><span>{figure(high)}</span></span>
+      {points.length > 1 && metric ? (
+        <span className="strip" title={`${plain(metric)}: ${figure(low)} – ${figure(high)}`}>
+          <svg viewBox="0 0 190 22" width="100%" height="22" aria-hidden="true">{points.map((one, n) => (one.won ? null : <circle key={n} cx={x(n)} cy={y(one.value)} r="1.7" />))}{points.map((one, n) => (one.won ? <circle key={n} className="won" cx={x(n)} cy={y(one.value)} r="3.4" /> : null))}</svg>
+          <span className="row spread"><span className="cut">{plain(metric)} {figure(low)}</span><span>{figure(high)}</span></span>
         </span>
       ) : total ? (
         <span className="statebar" aria-hidden="true">{Object.entries(node.states).map(([state, n]) => <i key={state} className={`dot ${state === "finished" ? "good" : state === "running" ? "info" : "bad"}`} style={{ flexGrow: n }} />)}</span>
       ) : null}
+      {node.won ? <span className="winner cut"><i className="dot" aria-hidden="true" /><bdi>{node.won}</bdi></span> : null}
     </>
   );
 }

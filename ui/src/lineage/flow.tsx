@@ -2,9 +2,11 @@
 import "@xyflow/react/dist/base.css";
 import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Viewport } from "@xyflow/react";
 import { memo, useEffect, useMemo } from "react";
-import { Card, type CardProps, spoken } from "./card";
-import { key, path } from "./layout";
-import { boxOf, kindOf, type SceneEdge, type SceneNode } from "./scene";
+import { type Acts, Card, type CardProps, spoken } from "./card";
+import { type ColumnLine, ends } from "./columns";
+import { halfway, key, path } from "./layout";
+import { kindsOf, SIGNS } from "./marks";
+import { boxOf, kindOf, type SceneEdge } from "./scene";
 import type { Drawn } from "./uselayout";
 
 export interface ViewProps {
@@ -14,10 +16,11 @@ export interface ViewProps {
   pinned?: string;
   lit: Set<string>;
   found: Set<string>;
+  columns: { lines: ColumnLine[]; way: Set<string> };
   view?: Viewport;
   onChoose: (id: string | undefined, more?: boolean) => void;
   onEdge: (id: string) => void;
-  onOpen: (node: SceneNode, way: "up" | "down") => void;
+  acts: Acts;
   onView: (view: Viewport) => void;
   controls: (controls: Controls) => void;
 }
@@ -29,7 +32,8 @@ export interface Controls {
 }
 
 type CardNode = Node<CardProps & { anchor: number }, "card">;
-type RouteEdge = Edge<{ edge: SceneEdge; d: string; faint: boolean; lit: boolean; chosen: boolean }, "route">;
+type RouteEdge = Edge<{ edge: SceneEdge; d: string; middle: [number, number]; faint: boolean; lit: boolean; chosen: boolean }, "route">;
+type ColumnEdge = Edge<{ d: string; rule: string; on: boolean; off: boolean }, "column">;
 
 const CardNodeView = memo(function CardNodeView({ data }: NodeProps<CardNode>) {
   return (
@@ -47,17 +51,32 @@ export function classOf(edge: SceneEdge): string {
 
 const Route = memo(function Route({ data }: EdgeProps<RouteEdge>) {
   if (!data) return null;
-  return <BaseEdge path={data.d} interactionWidth={14} className={`line ${classOf(data.edge)} ${data.faint ? "off" : ""} ${data.lit ? "on" : ""} ${data.chosen ? "chosen" : ""}`} />;
+  const kinds = kindsOf(data.edge.marks);
+  return (
+    <>
+      <BaseEdge path={data.d} interactionWidth={14} className={`line ${classOf(data.edge)} ${data.faint ? "off" : ""} ${data.lit ? "on" : ""} ${data.chosen ? "chosen" : ""}`} />
+      {kinds.map((kind, n) => (
+        <g key={kind} className={`sign sign-${kind} ${data.faint ? "off" : ""}`} transform={`translate(${data.middle[0] + (n - (kinds.length - 1) / 2) * 15 - 6.5},${data.middle[1] - 6.5})`}>
+          <circle cx="6" cy="6" r="6.5" /><path d={SIGNS[kind]} />
+        </g>
+      ))}
+    </>
+  );
+});
+
+const ColumnRoute = memo(function ColumnRoute({ data }: EdgeProps<ColumnEdge>) {
+  return data ? <BaseEdge path={data.d} interactionWidth={0} className={`line column ${data.rule ? "inferred" : ""} ${data.on ? "on" : ""} ${data.off ? "off" : ""}`} /> : null;
 });
 
 const NODES = { card: CardNodeView };
-const EDGES = { route: Route };
+const EDGES = { route: Route, column: ColumnRoute };
+const NOTHING = new Set<string>();
 
 export function FlowView(props: ViewProps) {
   return <ReactFlowProvider><Flow {...props} /></ReactFlowProvider>;
 }
 
-function Flow({ drawn, chosen, edge, pinned, lit, found, view, onChoose, onEdge, onOpen, onView, controls }: ViewProps) {
+function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose, onEdge, acts, onView, controls }: ViewProps) {
   const flow = useReactFlow();
   const { scene, layout } = drawn;
   const nodes = useMemo<CardNode[]>(
@@ -66,20 +85,26 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, view, onChoose, onEdge,
         const spot = layout.at[node.id];
         if (!spot) return [];
         const box = boxOf(node);
-        return [{ id: node.id, type: "card" as const, position: spot, width: box.w, height: box.h, draggable: false, connectable: false, ariaLabel: spoken(node), data: { node, anchor: box.anchor, chosen: node.id === chosen, pinned: node.id === pinned, faint: lit.size > 0 && !lit.has(node.id), found: found.has(node.id), onOpen } }];
+        return [{ id: node.id, type: "card" as const, position: spot, width: box.w, height: box.h, draggable: false, connectable: false, ariaLabel: spoken(node), data: { node, anchor: box.anchor, chosen: node.id === chosen, pinned: node.id === pinned, faint: lit.size > 0 && !lit.has(node.id), found: found.has(node.id), bright: node.columns && columns.way.size ? new Set(node.columns.filter((column) => columns.way.has(`${node.id}\n${column}`))) : NOTHING, acts } }];
       }),
-    [scene, layout, chosen, pinned, lit, found, onOpen],
+    [scene, layout, chosen, pinned, lit, found, columns, acts],
   );
-  const edges = useMemo<RouteEdge[]>(
-    () =>
-      scene.edges.flatMap((one) => {
+  const edges = useMemo<(RouteEdge | ColumnEdge)[]>(
+    () => [
+      ...scene.edges.flatMap((one) => {
         const points = layout.routes[key(one.src, one.dst)];
         if (!points) return [];
         const on = lit.has(one.src) && lit.has(one.dst);
         const id = key(one.src, one.dst);
-        return [{ id, source: one.src, target: one.dst, type: "route" as const, focusable: false, selectable: true, zIndex: 0, data: { edge: one, d: path(points), faint: lit.size > 0 && !on, lit: on, chosen: id === edge } }];
+        return [{ id, source: one.src, target: one.dst, type: "route" as const, focusable: false, selectable: true, zIndex: 0, data: { edge: one, d: path(points), middle: halfway(points), faint: (lit.size > 0 && !on) || columns.lines.length > 0, lit: on && !columns.lines.length, chosen: id === edge } }];
       }),
-    [scene, layout, lit, edge],
+      ...columns.lines.flatMap((line) => {
+        const points = ends(line, new Map(scene.nodes.map((node) => [node.id, node])), layout.at, (node) => boxOf(node).w);
+        const on = columns.way.has(`${line.src}\n${line.from}`) && columns.way.has(`${line.dst}\n${line.into}`);
+        return points ? [{ id: line.id, source: line.src, target: line.dst, type: "column" as const, focusable: false, selectable: false, zIndex: 1, data: { d: path(points), rule: line.rule, on, off: columns.way.size > 0 && !on } }] : [];
+      }),
+    ],
+    [scene, layout, lit, edge, columns],
   );
   useEffect(() => {
     controls({
@@ -111,7 +136,7 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, view, onChoose, onEdge,
       onlyRenderVisibleElements={nodes.length > 50}
       zoomOnDoubleClick={false}
       onNodeClick={(event, node) => onChoose(node.id, event.shiftKey)}
-      onEdgeClick={(_, one) => onEdge(one.id)}
+      onEdgeClick={(_, one) => one.type === "route" && onEdge(one.id)}
       onPaneClick={() => onChoose(undefined)}
       onMoveEnd={(event, at) => event && onView(at)}
     >

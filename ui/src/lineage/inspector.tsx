@@ -1,73 +1,172 @@
 import { useQuery } from "@tanstack/react-query";
-import { Crosshair, Expand, GitCompareArrows, Pin, Shrink, SquareArrowOutUpRight, X } from "lucide-react";
-import type { ReactNode } from "react";
+import { ChevronsLeft, ChevronsRight, Columns3, Crosshair, Expand, GitCompareArrows, Mail, Pin, Shrink, SquareArrowOutUpRight, X } from "lucide-react";
+import { type ReactNode, useState } from "react";
 import { api, type RunDetail, type VersionDetail } from "../api/client";
 import { linkOf, links, to } from "../app/route";
 import { at, better, delta, figure, plain, short, signed, size } from "../kit/format";
-import { DiffList, KindIcon, Loaded, Plain, State, Time, took } from "../kit/parts";
+import { Dialog, DiffList, KindIcon, Loaded, Plain, State, Time, took } from "../kit/parts";
 import { allChanges } from "../models/changes";
 import { t } from "../text";
-import { health, kindOf, type Scene, type SceneEdge, type SceneNode, subtitle, title } from "./scene";
+import { hasColumns } from "./card";
+import { key } from "./layout";
+import { MARKS, Sign } from "./marks";
+import { health, kindOf, type Mark, type Scene, type SceneEdge, type SceneNode, shortest, subtitle, title } from "./scene";
 
 export interface Actions {
   focus: (node: SceneNode) => void;
   expand: (node: SceneNode) => void;
+  columns: (node: SceneNode) => void;
+  open: (node: SceneNode, way: "up" | "down") => void;
   pin: (node: SceneNode) => void;
   compare: (node: SceneNode) => void;
   close: () => void;
 }
 
-export function Inspector({ node, edge, scene, pinned, expanded, actions }: { node?: SceneNode; edge?: SceneEdge; scene: Scene; pinned?: SceneNode; expanded: string[]; actions: Actions }) {
+export function Inspector({ node, edge, scene, pinned, expanded, actions, onChoose, onEdge }: { node?: SceneNode; edge?: SceneEdge; scene: Scene; pinned?: SceneNode; expanded: string[]; actions: Actions; onChoose: (id: string) => void; onEdge: (id: string) => void }) {
   return (
     <aside className="inspector" aria-label={t.lineage.inspector}>
       <button type="button" className="button plain small icon close" aria-label={t.lineage.close} onClick={actions.close}><X size={15} aria-hidden="true" /></button>
-      {edge ? <EdgeFacts edge={edge} scene={scene} /> : node ? <NodeFacts node={node} pinned={pinned} expanded={expanded} actions={actions} /> : null}
+      {edge ? <EdgeFacts key={key(edge.src, edge.dst)} edge={edge} scene={scene} onChoose={onChoose} /> : node ? <NodeFacts node={node} scene={scene} pinned={pinned} expanded={expanded} actions={actions} onEdge={onEdge} /> : null}
     </aside>
   );
 }
 
-function EdgeFacts({ edge, scene }: { edge: SceneEdge; scene: Scene }) {
-  const [from, to_] = [edge.src, edge.dst].map((id) => scene.nodes.find((node) => node.id === id));
+/** What deserves a second look, in words. */
+function Marked({ marks }: { marks: readonly Mark[] }) {
+  if (!marks.length) return null;
+  return <ul className="marked">{MARKS.flatMap((kind) => marks.filter((mark) => mark.kind === kind)).map((mark) => <li key={`${mark.kind} ${mark.said}`} className={`mark-${mark.kind}`}><Sign kind={mark.kind as (typeof MARKS)[number]} /><span><b>{t.lineage.marks[mark.kind as (typeof MARKS)[number]]}</b> <Plain>{mark.said}</Plain></span></li>)}</ul>;
+}
+
+function EdgeFacts({ edge, scene, onChoose }: { edge: SceneEdge; scene: Scene; onChoose: (id: string) => void }) {
+  const [read, setRead] = useState<number>();
+  const ends = [edge.src, edge.dst].map((id) => scene.nodes.find((node) => node.id === id));
+  const end = (node: SceneNode | undefined) => (node ? <button type="button" className="linkish" onClick={() => onChoose(node.id)}><Plain>{`${title(node)} ${subtitle(node)}`}</Plain></button> : null);
+  const known = Object.entries(edge.evidences);
   return (
     <>
       <span className="badge">{t.lineage.edge}</span>
       <h2 className="big">{edge.kind}</h2>
+      <Marked marks={edge.marks} />
       <dl className="facts">
-        <dt>{t.lineage.from}</dt><dd>{from ? <Plain>{`${title(from)} ${subtitle(from)}`}</Plain> : null}</dd>
-        <dt>{t.lineage.to}</dt><dd>{to_ ? <Plain>{`${title(to_)} ${subtitle(to_)}`}</Plain> : null}</dd>
-        <dt>{t.lineage.role}</dt><dd>{edge.roles.join(", ") || t.value.none}</dd>
-        <dt>{t.lineage.evidence}</dt><dd>{t.evidence[edge.evidence] ?? edge.evidence}{edge.rule ? ` (${edge.rule})` : ""}</dd>
-        <dt>{t.lineage.at}</dt><dd><Time at={edge.at} /></dd>
+        <dt>{t.lineage.from}</dt><dd>{end(ends[0])}</dd>
+        <dt>{t.lineage.to}</dt><dd>{end(ends[1])}</dd>
+        <dt>{t.lineage.role}</dt><dd><Plain>{edge.roles.join(", ") || t.value.none}</Plain></dd>
+        {edge.evidence ? <><dt>{t.lineage.evidence}</dt><dd>{t.evidence[edge.evidence] ?? edge.evidence}{edge.rule ? ` (${edge.rule})` : ""}</dd></> : null}
+        {known.length > 1 ? <><dt>{t.lineage.evidences}</dt><dd>{known.map(([how, n]) => `${n} ${how}`).join(", ")}</dd></> : null}
+        {edge.vias.length ? <><dt>{t.lineage.via}</dt><dd><Plain>{edge.vias.join(", ")}</Plain></dd></> : null}
+        <dt>{t.lineage.happened}</dt><dd><Time at={edge.at} /></dd>
+        {edge.recorded_at ? <><dt>{t.lineage.recorded}</dt><dd><Time at={edge.recorded_at} /></dd></> : null}
         <dt>{t.lineage.edges}</dt><dd>{t.lineage.times(edge.count)}</dd>
       </dl>
+      {edge.messages.length ? <><h3>{t.lineage.message}</h3><ul className="row wrap">{edge.messages.map((number) => <li key={number}><button type="button" className="button small" onClick={() => setRead(number)}><Mail size={13} aria-hidden="true" />{t.lineage.messageNo(number)}</button></li>)}</ul></> : null}
+      {edge.through ? <p className="note">{t.lineage.through(edge.through)}</p> : null}
       {edge.also ? <p className="note warn">{t.lineage.also}</p> : null}
       {edge.loop ? <p className="note warn">{t.lineage.loop}</p> : null}
       {edge.faint ? <p className="note">{t.lineage.faint}</p> : null}
+      {read === undefined ? null : <Message number={read} onClose={() => setRead(undefined)} />}
     </>
   );
 }
 
-function NodeFacts({ node, pinned, expanded, actions }: { node: SceneNode; pinned?: SceneNode; expanded: string[]; actions: Actions }) {
+/** A message as it was received, JSON laid out. */
+function Message({ number, onClose }: { number: number; onClose: () => void }) {
+  const found = useQuery({ queryKey: ["message", number], queryFn: ({ signal }) => api.message(number, signal), staleTime: Number.POSITIVE_INFINITY });
+  return (
+    <Dialog title={t.lineage.messageNo(number)} onClose={onClose}>
+      <Loaded of={found} lines={10}>
+        {(message) => (
+          <>
+            <dl className="facts">
+              <dt>{t.lineage.door}</dt><dd><Plain>{message.door}</Plain></dd>
+              <dt>{t.lineage.sender}</dt><dd className="mono"><Plain>{message.source}</Plain></dd>
+              <dt>{t.lineage.recorded}</dt><dd><Time at={message.recorded_at} /></dd>
+              <dt>{t.datasets.digest}</dt><dd className="mono">{short(message.digest)}</dd>
+              <dt>{t.datasets.size}</dt><dd>{size(message.size)}</dd>
+            </dl>
+            <pre className="received" tabIndex={0} aria-label={t.lineage.received}>{laidOut(message.text)}</pre>
+            {message.cut ? <p className="note">{t.lineage.messageCut}</p> : null}
+          </>
+        )}
+      </Loaded>
+    </Dialog>
+  );
+}
+
+/** JSON in lines; anything else as it is. */
+function laidOut(text: string): string {
+  try {
+    return plain(JSON.stringify(JSON.parse(text), null, 2));
+  } catch {
+    return plain(text);
+  }
+}
+
+function NodeFacts({ node, scene, pinned, expanded, actions, onEdge }: { node: SceneNode; scene: Scene; pinned?: SceneNode; expanded: string[]; actions: Actions; onEdge: (id: string) => void }) {
   const single = node.shape === "node";
-  const found = useQuery({ queryKey: ["show", node.ref], queryFn: ({ signal }) => api.show(node.ref, signal), enabled: single });
+  const exact = single && (node.type === "run" || node.type === "version");
+  const found = useQuery({ queryKey: ["show", node.ref], queryFn: ({ signal }) => api.show(node.ref, signal), enabled: exact });
   const kind = kindOf(node);
   const state = health(node);
-  const page = node.type === "run" ? links.run(node.ref) : node.names[0] ? to("/version", { ref: node.names[0] }) : linkOf(node.ref, node.kind);
+  const page = node.type === "job" ? links.job(node.label) : node.type === "run" ? links.run(node.ref) : node.names[0] ? to("/version", { ref: node.names[0] }) : linkOf(node.ref, node.type === "artifact" ? "" : node.kind);
   const open = expanded.includes(node.id);
+  const others = pinned && pinned.id !== node.id;
+  const badge = node.type === "job" ? t.lineage.job : kind === "run" ? t.lineage.run : kind;
   return (
     <>
-      <div className="row spread" style={{ paddingRight: 30 }}><span className={`badge kindbadge kind-${kind}`}><KindIcon kind={kind} size={13} />{kind === "run" ? "Run" : kind}</span>{node.aliases.map((alias) => <span key={alias} className="badge good"><Plain>{alias.split("@").at(-1) ?? alias}</Plain></span>)}</div>
+      <div className="row spread" style={{ paddingRight: 30 }}><span className={`badge kindbadge kind-${kind}`}><KindIcon kind={kind} size={13} />{badge}</span>{node.aliases.map((alias) => <span key={alias} className="badge good"><Plain>{alias.split("@").at(-1) ?? alias}</Plain></span>)}</div>
       <h2 className="big"><Plain>{title(node)}</Plain> <span className="muted"><Plain>{subtitle(node)}</Plain></span></h2>
       <p className="row"><i className={`dot ${state.tone}`} aria-hidden="true" />{state.word}{node.shape !== "node" ? ` · ${t.lineage.alike(node.count)}` : null}</p>
-      {node.origin_unknown ? <p className="note warn">{t.lineage.unknown}</p> : null}
-      {single ? <Loaded of={found} lines={8}>{(data) => (data.type === "run" ? <RunFacts run={data} /> : <VersionFacts version={data} />)}</Loaded> : <Members node={node} />}
+      {node.side ? <p className="row"><i className={`swatch side-${node.side}`} aria-hidden="true" />{t.lineage.legend[node.side]}</p> : null}
+      <Marked marks={node.marks} />
+      {node.won ? <p className="note good"><Plain>{node.won}</Plain></p> : null}
+      {exact ? <Loaded of={found} lines={8}>{(data) => (data.type === "run" ? <RunFacts run={data} /> : <VersionFacts version={data} />)}</Loaded> : single ? <SeriesFacts node={node} /> : <Members node={node} />}
+      <Ends node={node} scene={scene} onEdge={onEdge} />
       <div className="actions">
         {single ? <Action on={() => actions.focus(node)} icon={<Crosshair size={14} aria-hidden="true" />} label={t.lineage.focus} /> : <Action on={() => actions.expand(node)} icon={open ? <Shrink size={14} aria-hidden="true" /> : <Expand size={14} aria-hidden="true" />} label={open ? t.lineage.collapse : t.lineage.expand} />}
         {single ? <a className="button small" href={page}><SquareArrowOutUpRight size={14} aria-hidden="true" />{t.lineage.openPage}</a> : null}
+        {single && node.up.count ? <Action on={() => actions.open(node, "up")} icon={<ChevronsLeft size={14} aria-hidden="true" />} label={t.lineage.openUp} /> : null}
+        {single && node.down.count ? <Action on={() => actions.open(node, "down")} icon={<ChevronsRight size={14} aria-hidden="true" />} label={t.lineage.openDown} /> : null}
+        {hasColumns(node) ? <Action on={() => actions.columns(node)} icon={<Columns3 size={14} aria-hidden="true" />} label={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} /> : null}
         {single ? <Action on={() => actions.pin(node)} icon={<Pin size={14} aria-hidden="true" />} label={pinned?.id === node.id ? t.lineage.unpin : t.lineage.pin} /> : null}
-        {single && pinned && pinned.id !== node.id ? <Action on={() => actions.compare(node)} icon={<GitCompareArrows size={14} aria-hidden="true" />} label={t.lineage.compareHere} primary /> : null}
+        {single && others ? <Action on={() => actions.compare(node)} icon={<GitCompareArrows size={14} aria-hidden="true" />} label={t.lineage.compareHere} primary /> : null}
       </div>
+      {others ? <Between node={node} pinned={pinned} scene={scene} /> : null}
     </>
+  );
+}
+
+/** The lines that meet a card, each of which can be chosen: a line is thin, and cannot be reached with a key. */
+function Ends({ node, scene, onEdge }: { node: SceneNode; scene: Scene; onEdge: (id: string) => void }) {
+  const names = new Map(scene.nodes.map((other) => [other.id, title(other)]));
+  const sides = [
+    { said: t.lineage.from, edges: scene.edges.filter((edge) => edge.dst === node.id), other: (edge: SceneEdge) => edge.src },
+    { said: t.lineage.to, edges: scene.edges.filter((edge) => edge.src === node.id), other: (edge: SceneEdge) => edge.dst },
+  ].filter((side) => side.edges.length);
+  if (!sides.length) return null;
+  return (
+    <details className="ends">
+      <summary>{t.lineage.linesOf(sides.reduce((sum, side) => sum + side.edges.length, 0))}</summary>
+      {sides.map(({ said, edges, other }) => <div key={said}><h3>{said}</h3><ul>{edges.slice(0, 40).map((edge) => <li key={other(edge)}><button type="button" className="linkish" onClick={() => onEdge(key(edge.src, edge.dst))}><Plain>{names.get(other(edge)) ?? ""}</Plain></button> <span className="muted">{edge.kind}</span>{edge.marks.length ? <span className="muted"> · {edge.marks[0]?.kind}</span> : null}</li>)}</ul></div>)}
+    </details>
+  );
+}
+
+/** Whether a way leads between the chosen card and the pinned one, among what is drawn. */
+function Between({ node, pinned, scene }: { node: SceneNode; pinned: SceneNode; scene: Scene }) {
+  const way = shortest(scene.edges, pinned.id, node.id) ?? shortest(scene.edges, node.id, pinned.id);
+  const names = new Map(scene.nodes.map((other) => [other.id, title(other)]));
+  return <p className={`note ${way ? "good" : ""}`} role="status">{way ? <><b>{t.lineage.wayOf(way.length - 1)}</b> <Plain>{way.map((id) => names.get(id) ?? "").join(" → ")}</Plain></> : t.lineage.noWay}</p>;
+}
+
+/** An artifact or a job as such. */
+function SeriesFacts({ node }: { node: SceneNode }) {
+  return (
+    <dl className="facts">
+      <dt>{node.type === "job" ? t.lineage.happeningsTitle : t.lineage.versionsTitle}</dt><dd>{node.count}</dd>
+      {Object.entries(node.states).map(([state, n]) => [<dt key={state}><State state={state} /></dt>, <dd key={`${state}=`}>{n}</dd>])}
+      {node.namespace ? <><dt>{t.lineage.namespace}</dt><dd><Plain>{node.namespace}</Plain></dd></> : null}
+      <dt>{t.lineage.firstSeen}</dt><dd><Time at={node.at} /></dd>
+    </dl>
   );
 }
 
@@ -77,6 +176,7 @@ function Members({ node }: { node: SceneNode }) {
   return (
     <>
       <dl className="facts">{Object.entries(node.states).map(([state, n]) => [<dt key={state}><State state={state} /></dt>, <dd key={`${state}=`}>{n}</dd>])}</dl>
+      {node.shape === "chain" || node.shape === "cycle" ? <p><Plain>{node.label}</Plain></p> : null}
       {node.lead.length ? <><h3>{t.lineage.lead}</h3><ul>{node.lead.map((ref) => <li key={ref}><a href={linkOf(ref)}><Plain>{ref}</Plain></a></li>)}</ul></> : null}
       <ul className="stack" style={{ gap: 4 }}>{node.members.map((ref) => <li key={ref} className="cut"><a className="mono" href={linkOf(ref)}><Plain cut>{ref}</Plain></a></li>)}{node.count > node.members.length ? <li className="muted">{t.runs.more(node.count - node.members.length)}</li> : null}</ul>
     </>

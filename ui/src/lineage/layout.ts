@@ -172,6 +172,19 @@ function drawn(vertices: Vertex[], layers: number[][], chains: [string, number[]
   return { at, routes, width: Math.max(0, x - GAP_X), height };
 }
 
+/** The point halfway along the points. */
+export function halfway(points: readonly (readonly [number, number])[]): [number, number] {
+  const lengths = points.slice(1).map(([x, y], n) => Math.hypot(x - (points[n]?.[0] ?? 0), y - (points[n]?.[1] ?? 0)));
+  let left = lengths.reduce((sum, length) => sum + length, 0) / 2;
+  for (const [n, length] of lengths.entries()) {
+    const [[ax, ay], [bx, by]] = [points[n] as readonly [number, number], points[n + 1] as readonly [number, number]];
+    if (left <= length && length > 0) return [ax + ((bx - ax) * left) / length, ay + ((by - ay) * left) / length];
+    left -= length;
+  }
+  const [x, y] = points[0] ?? [0, 0];
+  return [x, y];
+}
+
 /** A smooth line through the points, level at each. */
 export function path(points: readonly (readonly [number, number])[]): string {
   const [first, ...rest] = points;

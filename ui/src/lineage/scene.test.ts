@@ -100,3 +100,13 @@ it("writes names from outside as text of Mermaid, never as its syntax", () => {
 it("takes signs that turn the writing direction out of titles", () => {
   expect(title(node("a", { label: "a\u202eb" }))).toBe("a\u25afb");
 });
+
+it("finds the shortest way between two cards, along the edges only", () => {
+  const edges = [edge("a", "b"), edge("b", "c"), edge("c", "d"), edge("a", "c")];
+  expect(shortest(edges, "a", "d")).toEqual(["a", "c", "d"]);
+  expect(shortest(edges, "d", "a")).toBeUndefined();
+});
+
+it("calls a chain by all its steps", () => {
+  expect(title(node("c", { shape: "chain", label: "src/clean.py → data/clean.csv → very/long/path/to/the/last.py" }))).toBe("src/clean.py → data/clean.csv → the/last.py");
+});

@@ -1,10 +1,14 @@
 // The scene that the server answered, made into what is drawn. Pure functions only.
 import type { Schemas } from "../api/client";
 import { plain, runId } from "../kit/format";
+import { t } from "../text";
 import type { Box } from "./layout";
 
-export type SceneNode = Schemas["SceneNode"];
-export type SceneEdge = Schemas["SceneEdge"];
+/** columns: those that are shown on the card. won: the member of a sweep that leads on, and to what. */
+export type SceneNode = Schemas["SceneNode"] & { columns?: string[]; won?: string };
+/** through: cards that are hidden between its ends. */
+export type SceneEdge = Schemas["SceneEdge"] & { through?: number };
+export type Mark = NonNullable<Schemas["SceneNode"]["marks"]>[number];
 export type Lens = "versions" | "logical" | "overview";
 
 export interface Scene {
@@ -25,22 +29,38 @@ export const sceneOf = (reply: Schemas["SceneReply"]): Scene => ({ nodes: reply.
 export function look(node: SceneNode): Look {
   if (node.shape === "chain" || node.shape === "cycle") return "pill";
   if (node.shape === "group") return "sweep";
-  return node.type === "run" && node.kind !== "deployment" ? "circle" : "card";
+  return isStep(node) ? "circle" : "card";
 }
 
 const SIZES: Record<Look, { w: number; h: number; anchor: number; inset: number }> = {
-  card: { w: 176, h: 56, anchor: 28, inset: 0 },
+  card: { w: 180, h: 56, anchor: 28, inset: 0 },
   circle: { w: 92, h: 84, anchor: 24, inset: 24 },
   sweep: { w: 210, h: 96, anchor: 48, inset: 0 },
-  pill: { w: 108, h: 40, anchor: 20, inset: 0 },
+  pill: { w: 168, h: 48, anchor: 24, inset: 0 },
+};
+const ROW = 19; // a column on a card
+export const MOST_ROWS = 12;
+
+/** Where a column's line meets a card, from its top. */
+export const rowAt = (node: SceneNode, column: string): number => {
+  const place = node.columns?.indexOf(column) ?? -1;
+  return place < 0 ? SIZES.card.anchor : SIZES.card.h + (Math.min(place, MOST_ROWS) + 0.5) * ROW;
 };
 
-export const boxOf = (node: SceneNode): Box => ({ id: node.id, layer: node.layer, ...SIZES[look(node)] });
-export const kindOf = (node: SceneNode): string => (node.shape === "group" ? "group" : node.shape === "chain" || node.shape === "cycle" ? "chain" : node.type === "run" && node.kind !== "deployment" ? "run" : node.kind);
+export function boxOf(node: SceneNode): Box {
+  const size = SIZES[look(node)];
+  const rows = node.columns ? Math.max(1, Math.min(node.columns.length, MOST_ROWS + 1)) : 0;
+  const won = node.shape === "group" && node.won ? 22 : 0;
+  return { id: node.id, layer: node.layer, ...size, h: size.h + won + (rows ? rows * ROW + 8 : 0) };
+}
+
+const isStep = (node: SceneNode): boolean => (node.type === "run" || node.type === "job") && node.kind !== "deployment";
+export const kindOf = (node: SceneNode): string => (node.shape === "group" ? "group" : node.shape === "chain" || node.shape === "cycle" ? "chain" : isStep(node) ? "run" : node.kind);
+/** The kind by which a card is hidden or grouped: that of what stands in it. */
+export const innerKind = (node: SceneNode): string => (isStep(node) ? "run" : node.kind);
 
 export function title(node: SceneNode): string {
-  if (node.shape === "chain") return `${node.count} steps`;
-  if (node.shape === "cycle") return `cycle of ${node.count}`;
+  if (node.shape === "chain" || node.shape === "cycle") return plain(node.label).split(" → ").map(ending).join(" → ");
   const name = node.names[0] ?? node.label;
   return ending(plain(node.type === "version" && node.names[0] ? name.split("@").slice(0, -1).join("@") : name));
 }
@@ -55,8 +75,11 @@ function ending(name: string): string {
 }
 
 export function subtitle(node: SceneNode): string {
-  if (node.shape === "chain" || node.shape === "cycle") return plain(node.label);
+  if (node.shape === "chain") return t.lineage.steps(node.count);
+  if (node.shape === "cycle") return t.lineage.cycle(node.count);
   if (node.shape === "group") return Object.entries(node.states).map(([state, count]) => `${count} ${state}`).join(", ") || `${node.count} alike`;
+  if (node.type === "job") return Object.entries(node.states).map(([state, count]) => `${count} ${state}`).join(", ") || t.lineage.happenings(node.count);
+  if (node.type === "artifact") return t.lineage.versionsOf(node.count, node.kind);
   if (node.type === "run") return node.kind === "deployment" ? node.state : runId(node.ref).slice(0, 8);
   const version = (node.names[0] ?? node.ref).split("@").at(-1) ?? "";
   const alias = node.aliases.map((one) => one.split("@").at(-1)).join(", ");
@@ -74,112 +97,10 @@ export function health(node: SceneNode): { tone: Tone; word: string } {
   if (node.state === "running") return node.kind === "deployment" ? { tone: "good", word: "live" } : { tone: "info", word: "running" };
   if (node.shape === "group" && failed) return { tone: "warn", word: `${failed} failed` };
   if (node.origin_unknown) return { tone: "warn", word: "origin unknown" };
+  if (node.type === "job") return node.states.running ? { tone: "info", word: "running" } : failed ? { tone: "warn", word: `${failed} failed` } : { tone: "good", word: "finished" };
+  if (node.type === "artifact") return { tone: "good", word: "recorded" };
   if (node.type === "version" && node.shape === "node" && !["content", "native"].includes(node.level)) return { tone: "warn", word: "content not known" };
   return { tone: "good", word: node.type === "run" ? node.state || "finished" : "identified" };
-}
-
-/** Cards with their layers counted anew: sources at 0, every edge forward but those of cycles, which are marked as loops. */
-export function relayer(nodes: readonly SceneNode[], edges: readonly SceneEdge[]): { nodes: SceneNode[]; edges: SceneEdge[] } {
-  const ids = new Set(nodes.map((node) => node.id));
-  const out = new Map<string, string[]>();
-  for (const edge of edges) if (ids.has(edge.src) && ids.has(edge.dst) && edge.src !== edge.dst) out.set(edge.src, [...(out.get(edge.src) ?? []), edge.dst]);
-  const loops = new Set<string>();
-  const state = new Map<string, 1 | 2>();
-  for (const node of nodes) {
-    if (state.has(node.id)) continue;
-    const stack: [string, number][] = [[node.id, 0]];
-    state.set(node.id, 1);
-    while (stack.length) {
-      const top = stack.at(-1) as [string, number];
-      const next = out.get(top[0])?.[top[1]];
-      top[1] += 1;
-      if (next === undefined) {
-        state.set(top[0], 2);
-        stack.pop();
-      } else if (state.get(next) === 1) loops.add(`${top[0]}\n${next}`);
-      else if (!state.has(next)) {
-        state.set(next, 1);
-        stack.push([next, 0]);
-      }
-    }
-  }
-  const waiting = new Map(nodes.map((node) => [node.id, 0]));
-  for (const [src, all] of out) for (const dst of all) if (!loops.has(`${src}\n${dst}`)) waiting.set(dst, (waiting.get(dst) ?? 0) + 1);
-  const layer = new Map(nodes.map((node) => [node.id, 0]));
-  const ready = nodes.filter((node) => !waiting.get(node.id)).map((node) => node.id);
-  for (const id of ready)
-    for (const dst of out.get(id) ?? []) {
-      if (loops.has(`${id}\n${dst}`)) continue;
-      layer.set(dst, Math.max(layer.get(dst) ?? 0, (layer.get(id) ?? 0) + 1));
-      waiting.set(dst, (waiting.get(dst) ?? 0) - 1);
-      if (!waiting.get(dst)) ready.push(dst);
-    }
-  return {
-    nodes: nodes.map((node) => ({ ...node, layer: layer.get(node.id) ?? 0 })),
-    edges: edges.filter((edge) => ids.has(edge.src) && ids.has(edge.dst)).map((edge) => ({ ...edge, loop: edge.loop || loops.has(`${edge.src}\n${edge.dst}`) })),
-  };
-}
-
-/** The scene with what steps were told (files that are no data, such as their configuration) right beside them. Data stays on the left. */
-export function beside<S extends Pick<Scene, "nodes" | "edges">>(scene: S): S {
-  const read = new Set(scene.edges.map((edge) => edge.dst));
-  const layer = new Map(scene.nodes.map((node) => [node.id, node.layer]));
-  const first = new Map<string, number>();
-  for (const edge of scene.edges) if (!edge.loop) first.set(edge.src, Math.min(first.get(edge.src) ?? Number.POSITIVE_INFINITY, layer.get(edge.dst) ?? 0));
-  const told = (node: SceneNode) => TOLD.has(node.kind) && node.type === "version" && !read.has(node.id) && first.has(node.id);
-  return { ...scene, nodes: scene.nodes.map((node) => (told(node) ? { ...node, layer: Math.max(node.layer, (first.get(node.id) ?? 0) - 1) } : node)) };
-}
-
-const TOLD = new Set(["other", "code", "environment", "config"]);
-
-/** The scene with what was opened around some of its cards. A vertex that a group already stands for is not drawn twice. */
-export function merge(base: Scene, more: readonly Scene[]): Scene {
-  if (!more.length) return base;
-  const nodes = new Map(base.nodes.map((node) => [node.id, node]));
-  const inGroups = new Set(base.nodes.filter((node) => node.shape !== "node").flatMap((node) => node.members));
-  const edges = new Map(base.edges.map((edge) => [`${edge.src}\n${edge.dst}`, edge]));
-  for (const scene of more) {
-    for (const node of scene.nodes) {
-      const known = nodes.get(node.id);
-      if (known) nodes.set(node.id, { ...known, up: fewer(known.up, node.up), down: fewer(known.down, node.down) });
-      else if (!inGroups.has(node.ref)) nodes.set(node.id, { ...node, focus: false, importance: 0 });
-    }
-    for (const edge of scene.edges) if (!edges.has(`${edge.src}\n${edge.dst}`)) edges.set(`${edge.src}\n${edge.dst}`, edge);
-  }
-  const all = relayer([...nodes.values()], [...edges.values()]);
-  return { ...base, ...all, drawn: base.drawn + nodes.size - base.nodes.length };
-}
-
-const fewer = (a: SceneNode["up"], b: SceneNode["up"]): SceneNode["up"] => (b.count < a.count ? b : a);
-
-/** The scene without versions (logical: one card per job and artifact) or by kind within a namespace (overview). */
-export function through(scene: Scene, lens: Lens): Scene {
-  if (lens === "versions") return scene;
-  const keyOf = (node: SceneNode) => (lens === "logical" ? [node.type, node.kind === "deployment" ? node.label : node.type === "run" ? node.label : node.ref.split("@").slice(0, -1).join("@") || node.label, node.shape === "chain" ? node.id : ""] : [node.type, node.kind, node.namespace]).join("\n");
-  const groups = new Map<string, SceneNode[]>();
-  for (const node of scene.nodes) groups.set(keyOf(node), [...(groups.get(keyOf(node)) ?? []), node]);
-  const home = new Map<string, string>();
-  const nodes = [...groups.values()].map((all) => {
-    const first = all.reduce((a, b) => (b.focus || (!a.focus && b.at > a.at) ? b : a));
-    for (const node of all) home.set(node.id, first.id);
-    const count = all.reduce((sum, node) => sum + node.count, 0);
-    const states: Record<string, number> = {};
-    for (const node of all) {
-      for (const [state, n] of Object.entries(node.states)) states[state] = (states[state] ?? 0) + n;
-      if (node.shape === "node" && node.state && !Object.keys(node.states).length) states[node.state] = (states[node.state] ?? 0) + 1;
-    }
-    if (all.length === 1) return first;
-    const label = lens === "overview" ? `${first.kind === "run" || first.type === "run" ? "runs" : first.kind} of ${first.namespace || "the project"}` : first.label;
-    return { ...first, shape: lens === "overview" ? "group" : "node", label, names: lens === "overview" ? [] : first.names, count, states, members: all.flatMap((node) => (node.members.length ? node.members : [node.ref])).slice(0, 12), focus: all.some((node) => node.focus), origin_unknown: all.some((node) => node.origin_unknown) };
-  });
-  const edges = new Map<string, SceneEdge>();
-  for (const edge of scene.edges) {
-    const [src, dst] = [home.get(edge.src) as string, home.get(edge.dst) as string];
-    if (src === dst) continue;
-    const known = edges.get(`${src}\n${dst}`);
-    edges.set(`${src}\n${dst}`, known ? { ...known, count: known.count + edge.count, roles: [...new Set([...known.roles, ...edge.roles])] } : { ...edge, src, dst, loop: false });
-  }
-  return { ...scene, ...relayer(nodes, [...edges.values()]), focus: scene.focus.map((id) => home.get(id) ?? id) };
 }
 
 function reach(edges: readonly SceneEdge[], start: string, forward: boolean): Set<string> {
@@ -209,6 +130,27 @@ export function lit(edges: readonly SceneEdge[], chosen: string | undefined, oth
   };
   const found = new Set([...between(chosen, other), ...between(other, chosen)]);
   return found.size ? found : new Set([chosen, other]);
+}
+
+/** The shortest way along edges from one card to another. */
+export function shortest(edges: readonly SceneEdge[], from: string, to: string): string[] | undefined {
+  const before = new Map<string, string>([[from, ""]]);
+  const queue = [from];
+  const out = new Map<string, string[]>();
+  for (const edge of edges) out.set(edge.src, [...(out.get(edge.src) ?? []), edge.dst]);
+  for (const id of queue) {
+    if (id === to) {
+      const way = [id];
+      for (let at = before.get(id); at; at = before.get(at)) way.unshift(at);
+      return way;
+    }
+    for (const next of out.get(id) ?? [])
+      if (!before.has(next)) {
+        before.set(next, id);
+        queue.push(next);
+      }
+  }
+  return undefined;
 }
 
 /** Cards whose name, reference or kind holds the text. */

@@ -30,7 +30,7 @@ export interface Drawn {
 /** The scene with its layout; the last one until the next is there, so that nothing flickers. */
 export function useLayout(scene: Scene | undefined): Drawn | undefined {
   const [drawn, setDrawn] = useState<Drawn>();
-  const name = useMemo(() => (scene ? JSON.stringify([scene.nodes.map((node) => [node.id, node.layer, node.shape, node.type]), scene.edges.map((edge) => key(edge.src, edge.dst))]) : ""), [scene]);
+  const name = useMemo(() => (scene ? JSON.stringify([scene.nodes.map(boxOf), scene.edges.map((edge) => key(edge.src, edge.dst))]) : ""), [scene]);
   useEffect(() => {
     if (!scene) return;
     let current = true;

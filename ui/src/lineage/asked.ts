@@ -1,0 +1,63 @@
+// Everything that decides what is seen is in the address.
+import type { Viewport } from "@xyflow/react";
+import { useMemo } from "react";
+import { usePlace } from "../app/route";
+import type { By } from "./reshape";
+import type { Lens } from "./scene";
+
+export const BUDGETS = [60, 150, 500, 2000];
+export const HOPS = [1, 2, 3, 5];
+export const NONE = "-"; // nothing is chosen, not even what the graph is about
+
+const list = (text: string | null): string[] => {
+  try {
+    const found: unknown = JSON.parse(text ?? "[]");
+    return Array.isArray(found) ? found.filter((one): one is string => typeof one === "string").slice(0, 50) : [];
+  } catch {
+    return [];
+  }
+};
+export const written = (all: string[]): string => (all.length ? JSON.stringify(all) : "");
+export const toggled = (all: string[], one: string): string => written(all.includes(one) ? all.filter((other) => other !== one) : [...all, one]);
+
+export type Asked = ReturnType<typeof asked>;
+
+export function asked(query: URLSearchParams) {
+  const dir = query.get("dir") ?? "";
+  const lens = query.get("lens") ?? "";
+  const by = query.get("by") ?? "";
+  const view = (query.get("v") ?? "").split(",").map(Number);
+  const moment = (name: string) => { const at = Number(query.get(name) ?? ""); return at > 0 && Number.isSafeInteger(at) ? at : undefined; };
+  const budget = Number(query.get("budget") ?? "");
+  const depth = Number(query.get("depth") ?? "");
+  return {
+    ref: query.get("ref") ?? "",
+    compare: query.get("compare") ?? "",
+    dir: dir === "up" || dir === "down" ? dir : "both",
+    lens: (lens === "logical" || lens === "overview" ? lens : "versions") as Lens,
+    by: (by === "kind" || by === "namespace" ? by : "") as By,
+    budget: BUDGETS.includes(budget) ? budget : 60,
+    depth: HOPS.includes(depth) ? depth : undefined,
+    fold: query.get("fold") !== "0",
+    governing: query.get("gov") === "1",
+    asOf: moment("as_of"),
+    validAt: moment("valid_at"),
+    clock: query.get("clock") === "valid" || query.has("valid_at") ? ("valid" as const) : ("recorded" as const),
+    expand: list(query.get("expand")),
+    open: list(query.get("open")).filter((one) => /^(up|down):\d{1,18}$/.test(one)),
+    hide: list(query.get("hide")),
+    columns: list(query.get("columns")),
+    column: query.get("column") ?? undefined,
+    sel: query.get("sel") ?? undefined,
+    edge: query.get("edge") ?? undefined,
+    pin: query.get("pin") ?? undefined,
+    table: query.get("table") === "1",
+    only: query.get("only") === "1",
+    view: view.length === 3 && view.every(Number.isFinite) ? ({ x: view[0], y: view[1], zoom: view[2] } as Viewport) : undefined,
+  };
+}
+
+export function useAsked(): Asked {
+  const { query } = usePlace();
+  return useMemo(() => asked(query), [query]);
+}
