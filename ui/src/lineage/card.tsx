@@ -43,7 +43,8 @@ export function Card({ node, chosen, pinned, faint, found, bright, acts }: CardP
   const head = (
     <>
       {shape === "card" ? <span className="tile"><KindIcon kind={kind} /></span> : <KindIcon kind={kind} />}
-      <span className="words"><b className="cut"><bdi>{title(node)}</bdi></b><span className="cut"><bdi>{subtitle(node)}</bdi></span></span>
+      <span className="words"><b className={shape === "pill" ? "two" : "cut"}><bdi>{title(node)}</bdi></b>{shape === "pill" ? null : <span className="cut"><bdi>{subtitle(node)}</bdi></span>}</span>
+      {shape === "pill" ? <span className="badge times" title={subtitle(node)}>{count(node.count)}</span> : null}
       {hasColumns(node) ? <button type="button" tabIndex={-1} className="cols nodrag" aria-pressed={node.columns !== undefined} title={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} aria-label={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} onClick={(event) => { event.stopPropagation(); acts.onColumns(node); }}><Columns3 size={13} aria-hidden="true" /></button> : null}
     </>
   );

@@ -8,6 +8,7 @@ import { halfway, key, path } from "./layout";
 import { kindsOf, SIGNS } from "./marks";
 import { boxOf, kindOf, type SceneEdge } from "./scene";
 import type { Drawn } from "./uselayout";
+import { opening } from "./viewport";
 
 export interface ViewProps {
   drawn: Drawn;
@@ -113,9 +114,15 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
       show: (id) => void flow.fitView({ nodes: [{ id }], maxZoom: Math.max(0.8, flow.getZoom()), minZoom: 0.5, duration: 200 }),
     });
   }, [flow, controls]);
-  // biome-ignore lint: a new layout is fitted once; the address decides where there is one in it.
+  const first = useMemo(() => {
+    const stage = document.querySelector(".stage");
+    const about = scene.nodes.find((node) => node.focus);
+    const spot = about && layout.at[about.id];
+    return opening(layout, spot && { x: spot.x + 90, y: spot.y + 28 }, stage?.clientWidth ?? 1000, stage?.clientHeight ?? 700);
+  }, [scene, layout]);
+  // biome-ignore lint: a new layout is looked at anew; the address decides where there is a view in it.
   useEffect(() => {
-    if (!view) requestAnimationFrame(() => void flow.fitView({ padding: 0.05, maxZoom: 1 }));
+    if (!view) void flow.setViewport(first);
   }, [layout]);
   return (
     <ReactFlow
@@ -123,9 +130,7 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
       edges={edges}
       nodeTypes={NODES}
       edgeTypes={EDGES}
-      defaultViewport={view}
-      fitView={!view}
-      fitViewOptions={{ padding: 0.05, maxZoom: 1 }}
+      defaultViewport={view ?? first}
       minZoom={0.05}
       maxZoom={2}
       nodesDraggable={false}

@@ -10,7 +10,7 @@ export function Legend({ scene, chosen, cut, onChoose }: { scene: Scene; chosen?
   const next = (ids: string[]) => ids[(ids.indexOf(chosen ?? "") + 1) % ids.length] as string;
   return (
     <div className="signbar">
-      {counted(scene).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" title={t.lineage.markHow[kind]} onClick={() => onChoose(next(ids))}><Sign kind={kind} />{ids.length} {t.lineage.marks[kind]}</button>)}
+      {counted(scene).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" title={t.lineage.markHow[kind]} onClick={() => onChoose(next(ids))}><Sign kind={kind} />{t.lineage.marked[kind](ids.length)}</button>)}
       <Popover className="signcount" label={<><Info size={13} aria-hidden="true" />{t.lineage.key}</>} up>
         {() => (
           <div className="keybox">

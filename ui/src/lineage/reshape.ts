@@ -137,7 +137,7 @@ function together(scene: Scene, keyOf: (node: SceneNode) => string, cardOf: (key
 export function series(scene: Scene, lens: Lens): Scene {
   if (lens === "versions") return scene;
   const keyOf = (node: SceneNode) => (node.shape === "chain" || node.shape === "cycle" ? "" : [node.type, node.namespace, node.type === "version" ? node.ref.split("@").slice(0, -1).join("@") || node.label : node.label].join("\n"));
-  return together(scene, keyOf, () => ({ shape: "node" }));
+  return together(scene, keyOf, (_, first) => ({ shape: "node", type: first.type === "version" ? "artifact" : "job", ref: first.type === "version" ? first.ref.split("@").slice(0, -1).join("@") : first.ref, state: "" }));
 }
 
 /** Cards of one kind, or of one namespace, as one. Those that others lie between stay apart, so that what was a way stays a way. */

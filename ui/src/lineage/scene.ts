@@ -36,7 +36,7 @@ const SIZES: Record<Look, { w: number; h: number; anchor: number; inset: number 
   card: { w: 180, h: 56, anchor: 28, inset: 0 },
   circle: { w: 92, h: 84, anchor: 24, inset: 24 },
   sweep: { w: 210, h: 96, anchor: 48, inset: 0 },
-  pill: { w: 168, h: 48, anchor: 24, inset: 0 },
+  pill: { w: 176, h: 52, anchor: 26, inset: 0 },
 };
 const ROW = 19; // a column on a card
 export const MOST_ROWS = 12;
@@ -60,9 +60,9 @@ export const kindOf = (node: SceneNode): string => (node.shape === "group" ? "gr
 export const innerKind = (node: SceneNode): string => (isStep(node) ? "run" : node.kind);
 
 export function title(node: SceneNode): string {
-  if (node.shape === "chain" || node.shape === "cycle") return plain(node.label).split(" → ").map(ending).join(" → ");
+  if (node.shape === "chain" || node.shape === "cycle") return plain(node.label).split(" → ").map((step) => step.split("/").at(-1)).join(" → ");
   const name = node.names[0] ?? node.label;
-  return ending(plain(node.type === "version" && node.names[0] ? name.split("@").slice(0, -1).join("@") : name));
+  return ending(plain(node.names[0] && (node.type === "version" || node.type === "artifact") ? name.split("@").slice(0, -1).join("@") : name));
 }
 
 /** Of a long path or address its last parts, which tell more than its first. */

@@ -1,0 +1,28 @@
+// Where a picture is first looked at: all of it when words can be read then, else what it is about with as much around it as fits.
+import type { Layout } from "./layout";
+
+export interface View {
+  x: number;
+  y: number;
+  zoom: number;
+}
+
+const PAD = { left: 28, right: 28, top: 66, bottom: 54 };
+const LEGIBLE = 0.74; // zoom below which words are hard to read
+const OPENING = 0.86;
+const AHEAD = 0.6; // the focus stands so far to the right: more lies before it than behind it
+
+/** The view of a layout in a window of w by h pixels, around a point of it when not all of it can be read at once. */
+export function opening(layout: Pick<Layout, "width" | "height">, focus: { x: number; y: number } | undefined, w: number, h: number): View {
+  const [width, height] = [Math.max(1, w - PAD.left - PAD.right), Math.max(1, h - PAD.top - PAD.bottom)];
+  const whole = Math.min(1, width / Math.max(1, layout.width), height / Math.max(1, layout.height));
+  const zoom = whole >= LEGIBLE || !focus ? whole : OPENING;
+  return { zoom, x: PAD.left + along(focus?.x ?? 0, layout.width, zoom, width, AHEAD), y: PAD.top + along(focus?.y ?? 0, layout.height, zoom, height, 0.5) };
+}
+
+/** The offset that puts a point at a share of the window, without empty space on one side while something is cut off on the other. */
+function along(point: number, length: number, zoom: number, room: number, share: number): number {
+  const drawn = length * zoom;
+  if (drawn <= room) return (room - drawn) / 2;
+  return Math.min(0, Math.max(room - drawn, room * share - point * zoom));
+}
