@@ -59,6 +59,18 @@ def moved(page: Any) -> list[float]:
     return list(page.evaluate("window.frames_"))
 
 
+def zoomed(page: Any) -> list[float]:
+    """Milliseconds between frames while the graph is made larger and smaller for two seconds."""
+    page.evaluate(f"window.frames_ = ({_FRAMES})(2000)")
+    page.mouse.move(700, 400)
+    end = time.perf_counter() + 2
+    step = 0
+    while time.perf_counter() < end:
+        step += 1
+        page.mouse.wheel(0, -60 if (step // 15) % 2 else 60)
+    return list(page.evaluate("window.frames_"))
+
+
 def rate(gaps: list[float]) -> float:
     """Frames per second."""
     return 1000 * len(gaps) / sum(gaps)
@@ -106,13 +118,19 @@ def explorer(folder: Path, browser: Any) -> list[Figure]:
             warm.append(seen(page, f"{url}150&ref={ref}", ".react-flow__node"))
             context.close()
         page = browser.new_page(viewport={"width": 1440, "height": 900})
-        seen(page, f"{url}500&fold=0&ref=table-0%400&sel=-", ".react-flow__node, canvas.lineage-canvas")
-        frames = {}
-        for budget, selector in ((150, ".react-flow__node"), (2000, "canvas.lineage-canvas")):
-            seen(page, f"{url}{budget}&fold=0&ref=table-0%400&sel=-&again={budget}", selector)
-            page.wait_for_timeout(1500)
-            layouts[budget] = page.evaluate("performance.getEntriesByName('layout').at(-1).duration")
-            frames[budget] = moved(page)
+        dragged, turned = {}, {}
+        for budget, selector in (
+            (150, ".react-flow__node"),
+            (300, ".react-flow__node"),
+            (2000, "canvas.lineage-canvas"),
+        ):
+            page.goto("about:blank")
+            seen(page, f"{url}{budget}&fold=0&ref=table-0%400&sel=-", selector)
+            page.wait_for_timeout(2500)
+            layouts[budget] = page.evaluate("performance.getEntriesByName('layout')[0].duration")
+            page.get_by_role("button", name="Fit to screen").click()
+            page.wait_for_timeout(500)
+            dragged[budget], turned[budget] = moved(page), zoomed(page)
         page.close()
     among = f"explorer, 150 cards of a graph of {edges:,} edges"
     return [
@@ -120,8 +138,10 @@ def explorer(folder: Path, browser: Any) -> list[Figure]:
         Figure(f"{among}: again, warm", statistics.median(warm), "s", 0.4),
         Figure("layout in the worker, 150 cards", layouts[150], "ms", 300),
         Figure("layout in the worker, 2,000 cards", layouts[2000], "ms", 500),
-        Figure("dragging 150 cards (elements)", rate(frames[150]), "frames/s", 30, higher=True),
-        Figure("dragging 2,000 cards (canvas)", rate(frames[2000]), "frames/s", 30, higher=True),
+        Figure("dragging 300 cards (elements)", rate(dragged[300]), "frames/s", 30, higher=True),
+        Figure("zooming 300 cards (elements)", rate(turned[300]), "frames/s", 30, higher=True),
+        Figure("dragging 2,000 cards (canvas)", rate(dragged[2000]), "frames/s", 30, higher=True),
+        Figure("zooming 2,000 cards (canvas)", rate(turned[2000]), "frames/s", 30, higher=True),
     ]
 
 

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any
-
-import pytest
 
 from tests.page.conftest import Tab
 
@@ -49,7 +46,6 @@ def test_hidden_neighbours_are_drawn_and_taken_away_again(tab: Tab) -> None:
     more.click()
     page.wait_for_url(re.compile("open="))
     page.locator(".react-flow__node").nth(before).wait_for()
-    page.go_back() if page.locator(".more.right").count() == 0 else None
     card(page, "data/features.csv").click()
     page.keyboard.press("]")
     page.locator(".react-flow__node").nth(before).wait_for(state="detached")
@@ -57,21 +53,36 @@ def test_hidden_neighbours_are_drawn_and_taken_away_again(tab: Tab) -> None:
 
 def test_a_folded_chain_is_expanded_in_place_and_folded_again(tab: Tab) -> None:
     page = opened(tab)
-    card(page, "3 steps").click()
+    pill = page.locator(".lc.pill")
+    assert pill.inner_text().split() == ["customers.csv", "→", "clean.py", "→", "customers.csv", "3"]
+    pill.click()
     page.get_by_role("button", name="Expand").click()
-    card(page, "clean.py").wait_for()
-    assert card(page, "3 steps").count() == 0
-    page.go_back() if "expand=" not in page.url else None
+    card(page, "clean.py").locator(".disc").wait_for()
+    assert pill.count() == 0
     assert "expand=" in page.url
+    page.goto(page.url.split("&expand=")[0])
+    pill.wait_for()
 
 
-@pytest.mark.parametrize(("lens", "fewer"), [("Logical", True), ("Overview", True)])
-def test_lenses_draw_the_same_graph_with_fewer_cards(tab: Tab, lens: str, fewer: bool) -> None:
+def test_the_logical_lens_shows_jobs_and_artifacts_around_the_focus(tab: Tab) -> None:
     page = opened(tab)
-    before = page.locator(".react-flow__node").count()
-    page.get_by_role("button", name=lens, exact=True).click()
-    page.locator(".react-flow__node").nth(before - 1).wait_for(state="detached")
-    assert 1 < page.locator(".react-flow__node").count() < before
+    page.get_by_role("button", name="Logical", exact=True).click()
+    card(page, "3 versions · model").wait_for()
+    card(page, "train.py").filter(has_text="finished").click()
+    facts = page.get_by_role("complementary", name="Inspector")
+    facts.get_by_text("Runs", exact=True).wait_for()
+    facts.get_by_role("button", name="Focus here").click()
+    page.wait_for_url(re.compile("ref=run%3A"))
+
+
+def test_the_overview_shows_the_whole_record_also_what_the_focus_is_not_connected_with(tab: Tab) -> None:
+    page = opened(tab)
+    assert card(page, "vendor/dow").count() == 0
+    page.get_by_role("button", name="Overview", exact=True).click()
+    card(page, "vendor/dow").wait_for()
+    page = tab.open("/lineage")
+    page.get_by_role("link", name="Overview of the whole record").click()
+    card(page, "vendor/dow").wait_for()
 
 
 def test_ancestry_and_impact_are_looked_at_alone(tab: Tab) -> None:
@@ -122,19 +133,6 @@ def test_an_edge_says_how_it_is_known(tab: Tab) -> None:
     ).first.wait_for()
 
 
-def test_the_bar_of_time_goes_back_and_returns(tab: Tab) -> None:
-    page = opened(tab)
-    page.get_by_role("slider", name="As of").focus()
-    for _ in range(6):
-        page.keyboard.press("PageDown")
-    page.wait_for_url(re.compile("as_of="))
-    page.get_by_text("As of ", exact=False).first.wait_for()
-    card(page, "v1").wait_for()
-    page.get_by_role("button", name="Now", exact=True).click()
-    card(page, "v2 champion").wait_for()
-    assert "as_of" not in page.url
-
-
 def test_a_moment_before_anything_was_recorded_is_said_and_left_again(tab: Tab) -> None:
     page = tab.open(f"{CHAMPION}&as_of=1000000")
     page.get_by_role("alert").wait_for()
@@ -149,37 +147,3 @@ def test_the_table_has_the_same_cards_and_edges(tab: Tab) -> None:
     twin = page.get_by_role("region", name="Table")
     twin.get_by_role("heading", name=f"Cards: {cards}").wait_for()
     assert twin.locator("table").first.locator("tbody tr").count() == cards
-
-
-@pytest.mark.parametrize(
-    ("name", "begins"),
-    [
-        ("Drawing (SVG)", b"<svg"),
-        ("Picture (PNG)", b"\x89PNG"),
-        ("Data (JSON)", b"{"),
-        ("Text (Mermaid)", b"flowchart LR"),
-    ],
-)
-def test_it_is_exported(tab: Tab, name: str, begins: bytes) -> None:
-    page = opened(tab)
-    page.get_by_role("button", name="Export").click()
-    with page.expect_download() as waiting:
-        page.get_by_role("button", name=name).click()
-    content = waiting.value.path().read_bytes()
-    assert content.startswith(begins)
-    if begins == b"{":
-        assert len(json.loads(content)["nodes"]) == page.locator(".react-flow__node").count()
-
-
-def test_the_exact_view_is_in_the_address(tab: Tab) -> None:
-    page = opened(tab)
-    page.mouse.move(600, 500)
-    page.mouse.wheel(0, -400)
-    page.wait_for_url(re.compile(r"v=-?\d+%2C-?\d+%2C"))
-    seen = page.locator(".react-flow__viewport").get_attribute("style")
-    page.reload()
-    tab.settled()
-    page.locator(".react-flow__node").first.wait_for()
-    again = page.locator(".react-flow__viewport").get_attribute("style")
-    scale = [float(re.search(r"scale\(([\d.]+)\)", text or "")[1]) for text in (seen, again)]
-    assert scale[0] == pytest.approx(scale[1], abs=0.01)

@@ -7,10 +7,12 @@ import { Component, type ComponentType, lazy, type ReactNode, StrictMode, Suspen
 import { createRoot } from "react-dom/client";
 import { Refused } from "./api/client";
 import { Head } from "./app/head";
-import { to, usePlace } from "./app/route";
+import { parse, to, usePlace } from "./app/route";
 import { Shell } from "./app/shell";
 import { apply } from "./app/theme";
 import { Empty, Problem, Skeleton } from "./kit/parts";
+import { ahead } from "./lineage/ask";
+import { asked } from "./lineage/asked";
 import { Home } from "./more/home";
 import { t } from "./text";
 
@@ -81,6 +83,13 @@ function App() {
       </Guarded>
     </Shell>
   );
+}
+
+// The explorer and its first answer are asked for side by side, not one after the other.
+const first = parse(window.location.hash);
+if (first.path === "/lineage") {
+  void import("./lineage/explorer");
+  ahead(queries, asked(first.query));
 }
 
 const root = document.getElementById("root");

@@ -36,7 +36,7 @@ export function asked(query: URLSearchParams) {
     dir: dir === "up" || dir === "down" ? dir : "both",
     lens: (lens === "logical" || lens === "overview" ? lens : "versions") as Lens,
     by: (by === "kind" || by === "namespace" ? by : "") as By,
-    budget: BUDGETS.includes(budget) ? budget : 60,
+    budget: Number.isInteger(budget) && budget >= 1 && budget <= (BUDGETS.at(-1) ?? 0) ? budget : 60,
     depth: HOPS.includes(depth) ? depth : undefined,
     fold: query.get("fold") !== "0",
     governing: query.get("gov") === "1",

@@ -1,6 +1,6 @@
 // Up to some 300 cards: elements of the page, drawn by React Flow.
 import "@xyflow/react/dist/base.css";
-import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, type Viewport } from "@xyflow/react";
+import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi, type Viewport } from "@xyflow/react";
 import { memo, useEffect, useMemo } from "react";
 import { type Acts, Card, type CardProps, spoken } from "./card";
 import { type ColumnLine, ends } from "./columns";
@@ -79,6 +79,9 @@ export function FlowView(props: ViewProps) {
 
 function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose, onEdge, acts, onView, controls }: ViewProps) {
   const flow = useReactFlow();
+  const store = useStoreApi();
+  // While it moves, the picture is drawn as one layer and without shadows; it is sharp again when it stands.
+  const moving = (on: boolean) => store.getState().domNode?.classList.toggle("moving", on);
   const { scene, layout } = drawn;
   const nodes = useMemo<CardNode[]>(
     () =>
@@ -114,15 +117,15 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
       show: (id) => void flow.fitView({ nodes: [{ id }], maxZoom: Math.max(0.8, flow.getZoom()), minZoom: 0.5, duration: 200 }),
     });
   }, [flow, controls]);
-  const first = useMemo(() => {
+  const first = () => {
     const stage = document.querySelector(".stage");
     const about = scene.nodes.find((node) => node.focus);
     const spot = about && layout.at[about.id];
     return opening(layout, spot && { x: spot.x + 90, y: spot.y + 28 }, stage?.clientWidth ?? 1000, stage?.clientHeight ?? 700);
-  }, [scene, layout]);
-  // biome-ignore lint: a new layout is looked at anew; the address decides where there is a view in it.
+  };
+  // biome-ignore lint: a new layout is looked at anew, in the room that is left beside it; the address decides where there is a view in it.
   useEffect(() => {
-    if (!view) void flow.setViewport(first);
+    if (!view) void flow.setViewport(first());
   }, [layout]);
   return (
     <ReactFlow
@@ -130,7 +133,7 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
       edges={edges}
       nodeTypes={NODES}
       edgeTypes={EDGES}
-      defaultViewport={view ?? first}
+      defaultViewport={view ?? first()}
       minZoom={0.05}
       maxZoom={2}
       nodesDraggable={false}
@@ -143,7 +146,11 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
       onNodeClick={(event, node) => onChoose(node.id, event.shiftKey)}
       onEdgeClick={(_, one) => one.type === "route" && onEdge(one.id)}
       onPaneClick={() => onChoose(undefined)}
-      onMoveEnd={(event, at) => event && onView(at)}
+      onMoveStart={() => moving(true)}
+      onMoveEnd={(event, at) => {
+        moving(false);
+        if (event) onView(at);
+      }}
     >
       <MiniMap pannable zoomable ariaLabel={null} nodeColor={(node) => `var(--k-${["dataset", "features", "model", "run", "group", "deployment", "report"].includes(kindOf((node as CardNode).data.node)) ? kindOf((node as CardNode).data.node) : "other"})`} nodeBorderRadius={6} />
     </ReactFlow>

@@ -5,17 +5,17 @@ import { boxOf, type Scene } from "./scene";
 
 const kept = new Map<string, Layout>();
 const KEEP = 24;
-let worker: Worker | undefined;
+const worker = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
 let counter = 0;
 const waiting = new Map<number, (layout: Layout) => void>();
 
+worker.onmessage = (event: MessageEvent<{ id: number; layout: Layout }>) => {
+  performance.measure("layout", "layout-asked");
+  waiting.get(event.data.id)?.(event.data.layout);
+  waiting.delete(event.data.id);
+};
+
 function ask(boxes: ReturnType<typeof boxOf>[], edges: [string, string][]): Promise<Layout> {
-  worker ??= new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
-  worker.onmessage = (event: MessageEvent<{ id: number; layout: Layout }>) => {
-    performance.measure("layout", "layout-asked");
-    waiting.get(event.data.id)?.(event.data.layout);
-    waiting.delete(event.data.id);
-  };
   const id = (counter += 1);
   performance.mark("layout-asked");
   worker.postMessage({ id, boxes, edges });

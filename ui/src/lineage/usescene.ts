@@ -1,7 +1,7 @@
 // What is asked of the server for the address, and what is made of its answers before it is drawn.
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
-import { api } from "../api/client";
+import { question, wanted } from "./ask";
 import type { Asked } from "./asked";
 import { beside, grouped, happened, hidden, series, winners } from "./reshape";
 import { innerKind, sceneOf } from "./scene";
@@ -10,18 +10,8 @@ import { useColumns } from "./usecolumns";
 const SPAN_BUDGET = 500; // cards from whose times the bar of time is made
 
 export function useScene(asked: Asked) {
-  const lens = asked.compare ? "versions" : asked.lens; // the server compares versions; `series` lays them together
-  const whole = lens === "overview";
-  const base = {
-    ...(whole ? {} : { ref: asked.ref, direction: asked.dir }),
-    ...(lens === "versions" ? { governing: asked.governing } : { lens }),
-    ...(asked.compare ? { compare: asked.compare } : {}),
-    ...(asked.depth && !whole ? { depth: asked.depth } : {}),
-    ...(asked.asOf === undefined ? {} : { as_of: asked.asOf }),
-    budget: asked.budget, fold: asked.fold, expand: asked.expand, open: asked.open,
-  };
-  const live = asked.asOf === undefined;
-  const main = useQuery({ queryKey: ["scene", base], queryFn: ({ signal }) => api.scene(base, signal), placeholderData: keepPreviousData, staleTime: 10_000, refetchInterval: live ? 10_000 : false });
+  const base = wanted(asked);
+  const main = useQuery({ ...question(base), placeholderData: keepPreviousData, refetchInterval: asked.asOf === undefined ? 10_000 : false });
   const answered = useMemo(() => (main.data ? sceneOf(main.data) : undefined), [main.data]);
   const reshaped = useMemo(() => {
     if (!answered) return undefined;
@@ -34,7 +24,7 @@ export function useScene(asked: Asked) {
 
   const calm = useLater(main.data !== undefined);
   const all = { ...base, as_of: undefined, budget: SPAN_BUDGET, fold: false, expand: [], open: [] };
-  const span = useQuery({ queryKey: ["scene", all], queryFn: ({ signal }) => api.scene(all, signal), enabled: calm, staleTime: 60_000, placeholderData: keepPreviousData });
+  const span = useQuery({ ...question(all), enabled: calm, staleTime: 60_000, placeholderData: keepPreviousData });
   const spanned = useMemo(() => (span.data ? sceneOf(span.data) : undefined), [span.data]);
   return { main, scene, lines, kinds, spanned };
 }

@@ -1,0 +1,25 @@
+// The question behind a picture, in a file of its own: it is asked while the explorer is still being loaded.
+import { type QueryClient, queryOptions } from "@tanstack/react-query";
+import { api } from "../api/client";
+import type { Asked } from "./asked";
+
+/** What the server is asked for. */
+export function wanted(asked: Asked) {
+  const lens = asked.compare ? "versions" : asked.lens; // the server compares versions; `series` lays them together
+  const whole = lens === "overview";
+  return {
+    ...(whole ? {} : { ref: asked.ref, direction: asked.dir }),
+    ...(lens === "versions" ? { governing: asked.governing } : { lens }),
+    ...(asked.compare ? { compare: asked.compare } : {}),
+    ...(asked.depth && !whole ? { depth: asked.depth } : {}),
+    ...(asked.asOf === undefined ? {} : { as_of: asked.asOf }),
+    budget: asked.budget, fold: asked.fold, expand: asked.expand, open: asked.open,
+  };
+}
+
+export const question = (base: ReturnType<typeof wanted>) => queryOptions({ queryKey: ["scene", base], queryFn: ({ signal }) => api.scene(base, signal), staleTime: 10_000 });
+
+/** Asks before the explorer itself has been loaded. */
+export function ahead(queries: QueryClient, asked: Asked): void {
+  if (asked.ref || asked.lens === "overview") void queries.prefetchQuery(question(wanted(asked)));
+}
