@@ -15,8 +15,12 @@ def card(page: Any, text: str) -> Any:
 
 
 def opened(tab: Tab, place: str = CHAMPION) -> Any:
+    """The explorer with all of its graph in sight."""
     page = tab.open(place)
     page.locator(".react-flow__node").first.wait_for()
+    if "v=" not in place:
+        page.get_by_role("button", name="Fit to screen").click()
+        page.wait_for_timeout(300)
     return page
 
 

@@ -29,8 +29,8 @@ PIXELS = """async text => { const picture = new Image(); picture.src = 'data:ima
   const c = document.createElement('canvas'); c.width = picture.width; c.height = picture.height;
   const pen = c.getContext('2d'); pen.drawImage(picture, 0, 0);
   const data = new Uint32Array(pen.getImageData(0, 0, c.width, c.height).data.buffer);
-  const first = data[0]; let other = 0; for (const one of data) if (one !== first) other += 1;
-  return [c.width, c.height, other / data.length, new Set(data).size]; }"""
+  const counts = new Map(); for (const one of data) counts.set(one, (counts.get(one) ?? 0) + 1);
+  return [c.width, c.height, 1 - Math.max(...counts.values()) / data.length, counts.size]; }"""
 HOSTILE = [
     "<img src=x onerror=alert(1)>",
     'x"] --> z["',

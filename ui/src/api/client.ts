@@ -108,7 +108,6 @@ export const api = {
   remove: (body: Body<"/api/lineal/v1/delete">) => answered(client.POST(`${v1}/delete`, { body })),
   scene: (query: Asked<"/api/lineal/v1/lineage/scene">, s?: Signal) => answered(client.GET(`${v1}/lineage/scene`, { params: { query }, signal: s })),
   message: (number: number, s?: Signal) => answered(client.GET(`${v1}/messages/of`, { params: { query: { number } }, signal: s })),
-  columns: (query: Asked<"/api/lineal/v1/columns">, s?: Signal) => answered(client.GET(`${v1}/columns`, { params: { query }, signal: s })),
   trace: (query: Asked<"/api/lineal/v1/trace">, s?: Signal) => answered(client.GET(`${v1}/trace`, { params: { query }, signal: s })),
 };
 

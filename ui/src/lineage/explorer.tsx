@@ -2,10 +2,10 @@ import "./lineage.css";
 import type { Viewport } from "@xyflow/react";
 import { useQuery } from "@tanstack/react-query";
 import { Download, Maximize, Minus, Plus, Share2 } from "lucide-react";
-import { type KeyboardEvent, useCallback, useEffect, useMemo, useRef, useState } from "react";
+import { type KeyboardEvent, type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { Head } from "../app/head";
-import { change, go, links, quote, to } from "../app/route";
+import { change, go, links, type Query, quote, to } from "../app/route";
 import { isTyping } from "../app/shell";
 import { plain } from "../kit/format";
 import { copy, Dialog, Empty, Plain, Popover, Problem, Skeleton, toast } from "../kit/parts";
@@ -61,13 +61,15 @@ async function centre(node: SceneNode): Promise<string> {
 }
 
 /** What can be done with a card. */
-function useActs(asked: Asked, pinned: SceneNode | undefined): { acts: Acts; actions: Actions } {
+function useActs(asked: Asked, pinned: SceneNode | undefined, touched: RefObject<string | undefined>): { acts: Acts; actions: Actions } {
   return useMemo(() => {
-    const opened = (node: SceneNode, side: "up" | "down") => {
-      if (node.shape !== "node" || node.id.startsWith("by:")) return change({ expand: toggled(asked.expand, node.id), v: undefined });
-      return change({ open: toggled(asked.open, `${side}:${node.id}`), v: undefined });
+    const touch = (node: SceneNode, query: Query) => {
+      touched.current = node.id;
+      change(query);
     };
-    const columns = (node: SceneNode) => change({ columns: toggled(asked.columns, node.id), column: undefined, v: undefined });
+    const expand = (node: SceneNode) => touch(node, { expand: toggled(asked.expand, node.id) });
+    const opened = (node: SceneNode, side: "up" | "down") => (node.shape === "node" ? touch(node, { open: toggled(asked.open, `${side}:${node.id}`) }) : expand(node));
+    const columns = (node: SceneNode) => touch(node, { columns: toggled(asked.columns, node.id), column: undefined });
     return {
       acts: {
         onOpen: opened,
@@ -76,7 +78,7 @@ function useActs(asked: Asked, pinned: SceneNode | undefined): { acts: Acts; act
       },
       actions: {
         focus: (node) => void centre(node).then((ref) => ref && go(links.lineage(ref, { dir: asked.dir === "both" ? "" : asked.dir, budget: asked.budget === 60 ? "" : asked.budget, as_of: asked.asOf, valid_at: asked.validAt, lens: asked.lens === "logical" ? asked.lens : "", hide: written(asked.hide), by: asked.by })), () => toast(t.error.none)),
-        expand: (node) => change({ expand: toggled(asked.expand, node.id), v: undefined }),
+        expand,
         columns,
         open: opened,
         pin: (node) => change({ pin: asked.pin === node.id ? undefined : node.id }),
@@ -84,7 +86,7 @@ function useActs(asked: Asked, pinned: SceneNode | undefined): { acts: Acts; act
         close: () => change({ sel: NONE, edge: undefined }),
       },
     };
-  }, [asked, pinned]);
+  }, [asked, pinned, touched]);
 }
 
 function Graph({ asked }: { asked: Asked }) {
@@ -96,6 +98,7 @@ function Graph({ asked }: { asked: Asked }) {
   const controls = useRef<Controls>(null);
   const finder = useRef<HTMLInputElement>(null);
   const stage = useRef<HTMLDivElement>(null);
+  const touched = useRef<string>(undefined);
   const shown = drawn?.scene;
   const chosen = asked.edge || asked.sel === NONE ? undefined : (asked.sel ?? (asked.compare ? undefined : shown?.focus[0]));
   const node = shown?.nodes.find((one) => one.id === chosen);
@@ -108,7 +111,7 @@ function Graph({ asked }: { asked: Asked }) {
     const [card, column] = chosenColumn(asked.column);
     return { lines, way: column ? way(lines, card, column) : new Set<string>() };
   }, [lines, asked.column]);
-  const { acts, actions } = useActs(asked, pinned);
+  const { acts, actions } = useActs(asked, pinned, touched);
 
   const choose = useCallback((id: string | undefined, more = false) => change(more && id ? { pin: id, edge: undefined } : { sel: id ?? NONE, edge: undefined }), []);
   const chooseEdge = useCallback((id: string) => change({ edge: id, sel: undefined }), []);
@@ -126,7 +129,7 @@ function Graph({ asked }: { asked: Asked }) {
       f: () => node && actions.focus(node), e: () => node && (node.shape === "node" ? acts.onOpen(node, "up") : actions.expand(node)), p: () => node && actions.pin(node), d: () => node && actions.compare(node),
       c: () => node && hasColumns(node) && acts.onColumns(node), l: () => change({ edge: edgeAfter(drawn.scene.edges, node?.id ?? edge?.dst, asked.edge), sel: undefined }), o: () => change({ only: !asked.only }),
       "[": () => node && acts.onOpen(node, "up"), "]": () => node && acts.onOpen(node, "down"), "0": () => controls.current?.fit(), "+": () => controls.current?.zoom(1.25), "=": () => controls.current?.zoom(1.25), "-": () => controls.current?.zoom(0.8),
-      Escape: () => change({ sel: NONE, edge: undefined, pin: undefined, column: undefined }), Enter: () => from && choose(from.id), t: () => document.getElementById("time")?.focus(), h: () => setKeys(true), "?": () => setKeys(true),
+      Escape: () => change({ sel: NONE, edge: undefined, pin: undefined, column: undefined }), Enter: () => from && choose(from.id), t: () => document.getElementById("time")?.focus(), h: () => setKeys(true),
     };
     if (side && from) {
       event.preventDefault();
@@ -177,7 +180,7 @@ function Graph({ asked }: { asked: Asked }) {
           {main.error && !main.isPlaceholderData ? (
             <div className="page"><Problem error={main.error} retry={() => void main.refetch()} />{asked.asOf !== undefined ? <div><button type="button" className="button" onClick={() => change({ as_of: undefined })}>{t.lineage.now}</button></div> : null}</div>
           ) : drawn && !asked.table ? (
-            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
+            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} touched={touched} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
           ) : asked.table ? null : <div className="page"><Skeleton lines={6} height={48} /></div>}
           <p className="visually-hidden" role="status">{node ? spoken(node) : ""}</p>
         </div>
@@ -190,7 +193,7 @@ function Graph({ asked }: { asked: Asked }) {
           </div>
         )}
         {shown && !asked.table ? <Legend scene={shown} chosen={node?.id} cut={main.data?.cut ? main.data.cut_reason : ""} onChoose={show} /> : null}
-        {spanned ? <TimeBar scene={spanned} clock={asked.clock} at={asked.clock === "valid" ? asked.validAt : asked.asOf} onChange={(at) => change({ as_of: asked.clock === "valid" ? undefined : at, valid_at: asked.clock === "valid" ? at : undefined, v: undefined })} /> : null}
+        {spanned ? <TimeBar scene={spanned} clock={asked.clock} at={asked.clock === "valid" ? asked.validAt : asked.asOf} onChange={(at) => change({ as_of: asked.clock === "valid" ? undefined : at, valid_at: asked.clock === "valid" ? at : undefined })} /> : null}
       </div>
       {shown && (node || edge) ? <Inspector node={node} edge={edge} scene={shown} pinned={pinned} expanded={asked.expand} actions={actions} onChoose={show} onEdge={chooseEdge} /> : null}
       {keys ? <Dialog small title={t.settings.keys} onClose={() => setKeys(false)}>{t.lineage.keys.map(([pressed, what]) => <p key={pressed}><span className="kbd">{pressed}</span> {what}</p>)}</Dialog> : null}

@@ -1,14 +1,14 @@
 // Up to some 300 cards: elements of the page, drawn by React Flow.
 import "@xyflow/react/dist/base.css";
 import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi, type Viewport } from "@xyflow/react";
-import { memo, useEffect, useMemo } from "react";
+import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
 import { type Acts, Card, type CardProps, spoken } from "./card";
 import { type ColumnLine, ends } from "./columns";
 import { halfway, key, path } from "./layout";
 import { kindsOf, SIGNS } from "./marks";
 import { boxOf, kindOf, type SceneEdge } from "./scene";
 import type { Drawn } from "./uselayout";
-import { opening } from "./viewport";
+import { drift, opening } from "./viewport";
 
 export interface ViewProps {
   drawn: Drawn;
@@ -22,6 +22,7 @@ export interface ViewProps {
   onChoose: (id: string | undefined, more?: boolean) => void;
   onEdge: (id: string) => void;
   acts: Acts;
+  touched: RefObject<string | undefined>; // the card of which something was opened or closed last
   onView: (view: Viewport) => void;
   controls: (controls: Controls) => void;
 }
@@ -71,13 +72,14 @@ const ColumnRoute = memo(function ColumnRoute({ data }: EdgeProps<ColumnEdge>) {
 
 const NODES = { card: CardNodeView };
 const EDGES = { route: Route, column: ColumnRoute };
+const ARRIVING = 3000; // ms in which parts of what the address asks for still come
 const NOTHING = new Set<string>();
 
 export function FlowView(props: ViewProps) {
   return <ReactFlowProvider><Flow {...props} /></ReactFlowProvider>;
 }
 
-function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose, onEdge, acts, onView, controls }: ViewProps) {
+function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose, onEdge, acts, touched, onView, controls }: ViewProps) {
   const flow = useReactFlow();
   const store = useStoreApi();
   // While it moves, the picture is drawn as one layer and without shadows; it is sharp again when it stands.
@@ -123,9 +125,23 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
     const spot = about && layout.at[about.id];
     return opening(layout, spot && { x: spot.x + 90, y: spot.y + 28 }, stage?.clientWidth ?? 1000, stage?.clientHeight ?? 700);
   };
-  // biome-ignore lint: a new layout is looked at anew, in the room that is left beside it; the address decides where there is a view in it.
+  const before = useRef<Drawn["layout"]>(undefined);
+  const born = useRef(Date.now());
+  // The first layout is looked at where the address says, or where it can be read; a later one from where the eye rests.
+  // biome-ignore lint: only a new layout moves the view.
   useEffect(() => {
-    if (!view) void flow.setViewport(first());
+    const old = before.current;
+    before.current = layout;
+    if (!old || (!touched.current && Date.now() - born.current < ARRIVING)) {
+      if (!view) void flow.setViewport(first());
+      return;
+    }
+    const moved = drift(old.at, layout.at, [touched.current, chosen, ...scene.focus]);
+    touched.current = undefined;
+    const at = flow.getViewport();
+    const next = { ...at, x: at.x - moved.x * at.zoom, y: at.y - moved.y * at.zoom };
+    void flow.setViewport(next);
+    onView(next);
   }, [layout]);
   return (
     <ReactFlow

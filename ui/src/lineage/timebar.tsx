@@ -53,7 +53,7 @@ export function TimeBar({ scene, clock, at: chosen, onChange }: { scene: Scene; 
         <input id="time" type="range" min="0" max="1" step="0.001" value={at} aria-label={t.lineage.asof} aria-valuetext={now ? t.lineage.nowLong : time(moment)} onChange={(event) => setAt(Number(event.target.value))} onPointerUp={(event) => commit(Number(event.currentTarget.value))} onKeyUp={(event) => /^(Arrow|Page|Home|End)/.test(event.key) && commit(Number(event.currentTarget.value))} onKeyDown={(event) => { if (event.key === "," || event.key === ".") { event.preventDefault(); leap(event.key === "."); } }} />
         <div className="ends" aria-hidden="true"><span>{time(begin)}</span><span>{t.lineage.now}</span></div>
       </div>
-      <div className="seg clock" role="group" aria-label={t.lineage.clock}>{(["recorded", "valid"] as const).map((one) => <button key={one} type="button" aria-pressed={clock === one} title={t.lineage.clockHow[one]} onClick={() => change({ clock: one === "valid" ? one : "", as_of: one === "recorded" ? chosen : undefined, valid_at: one === "valid" ? chosen : undefined, v: undefined })}>{t.lineage.clocks[one]}</button>)}</div>
+      <div className="seg clock" role="group" aria-label={t.lineage.clock}>{(["recorded", "valid"] as const).map((one) => <button key={one} type="button" aria-pressed={clock === one} title={t.lineage.clockHow[one]} onClick={() => change({ clock: one === "valid" ? one : "", as_of: one === "recorded" ? chosen : undefined, valid_at: one === "valid" ? chosen : undefined })}>{t.lineage.clocks[one]}</button>)}</div>
       <button type="button" className="button small" disabled={chosen === undefined} onClick={() => onChange(undefined)}>{t.lineage.now}</button>
     </div>
   );

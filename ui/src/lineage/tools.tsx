@@ -7,7 +7,7 @@ import { count, t } from "../text";
 import { type Asked, BUDGETS, HOPS, toggled } from "./asked";
 import type { SceneNode } from "./scene";
 
-const moved = { v: undefined, edge: undefined } as const;
+const moved = { edge: undefined } as const;
 const LENSES = ["versions", "logical", "overview"] as const;
 
 export interface Finding {
@@ -26,7 +26,7 @@ export function Tools({ asked, kinds, shown, total, chosen, finding }: { asked: 
   const less = asked.hide.length + (asked.by ? 1 : 0) + (asked.depth ? 1 : 0) + (asked.governing ? 1 : 0);
   return (
     <div className="tools" role="toolbar" aria-label={t.lineage.title}>
-      <div className="seg" role="group" aria-label={t.lineage.lens}>{LENSES.map((lens) => <button key={lens} type="button" aria-pressed={asked.lens === lens} disabled={!asked.ref && lens !== "overview"} onClick={() => change({ ...moved, lens: lens === "versions" ? "" : lens, sel: undefined, pin: undefined, open: undefined, expand: undefined, columns: undefined, column: undefined })}>{t.lineage.lenses[lens]}</button>)}</div>
+      <div className="seg" role="group" aria-label={t.lineage.lens}>{LENSES.map((lens) => <button key={lens} type="button" aria-pressed={asked.lens === lens} disabled={!asked.ref && lens !== "overview"} onClick={() => change({ ...moved, v: undefined, lens: lens === "versions" ? "" : lens, sel: undefined, pin: undefined, open: undefined, expand: undefined, columns: undefined, column: undefined })}>{t.lineage.lenses[lens]}</button>)}</div>
       {asked.ref && !asked.compare ? <div className="seg" role="group" aria-label={t.lineage.both}>{([["both", t.lineage.both], ["up", t.lineage.up], ["down", t.lineage.down]] as const).map(([dir, label]) => <button key={dir} type="button" aria-pressed={asked.dir === dir} onClick={() => change({ ...moved, dir: dir === "both" ? "" : dir })}>{label}</button>)}</div> : null}
       <div className="seg"><button type="button" aria-pressed={asked.fold} onClick={() => change({ ...moved, fold: asked.fold ? "0" : "" })}><Layers size={14} aria-hidden="true" /> {t.lineage.fold}</button></div>
       <Popover className="button showchip" label={<><SlidersHorizontal size={14} aria-hidden="true" />{t.lineage.show}{less ? <span className="badge">{less}</span> : null}</>}>

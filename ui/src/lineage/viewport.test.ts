@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { opening } from "./viewport";
+import { drift, opening } from "./viewport";
 
 describe("the first view", () => {
   it("shows all of a small graph, in the middle and never enlarged", () => {
@@ -21,4 +21,12 @@ describe("the first view", () => {
   it("shows all of it when it is about nothing in particular", () => {
     expect(opening({ width: 4000, height: 300 }, undefined, 1000, 700).zoom).toBeLessThan(0.3);
   });
+});
+
+it("keeps in its place what was opened, what was chosen, or what came instead", () => {
+  const old = { a: { x: 0, y: 0 }, pill: { x: 100, y: 50 } };
+  const now = { a: { x: 10, y: 5 }, s2: { x: 300, y: 60 }, s1: { x: 140, y: 70 } };
+  expect(drift(old, now, [undefined, "a"])).toEqual({ x: 10, y: 5 });
+  expect(drift(old, now, ["pill", "a"])).toEqual({ x: 40, y: 20 });
+  expect(drift(old, now, ["new"])).toEqual({ x: 0, y: 0 });
 });

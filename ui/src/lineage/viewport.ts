@@ -26,3 +26,16 @@ function along(point: number, length: number, zoom: number, room: number, share:
   if (drawn <= room) return (room - drawn) / 2;
   return Math.min(0, Math.max(room - drawn, room * share - point * zoom));
 }
+
+type Spots = Layout["at"];
+
+/** By how much a new layout has moved what the eye rests on: the first of some cards that is in both, or what came in its place. */
+export function drift(old: Spots, now: Spots, ids: readonly (string | undefined)[]): { x: number; y: number } {
+  for (const id of ids) {
+    const from = id ? old[id] : undefined;
+    if (!id || !from) continue;
+    const to = now[id] ?? Object.entries(now).filter(([other]) => !old[other]).map(([, spot]) => spot).sort((a, b) => a.x - b.x)[0];
+    if (to) return { x: to.x - from.x, y: to.y - from.y };
+  }
+  return { x: 0, y: 0 };
+}
