@@ -131,18 +131,6 @@ def test_the_logical_lens_shows_jobs_and_artifacts_with_their_counts(desk: Desk)
     assert {node.label: node.count for node in around.nodes}["models/#.pkl"] == 20
 
 
-def test_the_logical_lens_calls_a_model_by_its_registered_name(desk: Desk) -> None:
-    sweep(desk)
-    reply = desk.call("scene", ref="raw.csv", lens="logical", fold=False)
-    assert {node.label: node.names for node in reply.nodes if node.names} == {"models/107.pkl": ["churn@1"]}
-
-
-def test_a_chain_is_called_by_its_steps(desk: Desk) -> None:
-    sweep(desk)
-    chain = next(node for node in desk.call("scene", ref="models/107.pkl").nodes if node.shape == "chain")
-    assert chain.label == "clean.py → clean.csv → train.py"
-
-
 def test_the_overview_shows_the_whole_record_also_what_is_not_connected(desk: Desk) -> None:
     sweep(desk, 8)
     desk.ingest(started(5, "alone.py", 1), made(5, "alone.csv", "a", 2))

@@ -20,7 +20,6 @@ from lineal.service.scene_reply import (
     LENSES,
     MESSAGES,
     NAMED,
-    OPENED,
     Beyond,
     SceneEdge,
     SceneReply,

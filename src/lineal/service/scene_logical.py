@@ -15,7 +15,6 @@ from lineal.service.registry import DEPLOYMENT
 from lineal.service.scene_reply import (
     EXACT,
     NAMED,
-    OPENED,
     Beyond,
     SceneEdge,
     SceneNode,
