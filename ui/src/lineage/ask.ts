@@ -5,15 +5,15 @@ import type { Asked } from "./asked";
 
 /** What the server is asked for. */
 export function wanted(asked: Asked) {
-  const lens = asked.compare ? "versions" : asked.lens; // the server compares versions; `series` lays them together
-  const whole = lens === "overview";
+  const two = asked.compare !== "" || asked.to !== "";
+  const whole = asked.lens === "overview" && !two;
   return {
     ...(whole ? {} : { ref: asked.ref, direction: asked.dir }),
-    ...(lens === "versions" ? { governing: asked.governing } : { lens }),
-    ...(asked.compare ? { compare: asked.compare } : {}),
+    ...(asked.lens === "versions" ? { governing: asked.governing } : { lens: asked.lens }),
+    ...(asked.compare ? { compare: asked.compare } : asked.to ? { to: asked.to } : {}),
     ...(asked.depth && !whole ? { depth: asked.depth } : {}),
     ...(asked.asOf === undefined ? {} : { as_of: asked.asOf }),
-    budget: asked.budget, fold: asked.fold, expand: asked.expand, open: asked.open,
+    budget: asked.budget, fold: asked.fold, expand: asked.expand, open: asked.open, hide: asked.hide,
   };
 }
 

@@ -33,6 +33,7 @@ export function asked(query: URLSearchParams) {
   return {
     ref: query.get("ref") ?? "",
     compare: query.get("compare") ?? "",
+    to: query.get("to") ?? "",
     dir: dir === "up" || dir === "down" ? dir : "both",
     lens: (lens === "logical" || lens === "overview" ? lens : "versions") as Lens,
     by: (by === "kind" || by === "namespace" ? by : "") as By,
@@ -45,7 +46,7 @@ export function asked(query: URLSearchParams) {
     clock: query.get("clock") === "valid" || query.has("valid_at") ? ("valid" as const) : ("recorded" as const),
     expand: list(query.get("expand")),
     open: list(query.get("open")).filter((one) => /^(up|down):\d{1,18}$/.test(one)),
-    hide: list(query.get("hide")),
+    hide: list(query.get("hide")).sort(),
     columns: list(query.get("columns")),
     column: query.get("column") ?? undefined,
     sel: query.get("sel") ?? undefined,

@@ -69,6 +69,7 @@ function useActs(asked: Asked, pinned: SceneNode | undefined, touched: RefObject
     };
     const expand = (node: SceneNode) => touch(node, { expand: toggled(asked.expand, node.id) });
     const opened = (node: SceneNode, side: "up" | "down") => (node.shape === "node" ? touch(node, { open: toggled(asked.open, `${side}:${node.id}`) }) : expand(node));
+    const both = (node: SceneNode, address: (a: string, b: string) => string) => pinned && void Promise.all([centre(pinned), centre(node)]).then(([a, b]) => a && b && go(address(a, b)), () => toast(t.error.none));
     const columns = (node: SceneNode) => touch(node, { columns: toggled(asked.columns, node.id), column: undefined });
     return {
       acts: {
@@ -82,7 +83,8 @@ function useActs(asked: Asked, pinned: SceneNode | undefined, touched: RefObject
         columns,
         open: opened,
         pin: (node) => change({ pin: asked.pin === node.id ? undefined : node.id }),
-        compare: (node) => pinned && void Promise.all([centre(pinned), centre(node)]).then(([a, b]) => a && b && go(links.lineage(a, { compare: b, lens: asked.lens === "versions" ? "" : asked.lens })), () => toast(t.error.none)),
+        compare: (node) => both(node, (a, b) => links.lineage(a, { compare: b, lens: asked.lens === "versions" ? "" : asked.lens })),
+        ways: (node) => both(node, (a, b) => links.lineage(a, { to: b, lens: asked.lens === "logical" ? asked.lens : "", as_of: asked.asOf })),
         close: () => change({ sel: NONE, edge: undefined }),
       },
     };
@@ -100,7 +102,7 @@ function Graph({ asked }: { asked: Asked }) {
   const stage = useRef<HTMLDivElement>(null);
   const touched = useRef<string>(undefined);
   const shown = drawn?.scene;
-  const chosen = asked.edge || asked.sel === NONE ? undefined : (asked.sel ?? (asked.compare ? undefined : shown?.focus[0]));
+  const chosen = asked.edge || asked.sel === NONE ? undefined : (asked.sel ?? (asked.compare || asked.to ? undefined : shown?.focus[0]));
   const node = shown?.nodes.find((one) => one.id === chosen);
   const pinned = shown?.nodes.find((one) => one.id === asked.pin);
   const edge = shown?.edges.find((one) => key(one.src, one.dst) === asked.edge);
@@ -157,11 +159,11 @@ function Graph({ asked }: { asked: Asked }) {
     show(one.id);
   };
   const View = (shown?.nodes.length ?? 0) > MOST_ELEMENTS ? CanvasView : FlowView;
-  const name = asked.lens === "overview" && !asked.compare ? t.lineage.lenses.overview : asked.ref;
+  const name = asked.compare ? `${asked.ref} · ${asked.compare}` : asked.to ? `${asked.ref} → ${asked.to}` : asked.lens === "overview" ? t.lineage.lenses.overview : asked.ref;
   return (
     <div className="lineage">
       <Head
-        crumbs={[{ label: t.lineage.title, href: "#/lineage" }, { label: asked.compare ? `${asked.ref} · ${asked.compare}` : name }]}
+        crumbs={[{ label: t.lineage.title, href: "#/lineage" }, { label: name }]}
         actions={
           <>
             <button type="button" className="button hide-small" onClick={() => void copy(window.location.href, t.lineage.copied)}><Share2 size={15} aria-hidden="true" />{t.lineage.share}</button>
@@ -180,7 +182,7 @@ function Graph({ asked }: { asked: Asked }) {
           {main.error && !main.isPlaceholderData ? (
             <div className="page"><Problem error={main.error} retry={() => void main.refetch()} />{asked.asOf !== undefined ? <div><button type="button" className="button" onClick={() => change({ as_of: undefined })}>{t.lineage.now}</button></div> : null}</div>
           ) : drawn && !asked.table ? (
-            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} touched={touched} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
+            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.to} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} touched={touched} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
           ) : asked.table ? null : <div className="page"><Skeleton lines={6} height={48} /></div>}
           <p className="visually-hidden" role="status">{node ? spoken(node) : ""}</p>
         </div>

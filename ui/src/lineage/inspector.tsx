@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronsLeft, ChevronsRight, Columns3, Crosshair, Expand, GitCompareArrows, Mail, Pin, Shrink, SquareArrowOutUpRight, X } from "lucide-react";
+import { ChevronsLeft, ChevronsRight, Columns3, Crosshair, Expand, GitCompareArrows, Mail, Pin, Shrink, SquareArrowOutUpRight, Waypoints, X } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { api, type RunDetail, type VersionDetail } from "../api/client";
 import { linkOf, links, to } from "../app/route";
@@ -19,6 +19,7 @@ export interface Actions {
   open: (node: SceneNode, way: "up" | "down") => void;
   pin: (node: SceneNode) => void;
   compare: (node: SceneNode) => void;
+  ways: (node: SceneNode) => void;
   close: () => void;
 }
 
@@ -59,7 +60,7 @@ function EdgeFacts({ edge, scene, onChoose }: { edge: SceneEdge; scene: Scene; o
         <dt>{t.lineage.edges}</dt><dd>{t.lineage.times(edge.count)}</dd>
       </dl>
       {edge.messages.length ? <><h3>{t.lineage.message}</h3><ul className="row wrap">{edge.messages.map((number) => <li key={number}><button type="button" className="button small" onClick={() => setRead(number)}><Mail size={13} aria-hidden="true" />{t.lineage.messageNo(number)}</button></li>)}</ul></> : null}
-      {edge.through ? <p className="note">{t.lineage.through(edge.through)}</p> : null}
+      {edge.over ? <p className="note">{t.lineage.through(edge.over)}</p> : null}
       {edge.also ? <p className="note warn">{t.lineage.also}</p> : null}
       {edge.loop ? <p className="note warn">{t.lineage.loop}</p> : null}
       {edge.faint ? <p className="note">{t.lineage.faint}</p> : null}
@@ -128,6 +129,7 @@ function NodeFacts({ node, scene, pinned, expanded, actions, onEdge }: { node: S
         {single && node.down.count ? <Action on={() => actions.open(node, "down")} icon={<ChevronsRight size={14} aria-hidden="true" />} label={t.lineage.openDown} /> : null}
         {hasColumns(node) ? <Action on={() => actions.columns(node)} icon={<Columns3 size={14} aria-hidden="true" />} label={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} /> : null}
         {single ? <Action on={() => actions.pin(node)} icon={<Pin size={14} aria-hidden="true" />} label={pinned?.id === node.id ? t.lineage.unpin : t.lineage.pin} /> : null}
+        {single && others ? <Action on={() => actions.ways(node)} icon={<Waypoints size={14} aria-hidden="true" />} label={t.lineage.ways} /> : null}
         {single && others ? <Action on={() => actions.compare(node)} icon={<GitCompareArrows size={14} aria-hidden="true" />} label={t.lineage.compareHere} primary /> : null}
       </div>
       {others ? <Between node={node} pinned={pinned} scene={scene} /> : null}

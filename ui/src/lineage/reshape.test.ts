@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { edge, node, scene } from "./made";
-import { beside, grouped, happened, hidden, relayer, series, winners } from "./reshape";
+import { beside, grouped, happened, relayer, winners } from "./reshape";
 
 describe("layers", () => {
   it("count from the sources, the longest way", () => {
@@ -16,35 +16,6 @@ describe("layers", () => {
     const ids = Array.from({ length: 20_000 }, (_, n) => `n${n}`);
     const found = relayer(ids.map((id) => node(id)), ids.slice(1).map((id, n) => edge(ids[n] ?? "", id)));
     expect(found.nodes.at(-1)?.layer).toBe(19_999);
-  });
-});
-
-describe("hiding kinds", () => {
-  const run = (id: string) => node(id, { type: "run", kind: "run" });
-  const base = { ...scene(["a"], [["a", "r"], ["r", "b"], ["b", "s"], ["s", "c"]]), nodes: [node("a", { focus: true }), run("r"), node("b"), run("s"), node("c")] };
-  it("connects through what is hidden, and counts it on the line", () => {
-    const found = hidden(base, ["run"]);
-    expect(found.nodes.map((one) => one.id)).toEqual(["a", "b", "c"]);
-    expect(found.edges.map((one) => [one.src, one.dst, one.through])).toEqual([["a", "b", 1], ["b", "c", 1]]);
-    const steps = hidden(base, ["dataset"]);
-    expect(steps.nodes.map((one) => one.id)).toEqual(["a", "r", "s"]); // the focus stays
-    expect(steps.edges.map((one) => [one.src, one.dst])).toEqual([["a", "r"], ["r", "s"]]);
-  });
-  it("keeps the weakest evidence and the marks of what it leads through", () => {
-    const mark = { kind: "stale", said: "old", ref: "", id: "" };
-    const edges = [edge("a", "r", { marks: [mark] }), edge("r", "b", { evidence: "inferred" })];
-    const found = hidden({ ...base, edges, nodes: base.nodes.slice(0, 3) }, ["run"]);
-    expect(found.edges[0]).toMatchObject({ evidence: "inferred", marks: [mark], through: 1 });
-  });
-  it("keeps a hub through which more lines would run than can be drawn", () => {
-    const many = Array.from({ length: 60 }, (_, n) => `i${n}`);
-    const outs = many.map((id) => `o${id}`);
-    const hub = { ...scene([], []), nodes: [...many.map((id) => node(id)), run("hub"), ...outs.map((id) => node(id))], edges: [...many.map((id) => edge(id, "hub")), ...outs.map((id) => edge("hub", id))] };
-    expect(hidden(hub, ["run"]).nodes).toHaveLength(121);
-  });
-  it("survives a circle of hidden cards", () => {
-    const circle = { ...scene([], [["r", "s"], ["s", "r"], ["a", "r"], ["s", "c"]]), nodes: [node("a"), run("r"), run("s"), node("c")] };
-    expect(hidden(circle, ["run"]).edges.map((one) => [one.src, one.dst])).toEqual([["a", "c"]]);
   });
 });
 
@@ -64,18 +35,6 @@ describe("grouping", () => {
   });
   it("never draws a circle where there was none", () => {
     for (const by of ["kind", "namespace"] as const) expect(grouped(base, by).edges.every((one) => !one.loop)).toBe(true);
-  });
-});
-
-describe("a comparison without versions", () => {
-  const two = { ...scene(["x", "y", "z"], [["x", "z"], ["y", "z"]]), nodes: [node("x", { ref: "t@1", at: 1, side: "left" }), node("y", { ref: "t@2", at: 2, side: "right" }), node("z", { ref: "m@1", side: "same" })] };
-  it("lays the versions of one artifact together, and says that it changed", () => {
-    const found = series(two, "logical");
-    expect(found.nodes.map((one) => [one.id, one.count, one.side])).toEqual([["y", 2, "changed"], ["z", 1, "same"]]);
-    expect(found.edges.map((one) => [one.src, one.dst, one.count])).toEqual([["y", "z", 2]]);
-  });
-  it("leaves versions alone", () => {
-    expect(series(two, "versions")).toBe(two);
   });
 });
 

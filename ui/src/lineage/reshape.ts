@@ -1,6 +1,6 @@
-// What can be done to a scene after it was answered: hiding, grouping, laying versions together. Pure functions only.
+// What can be done to a scene after it was answered: grouping, going back in time, naming winners. Pure functions only.
 import { t } from "../text";
-import { innerKind, type Lens, type Mark, type Scene, type SceneEdge, type SceneNode, subtitle, title } from "./scene";
+import { innerKind, type Mark, type Scene, type SceneEdge, type SceneNode, subtitle, title } from "./scene";
 
 /** Cards with their layers counted anew: sources at 0, every edge forward but those of cycles, which are marked as loops. */
 export function relayer(nodes: readonly SceneNode[], edges: readonly SceneEdge[]): { nodes: SceneNode[]; edges: SceneEdge[] } {
@@ -57,38 +57,12 @@ export function beside<S extends Pick<Scene, "nodes" | "edges">>(scene: S): S {
 const TOLD = new Set(["other", "code", "environment", "config"]);
 
 export type By = "" | "kind" | "namespace";
-const MOST_BRIDGES = 2500; // lines that hiding one card may draw
 const NAMED = 12;
 const MOST_MARKS = 8;
 
 const once = <T>(all: readonly T[], most: number): T[] => [...new Map(all.map((one) => [JSON.stringify(one), one])).values()].slice(0, most);
 const DOUBT = ["", "observed", "imported", "declared", "inferred"];
 const weaker = (a: string, b: string): string => (DOUBT.indexOf(a) < DOUBT.indexOf(b) ? b : a);
-
-/** The scene without cards of some kinds, connected through them; a line tells how many it leads through. The focus stays, and so does
- * a card through which more lines would run than can be drawn. */
-export function hidden(scene: Scene, kinds: readonly string[]): Scene {
-  if (!kinds.length) return scene;
-  const edges = new Map<string, SceneEdge>(scene.edges.map((edge) => [`${edge.src}\n${edge.dst}`, edge]));
-  const gone = new Set<string>();
-  for (const node of scene.nodes) {
-    if (node.focus || !kinds.includes(innerKind(node))) continue;
-    const all = [...edges.values()];
-    const [into, out] = [all.filter((edge) => edge.dst === node.id && edge.src !== node.id), all.filter((edge) => edge.src === node.id && edge.dst !== node.id)];
-    if (into.length * out.length > MOST_BRIDGES) continue;
-    gone.add(node.id);
-    for (const edge of [...into, ...out]) edges.delete(`${edge.src}\n${edge.dst}`);
-    for (const a of into)
-      for (const b of out) {
-        if (a.src === b.dst) continue;
-        const name = `${a.src}\n${b.dst}`;
-        const bridge = { ...a, dst: b.dst, kind: "derived", roles: [], evidence: weaker(a.evidence, b.evidence), rule: a.rule || b.rule, at: Math.min(a.at, b.at), count: 1, also: a.also || b.also, loop: false, faint: a.faint || b.faint, through: (a.through ?? 0) + (b.through ?? 0) + 1, marks: once([...a.marks, ...b.marks], MOST_MARKS), messages: once([...a.messages, ...b.messages], NAMED), vias: once([...a.vias, ...b.vias], NAMED) };
-        const known = edges.get(name);
-        edges.set(name, known ? { ...known, faint: known.faint && bridge.faint, marks: once([...known.marks, ...bridge.marks], MOST_MARKS) } : bridge);
-      }
-  }
-  return { ...scene, ...relayer(scene.nodes.filter((node) => !gone.has(node.id)), [...edges.values()]) };
-}
 
 /** The scene as of what had happened by a moment, whenever it was recorded: edges of then, and the cards that they connect with the focus. */
 export function happened(scene: Scene, at: number): Scene {
@@ -131,13 +105,6 @@ function together(scene: Scene, keyOf: (node: SceneNode) => string, cardOf: (key
     edges.set(`${src}\n${dst}`, known ? { ...known, count: known.count + edge.count, evidence: weaker(known.evidence, edge.evidence), roles: [...new Set([...known.roles, ...edge.roles])], also: known.also && edge.also, marks: once([...known.marks, ...edge.marks], MOST_MARKS), messages: once([...known.messages, ...edge.messages], NAMED) } : { ...edge, src, dst, loop: false });
   }
   return { ...scene, ...relayer(nodes, [...edges.values()]), focus: [...new Set(scene.focus.map((id) => home.get(id) ?? id))] };
-}
-
-/** Versions of one artifact and runs of one job laid together. The server does so too, but not for a comparison. */
-export function series(scene: Scene, lens: Lens): Scene {
-  if (lens === "versions") return scene;
-  const keyOf = (node: SceneNode) => (node.shape === "chain" || node.shape === "cycle" ? "" : [node.type, node.namespace, node.type === "version" ? node.ref.split("@").slice(0, -1).join("@") || node.label : node.label].join("\n"));
-  return together(scene, keyOf, (_, first) => ({ shape: "node", type: first.type === "version" ? "artifact" : "job", ref: first.type === "version" ? first.ref.split("@").slice(0, -1).join("@") : first.ref, state: "" }));
 }
 
 /** Cards of one kind, or of one namespace, as one. Those that others lie between stay apart, so that what was a way stays a way. */

@@ -6,8 +6,7 @@ import type { Box } from "./layout";
 
 /** columns: those that are shown on the card. won: the member of a sweep that leads on, and to what. */
 export type SceneNode = Schemas["SceneNode"] & { columns?: string[]; won?: string };
-/** through: cards that are hidden between its ends. */
-export type SceneEdge = Schemas["SceneEdge"] & { through?: number };
+export type SceneEdge = Schemas["SceneEdge"];
 export type Mark = NonNullable<Schemas["SceneNode"]["marks"]>[number];
 export type Lens = "versions" | "logical" | "overview";
 

@@ -3,7 +3,7 @@ import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useEffect, useMemo, useState } from "react";
 import { question, wanted } from "./ask";
 import type { Asked } from "./asked";
-import { beside, grouped, happened, hidden, series, winners } from "./reshape";
+import { beside, grouped, happened, winners } from "./reshape";
 import { innerKind, sceneOf } from "./scene";
 import { useColumns } from "./usecolumns";
 
@@ -15,9 +15,8 @@ export function useScene(asked: Asked) {
   const answered = useMemo(() => (main.data ? sceneOf(main.data) : undefined), [main.data]);
   const reshaped = useMemo(() => {
     if (!answered) return undefined;
-    const laid = asked.compare ? series(answered, asked.lens) : answered;
-    const then = asked.validAt === undefined ? laid : happened(laid, asked.validAt);
-    return beside(winners(grouped(hidden(then, asked.hide), asked.by, asked.expand)));
+    const then = asked.validAt === undefined ? answered : happened(answered, asked.validAt);
+    return beside(winners(grouped(then, asked.by, asked.expand)));
   }, [answered, asked]);
   const { scene, lines } = useColumns(reshaped, asked.columns, asked.asOf);
   const kinds = useMemo(() => [...new Set([...(answered?.nodes.map(innerKind) ?? []), ...asked.hide])].sort(), [answered, asked.hide]);
