@@ -117,9 +117,7 @@ def test_kinds_are_hidden_and_lines_lead_through_them(tab: Tab) -> None:
     assert card(page, "train.py").count() == 0
 
 
-@pytest.mark.parametrize(
-    ("by", "group"), [("kind", "3 × dataset"), ("namespace", "warehouse.acme")]
-)
+@pytest.mark.parametrize(("by", "group"), [("kind", "3 × dataset"), ("namespace", "warehouse.acme")])
 def test_cards_are_grouped_and_opened_again(tab: Tab, by: str, group: str) -> None:
     page = opened(tab, f"{CHAMPION}&v=20,200,0.5")
     before = page.locator(".react-flow__node").count()
