@@ -9,14 +9,14 @@ export interface View {
 
 const PAD = { left: 28, right: 28, top: 66, bottom: 54 };
 const LEGIBLE = 0.74; // zoom below which words are hard to read
-const OPENING = 0.86;
-const AHEAD = 0.6; // the focus stands so far to the right: more lies before it than behind it
+const [LEAST, MOST] = [0.74, 0.86]; // zoom where not all of it can be read at once: so much that it can, and little is cut off
+const AHEAD = 0.78; // the focus stands so far to the right: more lies before it than behind it
 
 /** The view of a layout in a window of w by h pixels, around a point of it when not all of it can be read at once. */
 export function opening(layout: Pick<Layout, "width" | "height">, focus: { x: number; y: number } | undefined, w: number, h: number): View {
   const [width, height] = [Math.max(1, w - PAD.left - PAD.right), Math.max(1, h - PAD.top - PAD.bottom)];
   const whole = Math.min(1, width / Math.max(1, layout.width), height / Math.max(1, layout.height));
-  const zoom = whole >= LEGIBLE || !focus ? whole : OPENING;
+  const zoom = whole >= LEGIBLE || !focus ? whole : Math.min(MOST, Math.max(LEAST, whole * 1.2));
   return { zoom, x: PAD.left + along(focus?.x ?? 0, layout.width, zoom, width, AHEAD), y: PAD.top + along(focus?.y ?? 0, layout.height, zoom, height, 0.5) };
 }
 
