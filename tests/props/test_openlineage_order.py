@@ -32,6 +32,7 @@ from tests.doors.openlineage.making import (
 )
 
 _LONG = bool(os.environ.get("LINEAL_SOAK"))
+pytestmark = pytest.mark.timeout(7200 if _LONG else 600)  # on a busy machine each example takes seconds
 _BOTH = [line for mode in MODES for line in recorded(mode)]
 
 
@@ -154,7 +155,7 @@ def dataset(draw: st.DrawFn, name: str) -> dict[str, Any]:
     return data(name, version=version, symlinks=symlinks, **more)
 
 
-@settings(max_examples=3000 if _LONG else 30, deadline=None)
+@settings(max_examples=3000 if _LONG else 15, deadline=None)
 @given(st.data())
 def test_events_in_any_order_and_number_make_the_same_record(drawn: st.DataObject) -> None:
     events = [packed(item) for item in drawn.draw(runs())]
@@ -172,7 +173,7 @@ def split(store: Store, *, at: int) -> bool:
     return True
 
 
-@settings(max_examples=1000 if _LONG else 25, deadline=None)
+@settings(max_examples=1000 if _LONG else 12, deadline=None)
 @given(st.data())
 def test_names_that_were_split_stay_two_whatever_comes_before_and_behind(drawn: st.DataObject) -> None:
     events = [packed(item) for item in drawn.draw(runs())]
@@ -203,7 +204,7 @@ def test_names_that_were_split_stay_two_whatever_comes_before_and_behind(drawn: 
     assert found["joins"] == found["names"] == []
 
 
-@settings(max_examples=1000 if _LONG else 20, deadline=None)
+@settings(max_examples=1000 if _LONG else 10, deadline=None)
 @given(st.data())
 def test_reads_that_are_put_off_find_the_same_writes_in_the_end(drawn: st.DataObject) -> None:
     events = [packed(item) for item in drawn.draw(runs())]
