@@ -33,7 +33,7 @@ def test_what_deserves_a_second_look_is_marked_with_a_sign_and_said_in_words(tab
         or ""
     )
     page.get_by_role("button", name="1 conflict").click()
-    inspector(page).get_by_text("was made from two versions of public.customers").wait_for()
+    inspector(page).get_by_text(re.compile("mixes .* versions of public.customers")).wait_for()
     page.get_by_role("button", name="Key", exact=True).click()
     for word in ("conflict", "withdrawn", "stale", "gap"):
         page.locator(".keybox").get_by_text(word, exact=True).wait_for()
