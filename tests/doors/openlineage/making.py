@@ -130,8 +130,8 @@ def record(store: Store) -> dict[str, Any]:
             together = store.joins.members(tx, node) if meetings else [node]
             if len(together) > 1 and node in names:
                 names[node] = " = ".join(sorted(own[member] for member in together))
-        called = {v.artifact: f"{v.namespace} {v.name}" for v in versions.values()}
-        one = [entry for entry in store.name_joins.list_name_joins(tx, list(called)) if not entry.apart]
+        artifacts = sorted({version.artifact for version in versions.values()})
+        one = [entry for entry in store.name_joins.list_name_joins(tx, artifacts) if not entry.apart]
         edges = store.edges.get_in(tx, nodes)
         linked = set(store.joins.expand(tx, sorted({end for edge in edges for end in (edge.src, edge.dst)})))
         references = store.artifacts.get_references(tx, nodes)
@@ -157,8 +157,8 @@ def record(store: Store) -> dict[str, Any]:
                 (*sorted((own[e.a], own[e.b])), e.rule, str(e.evidence), e.said) for e in meetings
             ),
             "names": sorted(
-                (*sorted(map(str, (called.get(e.a), called.get(e.b)))), e.rule, e.said) for e in one
-            ),
+                (e.rule, e.said) for e in one
+            ),  # what is said names both; one may have no version yet
             "facets": {
                 own[node]: {f.name: bytes(f.body) for f in store.attributes.get_facets(tx, node)}
                 for node in nodes
