@@ -299,6 +299,7 @@ def test_a_file_of_the_hugging_face_cache_is_its_commit_and_blob(tmp_path: Path)
         ("hf://datasets/o/n@main/f.csv", "hf:datasets/o/n/f.csv@main", "declared"),
         ("hf://o/n/f.csv", "hf:o/n/f.csv@main", "declared"),
         (f"pfs://proj/repo@{'a' * 12}4{'b' * 19}:/p", f"pach:proj/repo:/p@{'a' * 12}4{'b' * 19}", "native"),
+        (f"pfs://proj/repo@{'a' * 12}4{'b' * 19}", f"pach:proj/repo@{'a' * 12}4{'b' * 19}", "native"),
         ("pfs://repo@master:/p", "pach:default/repo:/p@master", "declared"),
         (f"quilt+s3://b#package=u/n@{'e' * 64}", f"quilt:s3://b/u/n@{'e' * 64}", "native"),
         ("quilt+s3://b#package=u/n:latest&path=x.csv", "quilt:s3://b/u/n/x.csv@latest", "declared"),

@@ -270,10 +270,6 @@ def test_an_iceberg_table_is_its_snapshot_and_schema_as_the_catalog_knows_it(sho
     assert columns == [{"name": "n", "type": "long"}, {"name": "more", "type": "string"}]
 
 
-@pytest.mark.xfail(
-    reason="a version that is known from an earlier run does not tell of metadata that was cut since",
-    strict=False,
-)
 def test_an_iceberg_table_without_its_catalog_is_a_guess_and_says_so(shop: Workshop) -> None:
     warehouse = str(shop.root / "warehouse")
     made(

@@ -85,7 +85,8 @@ def _pfs(address: str) -> Optional[Found]:
         return None
     project, repository, ref, path = said[1] or "default", said[2], said[3], said[4] or "/"
     facts = {"project": project, "repository": repository, "ref": ref, "path": path}
-    value = f"{project}/{repository}:{path}@{ref.rpartition('=')[2]}"
+    inside = "" if path == "/" else f":{path}"  # a whole commit is called as the import of a cluster calls it
+    value = f"{project}/{repository}{inside}@{ref.rpartition('=')[2]}"
     if _GLOBAL_ID.fullmatch(ref.rpartition("=")[2]):
         return Found("pachyderm", (Name("pach", value, NATIVE),), {**facts, "commit": ref.rpartition("=")[2]})
     gap = f"{ref!r} is a branch, which moves: the commit that was read is not pinned"

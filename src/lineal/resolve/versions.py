@@ -19,7 +19,7 @@ _Answer = TypeVar("_Answer")
 
 
 class _Folder(NamedTuple):
-    """The state of a folder."""
+    """The state of a folder, or of a file in it."""
 
     size: int
     mtime_ns: int
@@ -49,7 +49,9 @@ class Resolver:
         self._dvc = dvc.Repositories(self._hash)
         self._oxen = folders.Oxen()
         self._croissants = folders.Croissants()
-        self._states: Dict[Tuple[bytes, Optional[int], Optional[int]], Tuple[_Folder, TableState]] = {}
+        self._states: Dict[
+            Tuple[bytes, Optional[int], Optional[int]], Tuple[_Folder, Optional[_Folder], TableState]
+        ] = {}
 
     def forget(self) -> None:
         """Look again for repositories and tables, which may have been begun meanwhile. To be called now and then."""
@@ -95,8 +97,8 @@ class Resolver:
             by = None  # nothing was added since
         asked = (root.path, version, by)
         known = self._states.get(asked)
-        if known is not None and known[0] == now:
-            return known[1]
+        if known is not None and known[0] == now and known[1] == _said_by(root, known[2]):
+            return known[2]
         if root.kind == "delta":
             state = delta.state(root.path, version=version, by=by)
         else:
@@ -104,7 +106,7 @@ class Resolver:
         if len(self._states) > 10_000:
             self._states.clear()
         if now is not None and time.time_ns() - now.mtime_ns > _SETTLED_NS:
-            self._states[asked] = (now, state)
+            self._states[asked] = (now, _said_by(root, state), state)
         return state
 
     def _hash(self, path: bytes, algorithm: str) -> Optional[str]:
@@ -137,6 +139,12 @@ def _safely(kind: str, ask: Callable[[], _Answer]) -> Union[_Answer, Found]:
         return ask()
     except Exception as error:
         return Found(kind, gap=f"it could not be resolved: {type(error).__name__}: {error}")
+
+
+def _said_by(root: Root, state: TableState) -> Optional[_Folder]:
+    """The state of the metadata file that said what a table holds: one that is written over changes nothing in its folder."""
+    name = state.facts.get("metadata")
+    return _stat(os.path.join(root.path, iceberg.FOLDER, os.fsencode(name))) if name else None
 
 
 def _stat(path: bytes) -> Optional[_Folder]:
