@@ -85,7 +85,7 @@ def test_a_server_that_restarts_is_waited_for(fresh: Tab, empty: Serving) -> Non
     assert page.get_by_role("link", name="first.py").first.is_visible()
     empty.start(empty.port)
     record(empty, started(2, "second.py"), source="b")
-    page.get_by_role("link", name="second.py").first.wait_for(timeout=60_000)
+    page.get_by_role("link", name="second.py").first.wait_for()
     page.get_by_text("The server does not answer").wait_for(state="detached")
     fresh.troubles.clear()
 

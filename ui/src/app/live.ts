@@ -101,7 +101,9 @@ export function follow(queries: QueryClient): () => void {
       if (document.visibilityState === "hidden") await pause(3_600_000);
       else {
         await once().catch(() => undefined);
+        const broke = streaming;
         streaming = false;
+        if (broke && !ended) refresh(); // so that a server which is away is noticed at once
         if (!ended) await pause(wait);
         wait = Math.min(wait * 2, 30_000);
       }
