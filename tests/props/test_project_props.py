@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from lineal.resolve.project import Project, artifact_name, ensure, find
 
-PROJECT = Project("/home/me/project", "/home/me/project/.lineal")
+PROJECT = Project("/srv/me/project", "/srv/me/project/.lineal")
 PART = st.binary(min_size=1, max_size=12).filter(
     lambda b: b"/" not in b and b"\0" not in b and b not in (b".", b"..")
 )
@@ -22,13 +22,13 @@ PATHS = st.lists(PART, min_size=1, max_size=4).map(b"/".join)
 
 @given(PATHS, PATHS)
 def test_two_paths_never_share_a_name(one: bytes, two: bytes) -> None:
-    names = [artifact_name(PROJECT, b"/home/me/project/" + path) for path in (one, two)]
+    names = [artifact_name(PROJECT, b"/srv/me/project/" + path) for path in (one, two)]
     assert (names[0] == names[1]) == (one == two)
 
 
 @given(PATHS)
 def test_a_name_is_text_that_prints_and_leads_back_to_the_bytes(path: bytes) -> None:
-    _, name = artifact_name(PROJECT, b"/home/me/project/" + path)
+    _, name = artifact_name(PROJECT, b"/srv/me/project/" + path)
     assert name.isprintable()
     assert name.encode("utf-8").decode("utf-8") == name
     assert unquote_to_bytes(name) == path
@@ -40,19 +40,19 @@ def test_a_name_is_text_that_prints_and_leads_back_to_the_bytes(path: bytes) -> 
     )
 )
 def test_an_ordinary_path_is_its_own_name(path: str) -> None:
-    assert artifact_name(PROJECT, os.fsencode("/home/me/project/" + path))[1] == path
+    assert artifact_name(PROJECT, os.fsencode("/srv/me/project/" + path))[1] == path
 
 
 @given(PATHS)
 def test_a_file_outside_is_named_by_its_whole_path(path: bytes) -> None:
-    assert artifact_name(PROJECT, b"/home/me/project2/" + path)[0] == "file"
-    assert artifact_name(PROJECT, b"/home/me/project2/" + path)[1].startswith("/home/me/project2/")
+    assert artifact_name(PROJECT, b"/srv/me/project2/" + path)[0] == "file"
+    assert artifact_name(PROJECT, b"/srv/me/project2/" + path)[1].startswith("/srv/me/project2/")
 
 
 @given(PATHS)
 def test_roundabout_ways_to_a_file_give_the_same_name(path: bytes) -> None:
-    plain = artifact_name(PROJECT, b"/home/me/project/" + path)
-    assert artifact_name(PROJECT, b"/home/me/../me/./project//" + path) == plain
+    plain = artifact_name(PROJECT, b"/srv/me/project/" + path)
+    assert artifact_name(PROJECT, b"/srv/me/../me/./project//" + path) == plain
 
 
 @pytest.mark.parametrize(

@@ -294,7 +294,7 @@ def test_runs_datasets_and_code_are_in_the_graph(door: Asking) -> None:
     parent = door.run(door.experiment())["run_id"]
     tags = {
         "mlflow.parentRunId": parent,
-        "mlflow.source.name": "/home/me/train.py",
+        "mlflow.source.name": "/srv/me/train.py",
         "mlflow.source.type": "LOCAL",
         "mlflow.source.git.commit": "ab" * 20,
         "mlflow.source.git.repoURL": "https://ada:secret@example.org/shop.git",
