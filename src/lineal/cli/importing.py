@@ -46,6 +46,23 @@ class Imported(msgspec.Struct, frozen=True, kw_only=True):
     left: list[found.Left]
 
 
+def pachyderm_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The options of what reads a Pachyderm cluster."""
+    for option in (
+        click.option("--no-datums", is_flag=True, help="Leave out which files jobs made from which."),
+        click.option("--no-files", is_flag=True, help="Leave out which files commits hold."),
+        click.option(
+            "--token",
+            envvar="PACH_TOKEN",
+            default="",
+            metavar="TOKEN",
+            help="Of a user there; by default PACH_TOKEN.",
+        ),
+    ):
+        function = option(function)
+    return function
+
+
 @click.group("import")
 def import_command() -> None:
     """Take in what another tracking system recorded.
@@ -181,15 +198,7 @@ def mlmd_command(place: str, as_json: bool) -> int:
 
 @import_command.command("pachyderm")
 @click.argument("place", metavar="ADDRESS")
-@click.option(
-    "--token",
-    envvar="PACH_TOKEN",
-    default="",
-    metavar="TOKEN",
-    help="Of a user there; by default PACH_TOKEN.",
-)
-@click.option("--no-files", is_flag=True, help="Leave out which files commits hold.")
-@click.option("--no-datums", is_flag=True, help="Leave out which files jobs made from which.")
+@pachyderm_options
 @desk.json_option
 def pachyderm_command(place: str, token: str, no_files: bool, no_datums: bool, as_json: bool) -> int:
     """Import from Pachyderm: its commits with their provenance, jobs, files and datums, from a server of version 2.

@@ -12,6 +12,7 @@ import msgspec
 
 from lineal.connect import pachyderm_story as story
 from lineal.connect.pachyderm import Cluster, Message, micros
+from lineal.connect.pachyderm_wire import FILE, MESSAGES
 from lineal.core import events as ev
 from lineal.render.page import Page, clean, styled
 from lineal.sdk import times
@@ -120,7 +121,9 @@ class History:
             job = self._cluster.job(_named("Pipeline", project, repo), id)
             if job is not None:
                 jobs[f"{name}@{id}"] = job
-            if not story.is_open(commit, job):
+            if story.is_open(commit, job):
+                self.took.open += 1
+            else:
                 self.took.ended += 1
                 batch.append(commit)
         for start in range(0, len(batch), _TOGETHER):
@@ -132,10 +135,9 @@ class History:
         if not commits:
             return
         made = [jobs.get(story.key(commit.commit)) for commit in commits]
-        files = self._of_each(commits, self._list_files if self._files else None)
-        datums = self._of_each(
-            [job for job in made if job is not None], self._list_datums if self._datums else None
-        )
+        files = dict(self._list_files(commits)) if self._files else {}
+        told_jobs = [job for job in made if job is not None]
+        datums = dict(self._list_datums(told_jobs)) if self._datums else {}
         events: list[ev.Event] = []
         for commit, job in zip(commits, made, strict=True):
             of_job = None if job is None else datums.get(story.key(commit.commit))
@@ -143,16 +145,9 @@ class History:
             events.extend(story.events(told, commit, job, of_commit, of_job))
             self.took.jobs += job is not None and not again
             self.took.open += story.is_open(commit, job)
-            self.took.files += sum(file.file_type == 1 for file in of_commit or ())
+            self.took.files += sum(file.file_type == FILE for file in of_commit or ())
             self.took.datums += len(of_job or ())
         self._hand_over(events, position=0 if again else max(micros(c.started) for c in commits))
-
-    def _of_each(
-        self,
-        things: list[Message],
-        ask: Callable[[list[Message]], Iterator[tuple[str, list[Message]]]] | None,
-    ) -> dict[str, list[Message]]:
-        return {} if ask is None else dict(ask(things))
 
     def _list_files(self, commits: list[Message]) -> Iterator[tuple[str, list[Message]]]:
         ended = [commit for commit in commits if micros(commit.finished) and not commit.error]
@@ -210,8 +205,6 @@ def lines(page: Page, took: Took) -> Iterator[Text]:
 
 
 def _named(kind: str, project: str, name: str, **more: Any) -> Message:
-    from lineal.connect.pachyderm_wire import MESSAGES
-
     return MESSAGES[kind](name=name, project=MESSAGES["Project"](name=project), **more)
 
 

@@ -7,7 +7,7 @@ import time
 import click
 
 from lineal.cli import desk, exits
-from lineal.cli.importing import projects_here
+from lineal.cli.importing import pachyderm_options, projects_here
 from lineal.core.errors import Unavailable
 
 
@@ -18,15 +18,7 @@ def watch_command() -> None:
 
 @watch_command.command("pachyderm")
 @click.argument("place", metavar="ADDRESS")
-@click.option(
-    "--token",
-    envvar="PACH_TOKEN",
-    default="",
-    metavar="TOKEN",
-    help="Of a user there; by default PACH_TOKEN.",
-)
-@click.option("--no-files", is_flag=True, help="Leave out which files commits hold.")
-@click.option("--no-datums", is_flag=True, help="Leave out which files jobs made from which.")
+@pachyderm_options
 @click.option(
     "--every",
     type=click.FloatRange(0.1, 86_400),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -60,17 +59,9 @@ class Cluster:
         self._workers.shutdown(wait=False, cancel_futures=True)
         self._channel.close()
 
-    def projects(self) -> list[Message]:
-        """Every project (ProjectInfo)."""
-        return self._all("ListProject", MESSAGES["ListProjectRequest"]())
-
     def repos(self) -> list[Message]:
         """Every repository that users fill or pipelines write (RepoInfo)."""
         return self._all("ListRepo", MESSAGES["ListRepoRequest"](type="user"))
-
-    def branches(self, repo: Message) -> list[Message]:
-        """Every branch of a repository (BranchInfo)."""
-        return self._all("ListBranch", MESSAGES["ListBranchRequest"](repo=repo))
 
     def pipelines(self) -> list[Message]:
         """Every pipeline in every version it had (PipelineInfo)."""
@@ -211,11 +202,6 @@ class Cluster:
 def micros(stamp: Message) -> int:
     """A protobuf timestamp in microseconds UTC, 0 for none."""
     return int(stamp.seconds) * 1_000_000 + int(stamp.nanos) // 1000
-
-
-def token_here() -> str:
-    """The token that the environment names (`PACH_TOKEN`), else none."""
-    return os.environ.get("PACH_TOKEN", "")
 
 
 def _timestamp(at: int) -> Message:

@@ -24,10 +24,7 @@ _MESSAGES: dict[str, str] = {
     "Branch": "1 repo Repo, 2 name string",
     "Commit": "1 branch Branch, 2 id string, 3 repo Repo",
     "File": "1 commit Commit, 2 path string, 3 datum string",
-    "ProjectInfo": "1 project Project, 2 description string, 4 created_at Timestamp, 5 metadata {}, 6 created_by string",
     "RepoInfo": "1 repo Repo, 2 created Timestamp, 4 description string, 5 branches [Branch], 8 metadata {}",
-    "Trigger": "1 branch string, 2 all bool, 3 rate_limit_spec string, 4 size string, 5 commits int64, 6 cron_spec string",
-    "BranchInfo": "1 branch Branch, 2 head Commit, 5 direct_provenance [Branch], 6 trigger Trigger, 7 metadata {}, 8 created_by string",
     "Origin": "1 kind int32",
     "CommitDetails": "1 size_bytes int64",
     "CommitInfo": (
@@ -36,9 +33,7 @@ _MESSAGES: dict[str, str] = {
         "12 details CommitDetails, 13 direct_provenance [Commit], 14 metadata {}, 16 created_by string"
     ),
     "FileInfo": "1 file File, 2 file_type int32, 4 size_bytes int64, 5 hash bytes",
-    "ListProjectRequest": "",
     "ListRepoRequest": "1 type string",
-    "ListBranchRequest": "1 repo Repo",
     "ListCommitRequest": "1 repo Repo, 5 reverse bool, 6 all bool, 8 started_time Timestamp",
     "InspectCommitRequest": "1 commit Commit",
     "WalkFileRequest": "1 file File",
@@ -73,9 +68,7 @@ _MESSAGES: dict[str, str] = {
 # method -> (path, request, answer, whether answers are streamed)
 CALLS: dict[str, tuple[str, str, str, bool]] = {
     "InspectCluster": ("/admin_v2.API/InspectCluster", "InspectClusterRequest", "ClusterInfo", False),
-    "ListProject": ("/pfs_v2.API/ListProject", "ListProjectRequest", "ProjectInfo", True),
     "ListRepo": ("/pfs_v2.API/ListRepo", "ListRepoRequest", "RepoInfo", True),
-    "ListBranch": ("/pfs_v2.API/ListBranch", "ListBranchRequest", "BranchInfo", True),
     "ListCommit": ("/pfs_v2.API/ListCommit", "ListCommitRequest", "CommitInfo", True),
     "InspectCommit": ("/pfs_v2.API/InspectCommit", "InspectCommitRequest", "CommitInfo", False),
     "WalkFile": ("/pfs_v2.API/WalkFile", "WalkFileRequest", "FileInfo", True),
