@@ -23,8 +23,8 @@ from bench.graph import generate
 from lineal.core import events as ev
 from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.service import ingest, operations
-from lineal.store.base import Order, Term
 from lineal.store.bulk import insert
+from lineal.store.conditions import Order, Term
 from lineal.store.open import Store, open_store
 
 if TYPE_CHECKING:

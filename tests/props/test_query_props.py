@@ -23,7 +23,7 @@ from lineal.service import operations
 from lineal.service.ingest import IngestRequest
 from lineal.service.operations import Scope
 from lineal.service.query import search
-from lineal.store.base import Condition
+from lineal.store.conditions import Condition
 from lineal.store.open import Store, open_store
 
 KEYS = ["lr", "my key", "a.b", "é"]

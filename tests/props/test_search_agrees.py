@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from lineal.core.events import State
 from lineal.core.model import Attribute
-from lineal.store.base import Order, Term
+from lineal.store.conditions import Order, Term
 from lineal.store.open import Store, open_store
 from lineal.store.search import Search
 from lineal.store.terms import like

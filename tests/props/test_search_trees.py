@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lineal.store.base import Condition, Every, Order, Some, Term, Without
+from lineal.store.conditions import Condition, Every, Order, Some, Term, Without
 from lineal.store.search import Search
 from lineal.store.text import number_of
 from tests.props.test_search_agrees import (

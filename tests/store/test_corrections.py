@@ -4,7 +4,7 @@ import pytest
 
 from lineal.core.errors import Conflict, NotFound
 from lineal.core.model import Attribute
-from lineal.store.base import Order
+from lineal.store.conditions import Order
 from lineal.store.open import Store
 from tests.store.making import add_run
 

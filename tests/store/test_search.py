@@ -8,7 +8,7 @@ import pytest
 from lineal.core.errors import Invalid
 from lineal.core.events import Reference, State
 from lineal.core.model import Attribute
-from lineal.store.base import Condition, Order, Some, Term, Without
+from lineal.store.conditions import Condition, Order, Some, Term, Without
 from lineal.store.open import Store
 from tests.store.making import add_points, add_run, add_version, generated, used
 

@@ -176,13 +176,7 @@ def launch(
     try:
         running = child.Child(around.command if around is not None else command, environment, between)
     except child.CannotStart as error:
-        print(f"lineal: {error}", file=sys.stderr)
-        if journal is not None:
-            told = {"type": "CannotStart", "message": str(error), "traceback": ""}
-            end = "leave" if joined else "end"
-            journal.json(end, run=run, state="failed", exit_code=error.code, signal=None, error=told)
-            waiting.finish()
-        return error.code
+        return _not_started(error, journal, "leave" if joined else "end", run, waiting)
     if around is not None:
         around.started()
     if offered is not None:
@@ -198,6 +192,18 @@ def launch(
     if offered is not None:
         offered.end()
     return _like(status)
+
+
+def _not_started(
+    error: child.CannotStart, journal: Journal | None, record: str, run: str, waiting: _Waiting
+) -> int:
+    """Tell that the command could not be executed, to the user and in the record; the exit code."""
+    print(f"lineal: {error}", file=sys.stderr)
+    if journal is not None:
+        told = {"type": "CannotStart", "message": str(error), "traceback": ""}
+        journal.json(record, run=run, state="failed", exit_code=error.code, signal=None, error=told)
+        waiting.finish()
+    return error.code
 
 
 def _like(status: int) -> int:
@@ -318,12 +324,6 @@ def _injected(environment: Mapping[str, str], project: Any, run: str) -> dict[st
     }
 
 
-def _caused() -> dict[str, str]:
-    """The tag that everything carries which one outside change caused; none where this run is the first."""
-    cause = os.environ.get("LINEAL_CAUSE_ID", "")
-    return {"cause_id": cause} if cause else {}
-
-
 def _pairs(values: Sequence[str]) -> dict[str, str]:
     return dict(value.split("=", 1) for value in values)
 
@@ -367,7 +367,7 @@ def _begin(
         command=argv,
         cwd=os.getcwd(),
         params=redacted(_pairs(options.get("param", ()))),
-        tags=redacted({**_caused(), **_pairs(options.get("tag", ()))}),
+        tags=redacted({**variables.caused(os.environ), **_pairs(options.get("tag", ()))}),
         ins=[_location(path) for path in options.get("in", ())],
         outs=[_location(path) for path in options.get("out", ())],
         variables=redacted(variables.kept(os.environ)),

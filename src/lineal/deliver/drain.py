@@ -12,7 +12,7 @@ import msgspec
 
 from lineal.core import events as ev
 from lineal.core.errors import LinealError, Unavailable
-from lineal.deliver import configs, consoles, processes, reported, watched
+from lineal.deliver import closing, configs, consoles, processes, reported, watched
 from lineal.deliver.claims import Claims
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.governing import Governing
@@ -21,7 +21,8 @@ from lineal.deliver.portions import portions
 from lineal.deliver.profiles import Profiles
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.spool import Spool, tell
-from lineal.deliver.story import Story, actor_of, encode
+from lineal.deliver.story import Story
+from lineal.deliver.words import encode
 from lineal.resolve.project import Project
 from lineal.sdk import deliverer
 from lineal.sdk.deliverer import WHY
@@ -103,7 +104,7 @@ class Drain:
             batches = []
             for spool in self._wanted():
                 with self._refusing(spool):
-                    batch = spool.batch(actor_of(spool.opened))
+                    batch = spool.batch(processes.actor_of(spool.opened))
                     if batch is not None:
                         batches.append((spool, batch))
             accesses = [access for spool, _ in batches for access in spool.accesses]
@@ -337,7 +338,7 @@ class Drain:
         found.extend(_config_parameters(story))
         self._metric_logs(story, final=True)
         watched.keep(story, found, self.client.blobs)
-        found.extend(story.closing_facets(end.at))
+        found.extend(closing.facets(story, end.at))
         found.extend(self._printed(story, end.at))
         found.extend(reported.executed(story, self.client.blobs.put, end.at))
         if not story.guest:

@@ -10,7 +10,8 @@ import msgspec
 from lineal.core import events as ev
 from lineal.core.ids import sha256
 from lineal.deliver import code, environment
-from lineal.deliver.story import Story, encode
+from lineal.deliver.story import Story
+from lineal.deliver.words import encode
 from lineal.resolve.project import Project
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import functools
 import os
+import pwd
 import socket
 from collections.abc import Mapping
 from typing import Any
 
+from lineal.deliver.words import text
 from lineal.journal.append import namespace
 from lineal.service.serving import start_ticks
 
@@ -57,3 +59,16 @@ def _signalled(pid: int) -> bool:
     except PermissionError:
         return True
     return True
+
+
+def actor_of(opened: dict[str, Any] | None) -> str:
+    """`user@host` of a process by its `open` record; a user known only by number is looked up on this machine."""
+    if not opened:
+        return ""
+    user = text(opened.get("user") or "")
+    if user.isdecimal():
+        try:
+            user = pwd.getpwuid(int(user)).pw_name
+        except (KeyError, OverflowError):
+            pass
+    return f"{user}@{text(opened.get('host') or '')}".strip("@")

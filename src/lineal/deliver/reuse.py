@@ -21,7 +21,7 @@ from lineal.core import events as ev
 from lineal.core.errors import LinealError
 from lineal.deliver import environment
 from lineal.deliver.fingerprint import Fingerprints
-from lineal.deliver.story import encode
+from lineal.deliver.words import encode
 from lineal.resolve.content import sha256_of
 from lineal.resolve.project import Project
 from lineal.service.client import AnyClient

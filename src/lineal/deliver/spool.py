@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import Any
 
 from lineal.core import events as ev
-from lineal.deliver.story import Story, text
+from lineal.deliver.story import Story
+from lineal.deliver.words import text
 from lineal.journal.read import Damage, FileEvent, Key, Point, Record, read
 
 STEP = 8 << 20  # bytes read at once

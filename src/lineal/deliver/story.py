@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-import math
 import os
-import pwd
 from typing import Any
 
 import msgspec
@@ -13,14 +10,16 @@ import msgspec
 from lineal.capture import noise
 from lineal.core import events as ev
 from lineal.deliver import processes, reported, watched
+from lineal.deliver.closing import facet
 from lineal.deliver.fingerprint import Fingerprints
 from lineal.deliver.metric_logs import MetricLogs
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.tracker import Tracker
+from lineal.deliver.words import pairs, plain, raw, text
 from lineal.journal import frames
-from lineal.resolve.content import Stat, sha256_of
+from lineal.resolve.content import Stat
 from lineal.resolve.location import file_uri
-from lineal.resolve.project import Project, artifact_name
+from lineal.resolve.project import Project
 
 
 class Story:
@@ -118,7 +117,7 @@ class Story:
                 at=at,
                 parent=record.get("parent") or None,
                 group=text(record.get("group") or "") or None,
-                actor=actor_of(self.owner),
+                actor=processes.actor_of(self.owner),
             )
         ]
         for key, value in pairs(record.get("params")):
@@ -127,7 +126,7 @@ class Story:
         for key, value in pairs(record.get("tags")):
             found.append(ev.TagSet(run=self.run, key=key, value=value, at=at))
         launch = {key: record[key] for key in ("argv", "command", "cwd", "entry") if record.get(key)}
-        found.append(self._facet("lineal.launch/1", launch, at))
+        found.append(facet(self.run, "lineal.launch/1", launch, at))
         return found
 
     def _param(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
@@ -386,85 +385,9 @@ class Story:
             return next((exit.get("error") for opened, exit in self.exits if opened is self.main), None)
         return next((exit["error"] for _, exit in reversed(self.exits) if exit.get("error")), None)
 
-    def closing_facets(self, at: int) -> list[ev.Event]:
-        """What is only known at the end: seeds, own source files, imported packages, notes and gaps."""
-        found: list[ev.Event] = []
-        if self.guest:
-            return self._of_worker(at)  # the run's own are told where it was begun
-        if self.seeds:
-            found.append(self._facet("lineal.seeds/1", {"seeds": self.seeds}, at))
-        if self.processes or self.natives:
-            found.append(self._facet("lineal.processes/1", self._processes(), at))
-        if self.modules:
-            found.append(self._facet("lineal.imports/1", {"modules": sorted(self.modules)}, at))
-        if self.sources:
-            found.append(self._facet("lineal.sources/1", {"files": self._source_digests()}, at))
-        found.extend(self.logs.facet(lambda path: artifact_name(self.project, path)[1], at))
-        if gap := self.tracker.beyond.gap():
-            self.notes[text(gap)] = None
-        for path in self.tracker.missing:
-            self.notes[f"declared as an output, but not there at the end: {text(os.fsdecode(path))}"] = None
-        if body := self.watched.facet(self.program()):
-            found.append(self._facet(watched.FACET, body, at))
-        if self.notes:
-            found.append(self._facet("lineal.notes/1", {"gaps": list(self.notes)}, at))
-        return found
-
-    def _of_worker(self, at: int) -> list[ev.Event]:
-        """What is known of programs that only took part: a facet of their own, named after the first of them."""
-        first = min(
-            (*self.processes.values(), *self.natives.values()),
-            key=lambda opened: int(opened.get("at") or 0),
-            default=None,
-        )
-        if first is None or not (self.joined or self.left_behind):
-            return []
-        host = "".join(sign if sign.isalnum() else "-" for sign in text(first.get("host") or "unknown"))
-        name = f"lineal.worker.{host}-{first.get('pid')}-{first.get('start')}/1"
-        return [self._facet(name, {**self._processes(), "gaps": list(self.notes)}, at)]
-
-    def _processes(self) -> dict[str, Any]:
-        """The processes of the run that left a record, oldest first; one that was seen by two layers is one."""
-        seen: dict[tuple[Any, ...], dict[str, Any]] = {}
-        for opened in (*self.processes.values(), *self.natives.values()):
-            if opened is self.owner:
-                continue
-            key = (opened.get("host"), opened.get("boot"), opened.get("pid"), opened.get("start"))
-            layer = text(opened.get("layer") or "python")
-            if layer == "supervisor":
-                continue
-            known = seen.setdefault(
-                key,
-                {
-                    "pid": opened.get("pid"),
-                    "ppid": opened.get("ppid"),
-                    "host": text(opened.get("host") or ""),
-                    "program": text(opened.get("executable") or ""),
-                    "started_at": opened.get("at"),
-                    "seen_by": [],
-                },
-            )
-            known["seen_by"] = sorted({*known["seen_by"], layer})
-        listed = sorted(seen.values(), key=lambda one: int(one["started_at"] or 0))
-        return {"layers": self.layers, "count": len(listed), "processes": listed[:_MOST_PROCESSES]}
-
-    def _source_digests(self) -> dict[str, str | None]:
-        digests: dict[str, str | None] = {}
-        for path in sorted(self.sources):
-            _, name = artifact_name(self.project, os.fsencode(path))
-            try:
-                digests[name] = "sha256:" + sha256_of(os.fsencode(path))
-            except OSError:
-                digests[name] = None
-        return digests
-
-    def _facet(self, name: str, body: dict[str, Any], at: int) -> ev.FacetSet:
-        return ev.FacetSet(run=self.run, name=name, body=msgspec.Raw(encode(body)), at=at)
-
 
 _OURS = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
 _INTERVAL_S = 300.0
-_MOST_PROCESSES = 500  # listed of one run; the count is of all
 _FROM_BELOW = frozenset({frames.PRELOAD, frames.SUPERVISOR, frames.INHERITED})
 _NAMED = {"preload": frames.PRELOAD, "supervisor": frames.SUPERVISOR}
 # Programs that run a text, and how such texts are called. What they read besides is data.
@@ -516,64 +439,3 @@ def _error(found: Any) -> ev.ErrorInfo | None:
         message=text(found.get("message") or ""),
         traceback=text(found.get("traceback") or ""),
     )
-
-
-def actor_of(opened: dict[str, Any] | None) -> str:
-    """`user@host` of a process by its `open` record; a user known only by number is looked up on this machine."""
-    if not opened:
-        return ""
-    user = text(opened.get("user") or "")
-    if user.isdecimal():
-        try:
-            user = pwd.getpwuid(int(user)).pw_name
-        except (KeyError, OverflowError):
-            pass
-    return f"{user}@{text(opened.get('host') or '')}".strip("@")
-
-
-def encode(value: Any) -> bytes:
-    """JSON bytes of any value that a journal record can hold; lone surrogates and non-finite numbers become text."""
-    return msgspec.json.encode(_clean(value), order="sorted")
-
-
-def _clean(value: Any) -> Any:
-    if isinstance(value, str):
-        return text(value)
-    if isinstance(value, float) and not math.isfinite(value):
-        return json.dumps(value)
-    if isinstance(value, int) and not isinstance(value, bool) and abs(value) >= 1 << 63:
-        return str(value)
-    if isinstance(value, dict):
-        return {text(str(key)): _clean(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_clean(item) for item in value]
-    return value
-
-
-def text(value: Any) -> str:
-    """The value as text that UTF-8 can carry: bytes that were no UTF-8 appear as `\\xNN`."""
-    return os.fsencode(str(value)).decode("utf-8", "backslashreplace") if _odd(str(value)) else str(value)
-
-
-def _odd(value: str) -> bool:
-    try:
-        value.encode()
-    except UnicodeEncodeError:
-        return True
-    return False
-
-
-def plain(value: Any) -> str:
-    """A parameter's value as text: text as it is, everything else as JSON."""
-    return text(value) if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
-
-
-def pairs(value: Any) -> list[tuple[str, str]]:
-    """Key and value as text, from a mapping or a list of pairs."""
-    items = value.items() if isinstance(value, dict) else value or []
-    return [(text(key), plain(item)) for key, item in items]
-
-
-def raw(path: Any) -> bytes:
-    """A path as the file system knows it."""
-    return path if isinstance(path, bytes) else os.fsencode(str(path))

@@ -11,6 +11,7 @@ import msgspec
 
 from lineal.core import events as ev
 from lineal.core.errors import LinealError
+from lineal.deliver.words import encode, pairs, text
 
 if TYPE_CHECKING:
     from lineal.deliver.story import Story
@@ -110,8 +111,6 @@ def absent(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]
 
 def reused(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
     """An earlier run stands for this one."""
-    from lineal.deliver.story import encode, pairs, text
-
     at = int(record["at"])
     story.reused = text(record["of"])
     body = {"run": story.reused, "restored": record.get("restored") or []}

@@ -53,6 +53,11 @@ class Gathering(Generic[T]):
         room = self._rooms.get(desk) or self._rooms.setdefault(desk, _Room(desk, self._write))
         await room.put(item, caller)
 
+    def waiting_count(self, desk: Desk) -> int:
+        """How many requests wait for a write that has not begun."""
+        room = self._rooms.get(desk)
+        return 0 if room is None else len(room.waiting)
+
 
 @dataclass(slots=True)
 class _Drain(Generic[T]):

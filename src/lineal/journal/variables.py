@@ -39,3 +39,9 @@ def kept(variables: Mapping[str, str]) -> dict[str, str]:
         if name in IMAGES or name.startswith(_ASKED) or (within and name.endswith("_COMMIT"))
     }
     return {**told(variables), **asked}
+
+
+def caused(environment: Mapping[str, str]) -> dict[str, str]:
+    """The tag that everything carries which one change from outside caused; none where nothing was before this run."""
+    cause = environment.get("LINEAL_CAUSE_ID", "")
+    return {"cause_id": cause} if cause else {}

@@ -229,7 +229,7 @@ def run(
         "cwd": _cwd(),
         "params": {key: _redacted(key, value) for key, value in _items(params or {}, _MISSING, {})},
         "tags": {
-            **_caused(),
+            **variables.caused(os.environ),
             **{key: str(_redacted(key, value)) for key, value in _items(tags or {}, _MISSING, {})},
         },
         "ins": [],
@@ -260,12 +260,6 @@ def current() -> Run:
         directory = os.environ.get("LINEAL_JOURNAL") or (project.journal_dir if project is not None else "")
         _surrounding.append(Run("", around, project, directory))
     return _surrounding[0]
-
-
-def _caused() -> dict[str, str]:
-    """The tag that everything carries which one outside change caused; none where this run is the first."""
-    cause = os.environ.get("LINEAL_CAUSE_ID", "")
-    return {"cause_id": cause} if cause else {}
 
 
 def _refuse() -> NoReturn:

@@ -10,7 +10,7 @@ from lineal.service.catalog import ListRequest, within
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
 from lineal.service.runs import RunSummary, summaries
-from lineal.store.base import Order, Term
+from lineal.store.conditions import Order, Term
 
 _GOVERNS = ("environment", "code")
 

@@ -8,7 +8,7 @@ from lineal.core import paths
 from lineal.core.model import Edge, EdgeKind
 from lineal.service.lineage import DEPTH, GOVERNS, GraphNode, graph_nodes
 from lineal.service.operations import Scope
-from lineal.store.base import Term
+from lineal.store.conditions import Term
 
 _TAGGED = 1_000_000  # runs or versions with the tag that a question is narrowed to
 

@@ -12,7 +12,7 @@ from lineal.service import references
 from lineal.service.conflicts_around import DEPLOYMENT, Around
 from lineal.service.operations import Scope
 from lineal.service.show import facet_of
-from lineal.store.base import Term
+from lineal.store.conditions import Term
 
 _BUDGET, _DEPTH = 20_000, 1000  # as of a trace
 _COMPONENTS = ("features", "model", "prompt", "dataset")

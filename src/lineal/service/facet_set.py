@@ -11,7 +11,7 @@ from lineal.core.model import EdgeKind
 from lineal.service import references
 from lineal.service.facets import PARTS, admit
 from lineal.service.operations import Scope, operation
-from lineal.store.base import Order, Term
+from lineal.store.conditions import Order, Term
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}(/\d{1,5})?")
 _LARGEST = 1_000_000  # bytes of a facet

@@ -19,7 +19,7 @@ from lineal.service.asked import Asked, nodes_of, wanted
 from lineal.service.lineage import GOVERNS
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
-from lineal.store.base import Term
+from lineal.store.conditions import Term
 
 if TYPE_CHECKING:
     from lineal.service.hubs import OverSnapshot

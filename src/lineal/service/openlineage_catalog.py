@@ -16,7 +16,7 @@ from lineal.core import openlineage_story as tales
 from lineal.core.errors import NotFound
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.service.operations import Scope
-from lineal.store.base import LinkedName
+from lineal.store.base_doors import LinkedName
 
 HIDDEN = (tales.STATEMENT,)
 _GOVERNS = ("environment", "code")

@@ -14,7 +14,7 @@ from lineal.core.openlineage import Name
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.openlineage_catalog import DatasetView, RunView
 from lineal.service.operations import Scope
-from lineal.store.base import LinkedName
+from lineal.store.base_doors import LinkedName
 
 MOST = 2000  # jobs and datasets of one answer
 _decode = msgspec.json.decode

@@ -12,7 +12,7 @@ from lineal.core.model import EdgeKind
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.openlineage_catalog import RunView
 from lineal.service.operations import Scope
-from lineal.store.base import LinkedName
+from lineal.store.base_doors import LinkedName
 
 _ALL = 1_000_000
 _MOST_RUNS = 2000

@@ -16,7 +16,7 @@ from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
 from lineal.service.runs import RunSummary, summaries
-from lineal.store.base import Every, Order, Some, Term, Without
+from lineal.store.conditions import Every, Order, Some, Term, Without
 
 _DAY = 86_400_000_000
 _DAYS = 60

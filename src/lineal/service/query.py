@@ -14,7 +14,7 @@ from lineal.core.events import State
 from lineal.core.query_text import parse
 from lineal.service import query_runs, references
 from lineal.service.operations import Scope
-from lineal.store.base import Among, Condition, Every, Joined, Order, Some, Term, Without
+from lineal.store.conditions import Among, Condition, Every, Joined, Order, Some, Term, Without
 from lineal.store.version_terms import FIELDS as VERSION_FIELDS
 
 RUNS, VERSIONS, MODELS = "runs", "versions", "models"

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from lineal.core.events import State
 from lineal.core.query import Compare
-from lineal.store.base import Condition, Every, Some, Term, Without
+from lineal.store.conditions import Condition, Every, Some, Term, Without
 
 ATTRIBUTES = frozenset(
     "run_id job namespace name state kind actor started_at ended_at group group_id tag".split()

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from lineal.store.base import LinkedName, Tx
+from lineal.store.base import Tx
+from lineal.store.base_doors import LinkedName
 from lineal.store.history import recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.text import give

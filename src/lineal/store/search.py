@@ -11,7 +11,8 @@ from typing import Any, NamedTuple
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
 from lineal.store import version_terms
-from lineal.store.base import Among, Condition, Every, Joined, Order, Term, Tx, Without
+from lineal.store.base import Tx
+from lineal.store.conditions import Among, Condition, Every, Joined, Order, Term, Without
 from lineal.store.history import recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.orders import Phase, phases, then

@@ -11,7 +11,8 @@ from typing import Any
 
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
-from lineal.store.base import Order, Term, Tx
+from lineal.store.base import Tx
+from lineal.store.conditions import Order, Term
 from lineal.store.history import recorded_by
 from lineal.store.terms import (
     MOST_TEXTS,

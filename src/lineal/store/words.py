@@ -19,11 +19,6 @@ def find_word(tx: Tx, text: str) -> int | None:
     return _find(tx, [name_of(keep(text))]).get(name_of(keep(text)))
 
 
-def add_word(tx: Tx, text: str) -> int:
-    """The number of a text, given now if it is new. The same text always has the same number."""
-    return add_words(tx, (text,))[text]
-
-
 def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
     """The numbers of texts, given now to those that are new. Raises Invalid: a text holds a lone surrogate."""
     stored = {text: keep(text) for text in texts}

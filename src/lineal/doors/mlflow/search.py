@@ -24,7 +24,7 @@ from lineal.doors.mlflow.wire import (
 )
 from lineal.service import references
 from lineal.service.operations import Scope
-from lineal.store.base import Condition, Every, Order, Some, Term, Without
+from lineal.store.conditions import Condition, Every, Order, Some, Term, Without
 
 VIEWS = ("ACTIVE_ONLY", "DELETED_ONLY", "ALL")  # numbered from 1 on the wire
 _USUAL, _MOST = 1000, 50_000

@@ -22,7 +22,7 @@ from lineal.service import openlineage_catalog as catalog
 from lineal.service import openlineage_search as searching
 from lineal.service.openlineage_lineage import column_lineage, lineage
 from lineal.service.operations import Caller, Scope
-from lineal.store.base import LinkedName
+from lineal.store.base_doors import LinkedName
 
 MOST = 1000  # things of one page
 _FOREVER = 2**62

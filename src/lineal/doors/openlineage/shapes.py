@@ -11,7 +11,7 @@ from lineal.core.openlineage import Name
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.openlineage_catalog import DatasetView, Part, RunView, VersionView
 from lineal.service.openlineage_lineage import Column, Columns, Graph, loaded_facet
-from lineal.store.base import LinkedName
+from lineal.store.base_doors import LinkedName
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _STATES = {
