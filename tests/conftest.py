@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+import gc
 import importlib.util
 import re
+from collections.abc import Iterator
 
 import pytest
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _nothing_left_open() -> Iterator[None]:
+    """What a module left open is told of at its own end, not during a test of another one that happens to collect it."""
+    yield
+    gc.collect()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
