@@ -40,6 +40,32 @@ def test_files_and_metrics_within_a_step_belong_to_the_step(workshop: Workshop) 
     assert [run.state for run in (outer, clean, train)] == ["finished"] * 3
 
 
+def test_what_several_steps_read_is_an_input_of_each(workshop: Workshop) -> None:
+    workshop.script("raw.txt", "some raw words " * 9)
+    workshop.python(
+        """
+        import lineal
+
+        @lineal.step
+        def first():
+            return second(open('raw.txt').read())
+
+        @lineal.step
+        def second(text):
+            with open('log.txt', 'a') as file:
+                file.write(open('raw.txt').read())
+
+        open('raw.txt').read()
+        first()
+        open('raw.txt').read()
+        second('')
+        """
+    )
+    runs = [workshop.detail(run.run_id) for run in workshop.runs()]
+    assert [len(named(run.inputs, "raw.txt")) for run in runs] == [1, 1, 1, 1]
+    assert sorted(len(named(run.outputs, "log.txt")) for run in runs) == [0, 0, 1, 1]
+
+
 def test_a_version_saved_under_a_name_is_found_by_it(workshop: Workshop) -> None:
     workshop.python(
         """

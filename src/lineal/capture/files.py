@@ -51,6 +51,8 @@ _trials: set[str] = set()
 _made: set[str] = set()  # folders that this process made
 _absent: Optional[Callable[[str], object]] = None  # told of files that are opened and are not there
 _told_gone: set[str] = set()  # told to be removed before they were, with the tree they are in
+_focus = ""  # the run within this process that what is seen belongs to, "" for the process's own
+_outer: dict[str, tuple[Any, ...]] = {}  # what was last reported of the runs around it
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
 
 
@@ -69,6 +71,20 @@ def also(handlers: dict[str, Callable[[tuple[Any, ...]], None]], absent: Callabl
     global _absent
     _handlers.update(handlers)
     _absent = absent
+
+
+def focus(run: str) -> None:
+    """What is seen from now on belongs to `run` within this process, "" for the process's own: each is told all that it touches."""
+    global _reads, _reported, _writes, _own, _focus
+    if run == _focus:
+        return
+    now = (_reads, _reported, _writes, _own)
+    if run in _outer:
+        _reads, _reported, _writes, _own = _outer.pop(run)  # the one that is left has ended
+    else:
+        _outer[_focus] = now
+        _reads, _reported, _writes, _own = memoryview(bytearray(8 << 13)).cast("q"), 0, {}, set()
+    _focus = run
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:

@@ -316,6 +316,7 @@ def _divert(run: str) -> None:
     journal = start.journal() if start is not None else None
     if journal is not None:
         journal.json("focus", to=run)
+        sys.modules["_lineal.capture.files"].focus(run)
 
 
 def _nothing(*_ignored: Any) -> None:
