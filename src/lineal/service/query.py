@@ -29,8 +29,17 @@ _KEYED = {
 _SIDES = {"input": "inputs.", "output": "outputs.", "job": "job."}
 _EVERYWHERE = ("", *_SIDES.values())
 _OWN = ("", "attr", "attribute", "attributes")
-_VERSION_ALIASES = {"version": "number", "uri": "location", "created_at": "recorded_at", "tag": "tag"}
-_MODEL_ALIASES = {"name": "model", "version": "model_number", "number": "model_number", "artifact": "name"}
+_VERSION_ALIASES = {
+    "version": "number",
+    "uri": "location",
+    "created_at": "recorded_at",
+    "source_path": "location",  # as MLflow calls it
+}
+_MODEL_ALIASES = {
+    "name": "model",
+    **dict.fromkeys(("version", "number", "version_number"), "model_number"),
+    "artifact": "name",
+}
 _NUMERIC = frozenset({"=", "!=", "<", "<=", ">", ">="})
 _TIMES = ("started_at", "ended_at", "recorded_at")
 _SEEDS = 20_000  # things that an inner condition may mean

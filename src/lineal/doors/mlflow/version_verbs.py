@@ -55,6 +55,8 @@ def create(scope: Scope, message: Message) -> Message:
     run = scope.store.runs.find_run(scope.tx, origin.run) if origin.run else None
     record = versions.add(scope, known.name, named.number, origin.node, body, run)
     registry.replace(scope, known)
+    if not prompt:
+        models.mirror(scope, origin.node, tags)
     if origin.model and not prompt:
         _tell_model(scope, origin.model, known.name, named.number)
     return {"model_version": versions.shown(scope, versions.of(record))}
@@ -157,7 +159,7 @@ def _files(scope: Scope, source: Source, message: Message) -> int:
     )
     if members and not existed:
         store.artifacts.add_members(tx, node, members)
-    if run is not None and not existed:
+    if run is not None:
         models.generated(scope, run, node, encode(message), via="mlflow.register_model")
     return node
 
@@ -277,6 +279,8 @@ def set_tag(scope: Scope, message: Message) -> Message:
     known = _find(scope, message)
     key, value = registry.tag(message)
     versions.replace(scope, known, touched=False, tags={**known.body.tags, key: value})
+    if sources.IS_PROMPT not in known.body.tags:
+        models.mirror(scope, known.node, {key: value})
     return {}
 
 
@@ -286,4 +290,9 @@ def delete_tag(scope: Scope, message: Message) -> Message:
     if message["key"] in known.body.tags:
         tags = {key: value for key, value in known.body.tags.items() if key != message["key"]}
         versions.replace(scope, known, touched=False, tags=tags)
+        logged = scope.store.records.find_by_nodes(scope.tx, DOOR, models.KIND, [known.node]).get(known.node)
+        if logged is not None and (kept := models.of(logged).body.tags.get(message["key"])) is not None:
+            models.mirror(scope, known.node, {message["key"]: kept})  # the logged model has one of its own
+        else:
+            scope.store.corrections.retract_tag(scope.tx, known.node, message["key"], at=scope.at)
     return {}
