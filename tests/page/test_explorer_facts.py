@@ -13,6 +13,7 @@ import pytest
 from lineal.core import events as ev
 from tests.e2e.cli import LINEAL, environment
 from tests.page.conftest import Tab
+from tests.page.kept import raw
 from tests.page.seeding import T, project, record, started, table
 from tests.page.test_explorer import CHAMPION, card, opened
 from tests.server.serving import Serving
@@ -39,7 +40,9 @@ def test_what_deserves_a_second_look_is_marked_with_a_sign_and_said_in_words(tab
         page.locator(".keybox").get_by_text(word, exact=True).wait_for()
 
 
-def test_withdrawn_data_is_marked_on_everything_made_from_it(tmp_path: Path, chromium: Any) -> None:
+def test_withdrawn_data_is_marked_on_everything_made_from_it_and_a_line_tells_its_facets(
+    tmp_path: Path, chromium: Any
+) -> None:
     served = Serving(project(tmp_path / "shop")).start()
     tab = Tab(chromium, served.url)
     try:
@@ -48,6 +51,9 @@ def test_withdrawn_data_is_marked_on_everything_made_from_it(tmp_path: Path, chr
             started(1, "train.py"),
             ev.VersionUsed(run=f"{1:032x}", version=table("people.csv", 1), at=T + 1),
             ev.VersionGenerated(run=f"{1:032x}", version=table("m.bin", 2, kind="model"), at=T + 2),
+            ev.FacetSet(
+                run=f"{1:032x}", name="inputs.shop/people.csv.licence", body=raw({"terms": "CC-BY"}), at=T + 2
+            ),
         )
         subprocess.run(
             [LINEAL, "delete", "people.csv@1", "--reason", "asked for by a customer", "--force"],
@@ -62,6 +68,9 @@ def test_withdrawn_data_is_marked_on_everything_made_from_it(tmp_path: Path, chr
         assert card(page, "m.bin").locator(".sign-withdrawn").count() == 1
         inspector(page).get_by_text("made from people.csv@1, which was deleted").wait_for()
         assert page.locator(".react-flow__edge .sign-withdrawn").count() == 2
+        page.locator(".react-flow__edge").first.dispatch_event("click")
+        inspector(page).get_by_text("licence", exact=True).click()
+        inspector(page).get_by_text('"terms": "CC-BY"').wait_for()
         assert tab.troubles == []
     finally:
         tab.context.close()

@@ -187,6 +187,8 @@ def test_a_facet_is_set_by_hand_on_a_run_a_version_a_job_and_an_edge(desk: Desk,
     assert [v.ref for v in desk.call("versions", where="facet.card.risk = 4").versions] == ["m.pkl@1"]
     for where in ("input.facet.card.risk = 4", "output.facet.card.risk = 4", "job.facet.card.risk = 4"):
         assert found(desk, where) == [1]
+    shown = desk.call("show", ref=run)  # each at its edge, too
+    assert [file.facets for file in (*shown.inputs, *shown.outputs)] == [{"card": {"risk": 4}}] * 2
     bad = {"ref": run, "name": "card", "body": msgspec.Raw(b'{"risk": "high"}')}
     if refuse:
         with pytest.raises(Invalid, match="integer is wanted"):

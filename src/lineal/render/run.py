@@ -173,6 +173,8 @@ def _file(file: RunFile, page: Page, *, read: bool) -> Text:
         text.append("  ? origin unknown", "yellow")
     if file.again:
         text.append("  the same bytes again", "dim")
+    if file.facets:
+        text.append(f"  with {short(', '.join(file.facets), 60)}", "dim")
     return text
 
 

@@ -18,9 +18,10 @@ from lineal.store.facet_schemas import FacetSchema
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_.-]{0,79}")
 _LARGEST = 1_000_000  # bytes of a schema
 _AT_ONCE = 1000
+INPUTS, OUTPUTS = "inputs.", "outputs."
 PARTS = (
-    "inputs.",
-    "outputs.",
+    INPUTS,
+    OUTPUTS,
     "job.",
 )  # facets of edges, datasets and jobs that a run keeps end in their own name
 _MOST_TOGETHER = 2000  # values of the facets of one name on all inputs of a run

@@ -11,6 +11,7 @@ from lineal.core.events import ErrorInfo, Level
 from lineal.core.lineage import same_bytes
 from lineal.core.model import Attribute, Edge, EdgeKind, MetricSummary, VersionRecord
 from lineal.service import references
+from lineal.service.facets import INPUTS, OUTPUTS
 from lineal.service.ingest import holders
 from lineal.service.joins import Join, joins_around
 from lineal.service.operations import Scope, operation
@@ -40,7 +41,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
 
     path: relative to the project (absolute outside it), None for a remote; uri: `file:` or the remote's. version: how
     to write it as a reference. digest: None when it is not known, and then reason says why. made_by: the runs that
-    were seen writing this version (for an input), origin_unknown: nobody was.
+    were seen writing this version (for an input), origin_unknown: nobody was. facets: those of the edge, by their own names.
     """
 
     path: str | None
@@ -60,6 +61,7 @@ class RunFile(msgspec.Struct, frozen=True, kw_only=True):
     origin_unknown: bool = False
     again: bool = False
     names: list[str] = []
+    facets: dict[str, Any] = {}
 
 
 class MetricOut(msgspec.Struct, frozen=True, kw_only=True):
@@ -158,6 +160,11 @@ def show_run(scope: Scope, node: int) -> RunDetail:
     made = [edge for edge in store.edges.get_out(tx, [node]) if edge.kind == EdgeKind.GENERATED]
     governing = {edge.role: edge.src for edge in used if edge.role in _GOVERNS}
     summary = summaries(scope, [node])[0]
+    facets = {
+        facet.name: msgspec.json.decode(facet.body)
+        for member in reversed(members)
+        for facet in store.attributes.get_facets(tx, member)
+    }
     return RunDetail(
         summary=summary,
         run_id=run.run_id,
@@ -184,16 +191,12 @@ def show_run(scope: Scope, node: int) -> RunDetail:
             for m in _of_all(store.metrics.get_summaries(tx, members), members)
         ],
         tags={t.key: t.value for t in _of_all(store.attributes.get_tags(tx, members), members)},
-        inputs=_files(scope, [edge for edge in used if edge.role not in _GOVERNS], by_src=True),
-        outputs=_files(scope, made, by_src=False),
+        inputs=_files(scope, [edge for edge in used if edge.role not in _GOVERNS], facets, by_src=True),
+        outputs=_files(scope, made, facets, by_src=False),
         children=summaries(scope, store.runs.list_children(tx, node, _MOST)),
         environment=facet_of(scope, governing.get("environment"), "lineal.environment/1"),
         code=facet_of(scope, governing.get("code"), "lineal.code/1"),
-        facets={
-            facet.name: msgspec.json.decode(facet.body)
-            for member in reversed(members)
-            for facet in store.attributes.get_facets(tx, member)
-        },
+        facets=facets,
         deleted_at=run.deleted_at,
         joins=joins_around(scope, [node]),
     )
@@ -230,7 +233,32 @@ def gaps_of(scope: Scope, node: int) -> list[str]:
     return list(found)
 
 
-def _files(scope: Scope, edges: list[Edge], *, by_src: bool) -> list[RunFile]:
+def _of_edges(scope: Scope, nodes: list[int], facets: dict[str, Any], side: str) -> dict[int, dict[str, Any]]:
+    """The facets of the edges to these versions, which the run keeps as `inputs.NAMESPACE/NAME.FACET`, by version: under whichever of
+    its names they were told."""
+    told: dict[str, dict[str, Any]] = {}
+    for name, body in facets.items():
+        if name.startswith(side):
+            dataset, _, own = name.removeprefix(side).rpartition(".")
+            told.setdefault(dataset, {})[own] = body
+    if not told:
+        return {}
+    every = {node: scope.store.joins.expand(scope.tx, [node]) for node in nodes}
+    versions = scope.store.artifacts.get_versions(
+        scope.tx, sorted({member for members in every.values() for member in members})
+    )
+    return {
+        node: {
+            own: body
+            for member in members
+            if (version := versions.get(member)) is not None
+            for own, body in told.get(f"{version.namespace}/{version.name}", {}).items()
+        }
+        for node, members in every.items()
+    }
+
+
+def _files(scope: Scope, edges: list[Edge], facets: dict[str, Any], *, by_src: bool) -> list[RunFile]:
     store, tx = scope.store, scope.tx
     nodes = [edge.src if by_src else edge.dst for edge in edges]
     versions = store.artifacts.get_versions(tx, nodes)
@@ -246,6 +274,7 @@ def _files(scope: Scope, edges: list[Edge], *, by_src: bool) -> list[RunFile]:
     names: dict[int, list[str]] = {}
     for named in store.registry.list_names_of(tx, nodes):
         names.setdefault(named.node, []).append(f"{named.name}@{named.number}")
+    of_edges = _of_edges(scope, nodes, facets, INPUTS if by_src else OUTPUTS)
     files = [
         _file(
             versions[node],
@@ -254,6 +283,7 @@ def _files(scope: Scope, edges: list[Edge], *, by_src: bool) -> list[RunFile]:
             [runs[run].run_id for run in makers.get(node, []) if run in runs],
             unknown=by_src and node not in explained,
             names=names.get(node, []),
+            facets=of_edges.get(node, {}),
         )
         for node, edge in zip(nodes, edges, strict=True)
     ]
@@ -268,6 +298,7 @@ def _file(
     *,
     unknown: bool,
     names: list[str],
+    facets: dict[str, Any],
 ) -> RunFile:
     remote = "://" in version.namespace
     known = version.level in (Level.CONTENT, Level.NATIVE)
@@ -289,6 +320,7 @@ def _file(
         origin_unknown=unknown,
         again=edge.again,
         names=names,
+        facets=facets,
     )
 
 

@@ -60,11 +60,28 @@ function EdgeFacts({ edge, scene, onChoose }: { edge: SceneEdge; scene: Scene; o
         <dt>{t.lineage.edges}</dt><dd>{t.lineage.times(edge.count)}</dd>
       </dl>
       {edge.messages.length ? <><h3>{t.lineage.message}</h3><ul className="row wrap">{edge.messages.map((number) => <li key={number}><button type="button" className="button small" onClick={() => setRead(number)}><Mail size={13} aria-hidden="true" />{t.lineage.messageNo(number)}</button></li>)}</ul></> : null}
-      {edge.over ? <p className="note">{t.lineage.through(edge.over)}</p> : null}
+      {edge.over ? <p className="note">{t.lineage.through(edge.over)}</p> : <EdgeFacets edge={edge} ends={ends} />}
       {edge.also ? <p className="note warn">{t.lineage.also}</p> : null}
       {edge.loop ? <p className="note warn">{t.lineage.loop}</p> : null}
       {edge.faint ? <p className="note">{t.lineage.faint}</p> : null}
       {read === undefined ? null : <Message number={read} onClose={() => setRead(undefined)} />}
+    </>
+  );
+}
+
+/** What is attached to the edge between one run and one version that it read or wrote. */
+function EdgeFacets({ edge, ends }: { edge: SceneEdge; ends: (SceneNode | undefined)[] }) {
+  const run = ends.find((node) => node?.shape === "node" && node.type === "run");
+  const version = ends.find((node) => node?.shape === "node" && node.type === "version");
+  const found = useQuery({ queryKey: ["show", run?.ref], queryFn: ({ signal }) => api.show(run?.ref ?? "", signal), enabled: Boolean(run && version) && edge.count > 0 });
+  const detail = found.data && "inputs" in found.data ? found.data : undefined;
+  const files = detail && version ? [...detail.inputs, ...detail.outputs].filter((file) => file.version === version.ref) : [];
+  const facets = Object.assign({}, ...files.map((file) => file.facets)) as Record<string, unknown>;
+  if (!Object.keys(facets).length) return null;
+  return (
+    <>
+      <h3>{t.run.facets}</h3>
+      {Object.entries(facets).map(([name, body]) => <details key={name}><summary className="mono"><Plain>{name}</Plain></summary><pre className="received" tabIndex={0} aria-label={name}>{plain(JSON.stringify(body, null, 2))}</pre></details>)}
     </>
   );
 }
