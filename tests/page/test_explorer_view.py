@@ -42,6 +42,18 @@ HOSTILE = [
 ]
 
 
+def at_rest(page: Any) -> Any:
+    """What is drawn, once neither the drawing nor the address has changed for a second."""
+    seen = address = None
+    for _ in range(30):
+        before, seen = (seen, address), page.evaluate(SEEN)
+        address = page.url
+        if (seen, address) == before:
+            return seen
+        page.wait_for_timeout(1000)
+    raise AssertionError("the drawing does not come to rest")
+
+
 def exported(page: Any, name: str) -> bytes:
     page.get_by_role("button", name="Export").click()
     with page.expect_download() as waiting:
@@ -61,14 +73,12 @@ def test_a_reload_of_the_address_gives_the_same_picture(tab: Tab) -> None:
     page.mouse.move(600, 500)
     page.mouse.wheel(0, -240)
     page.wait_for_url(re.compile(r"v=-?\d+%2C-?\d+%2C"))
-    page.wait_for_timeout(600)
-    before = page.evaluate(SEEN)
+    before = at_rest(page)
     page.reload()
     tab.settled()
     page.locator(".columns").wait_for()
     page.get_by_role("complementary").get_by_role("heading", level=2).wait_for()
-    page.wait_for_timeout(600)
-    after = page.evaluate(SEEN)
+    after = at_rest(page)
     number = re.compile(r"-?[\d.]+")
     views = [[float(n) for n in number.findall(seen.pop("view"))] for seen in (before, after)]
     assert views[0] == pytest.approx(views[1], abs=1)
