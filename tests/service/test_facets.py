@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
+from lineal.connect import items
 from lineal.core import events as ev
 from lineal.core.errors import Conflict, Invalid, NotFound
 from tests.service.conftest import Desk, digest, made, run_id, started, used
@@ -204,6 +205,33 @@ def test_a_facet_is_set_by_hand_on_a_run_a_version_a_job_and_an_edge(desk: Desk,
             desk.call("facet-set", **{"name": "card", "body": good, **wrong})
     with pytest.raises(NotFound):
         desk.call("facet-set", ref="job:nothing", name="card", body=good)
+
+
+@pytest.mark.parametrize("refuse", [False, True])
+def test_facets_of_an_import_are_held_against_their_schemas_too(desk: Desk, refuse: bool) -> None:
+    wanted = {"properties": {"framework": {"enum": ["sklearn"]}}, "required": ["framework"]}
+    define(desk, wanted, "lineal.model", refuse=refuse)
+    model = "m-" + "a" * 32
+    digest = "sha256:" + "1" * 64
+    taken = [
+        items.Experiment(name="e"),
+        items.Run(id=run_id(7), experiment="e"),
+        items.Model(id=model, experiment="e", name="m", run=run_id(7)),
+        items.File(owner=model, model=True, path="MLmodel", digest=digest, size=100),
+        items.Whole(model=model, facets={"lineal.model/1": '{"framework": "torch"}', "other": "{}"}),
+        items.Registered(name="risk"),
+        items.Version(name="risk", number=1, source=f"models:/{model}", model=model, tags={"pii": "yes"}),
+    ]
+    reply = desk.call("import", system="mlflow", source="http://there", items=taken, bytes=True)
+    assert reply.left == []
+    [fault] = desk.call("facet-faults").faults
+    assert (fault.name, fault.refused) == ("lineal.model/1", refuse)
+    shown = desk.call("show", ref="risk@1")
+    assert ("lineal.model/1" in shown.facets, "other" in shown.facets) == (not refuse, True)
+    assert [
+        v.ref for v in desk.call("versions", where="facet.lineal.model.framework = 'torch'").versions
+    ] == ([] if refuse else [fault.ref])
+    assert shown.tags["pii"] == "yes"  # what the registered version was tagged with, too
 
 
 @pytest.mark.parametrize(

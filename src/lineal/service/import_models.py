@@ -228,6 +228,8 @@ def version(taking: Taking, item: found.Version) -> None:
             newer = item.updated > before.get("updated", 0)
             content = _body(item, storage) if newer else body(**{**before, "storage": storage})
             put(scope, "model_version", record.key, content)
+            if newer and record.node is not None:
+                _tag(scope, record.node, item)
             break
     else:
         number = _register(taking, item)
@@ -274,7 +276,14 @@ def _register(taking: Taking, item: found.Version) -> int:
         )
     run = store.runs.find_run(scope.tx, item.run) if item.run else None
     put(scope, "model_version", f"{item.name}/{named.number}", _body(item, storage), parent=run, node=node)
+    _tag(scope, node, item)
     return named.number
+
+
+def _tag(scope: Scope, node: int, item: found.Version) -> None:
+    """What a version of a model is tagged with, as where MLflow's clients tag it."""
+    if item.tags.get(_IS_PROMPT, "").lower() != "true":
+        set_tags(scope, node, item.tags)
 
 
 def _point(scope: Scope, item: found.Version, number: int) -> None:
@@ -358,7 +367,7 @@ def _of_run(taking: Taking, run_id: str, path: str, item: found.Version) -> int:
     )
     if members and not existed:
         store.artifacts.add_members(scope.tx, node, members)
-    if run is not None and not existed:
+    if run is not None:
         edge(taking, run, node, "model", EdgeKind.GENERATED)
     return node
 

@@ -97,6 +97,23 @@ def test_what_the_files_of_a_model_say_becomes_its_environment_and_framework(doo
     assert facets["lineal.model/1"]["framework"] == "sklearn"
 
 
+def test_facets_made_from_a_models_files_are_held_against_their_schemas(door: Asking) -> None:
+    wanted = {"required": ["framework"], "properties": {"framework": {"enum": ["torch"]}}}
+    for refuse in (False, True):
+        said = {"name": "lineal.model", "schema": wanted, "refuse": refuse}
+        defined = door.serving.post("/api/lineal/v1/facets/define", said)
+        assert defined.status == 200, defined.body
+        name = fresh("schema")
+        model = door.model(name=name)
+        door.put(model["artifact_uri"], "MLmodel", ML)
+        door.finalize(model["model_id"])
+        assert ("lineal.model/1" in native(door, f"{name}@1")["facets"]) == (not refuse)
+        found = door.serving.get(f"/api/lineal/v1/facets/faults?ref={name}@1").json["faults"]
+        assert [(fault["name"], fault["refused"]) for fault in found] == [("lineal.model/1", refuse)]
+    said |= {"schema": {}, "refuse": False}  # the other tests of this module share the server
+    assert door.serving.post("/api/lineal/v1/facets/define", said).status == 200
+
+
 @pytest.mark.parametrize(
     "content",
     [

@@ -118,6 +118,21 @@ def test_what_is_changed_in_place_remains_as_history(ask: Asking, door: Door, op
     assert json.loads(bytes(then.body))["properties"] == {"n": 1}
 
 
+def test_what_breaks_a_schema_of_the_workspace_is_kept_and_flagged(
+    ask: Asking, door: Door, opened: Store
+) -> None:
+    with opened.write() as tx:
+        schema = b'{"properties": {"name": {"type": "integer"}}}'
+        opened.facet_schemas.put_schema(tx, "mlmd.execution", 1, schema, refused=False, actor="", at=1)
+    put = step(ask, "held against it", "s3://bucket/held")
+    node = vertex(opened, Kind.EXECUTION, put.execution_id)
+    with opened.read() as tx:
+        faults = opened.facet_schemas.list_faults(tx, [node])
+        kept = [facet.name for facet in opened.attributes.get_facets(tx, node)]
+    assert [(fault.name, fault.refused) for fault in faults] == [("mlmd.execution/1", False)]
+    assert "mlmd.execution/1" in kept
+
+
 def test_a_state_that_changes_ends_the_run(ask: Asking, door: Door, opened: Store) -> None:
     _, e, _ = ask.types()
     execution = pb.Execution(type_id=e, last_known_state=pb.Execution.RUNNING)
