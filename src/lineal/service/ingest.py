@@ -16,6 +16,7 @@ from lineal.core.model import Attribute, Edge, EdgeKind
 from lineal.service import facets, meeting
 from lineal.service.folders import relate_folders
 from lineal.service.operations import Scope, operation
+from lineal.store.arriving import Arrived, RunSaid, StateSaid
 
 SAME_BYTES = "same-bytes"
 CLAIMS = "lineal.claims/1"
@@ -119,13 +120,16 @@ def _apply(scope: Scope, batch: ev.Batch) -> None:
 
 
 class _Applier:
-    """Applies one batch: what changes is decided here, the store only keeps it."""
+    """Applies one batch: what changes is decided here, the store only keeps it.
+
+    All that the events say of runs, versions and attributes is gathered, and each kind is kept at once.
+    """
 
     def __init__(self, scope: Scope, message: int, actor: str) -> None:
         self._scope = scope
         self._message = message
         self._actor = actor
-        self._runs: dict[str, int] = {}
+        self._runs = Arrived({}, set(), [])
         self._touched: dict[str, None] = {}
         self._located: dict[int, ev.VersionState] = {}
         self._versions: Iterator[tuple[int, bool]] = iter(())
@@ -133,14 +137,12 @@ class _Applier:
         self._params: dict[int, list[Attribute]] = {}
         self._tags: dict[int, list[Attribute]] = {}
         self._edges: list[Edge] = []
+        self._near: dict[int, list[tuple[int | None, int]]] = {}
         self._native: list[int] = []
-        self._begun: dict[str, int] = {}
         self._said: list[tuple[int, str, bytes]] = []
 
     def apply(self, events: list[ev.Event]) -> None:
         handlers: dict[type, Callable[[Any], None]] = {
-            ev.RunStarted: self._started,
-            ev.RunEnded: self._ended,
             ev.ParamSet: self._param,
             ev.TagSet: self._tag,
             ev.MetricPoints: self._points,
@@ -151,24 +153,28 @@ class _Applier:
         }
         scope = self._scope
         states = [state for event in events for state in _states(event)]
-        self._versions = iter(scope.store.artifacts.add_versions(scope.tx, states, recorded_at=scope.at))
+        made = scope.store.artifacts.add_versions(scope.tx, states, recorded_at=scope.at)
+        self._versions = iter(made)
+        self._know_runs(events)
+        self._know_near(events, iter(made))
         for event in events:
-            handlers[type(event)](event)
-        attributes = scope.store.attributes
-        for node, params in self._params.items():
-            attributes.add_params(scope.tx, node, params, at=scope.at)
-        for node, tags in self._tags.items():
-            attributes.set_tags(scope.tx, node, tags, at=scope.at, actor=self._actor)
+            if (handler := handlers.get(type(event))) is not None:
+                handler(event)
+        arriving, fresh = scope.store.arriving, self._runs.fresh
+        arriving.add_params(scope.tx, self._params, fresh=fresh, at=scope.at)
+        arriving.set_tags(scope.tx, self._tags, fresh=fresh, at=scope.at, actor=self._actor)
         admitted = facets.admit(scope, self._facets, self._message)
-        attributes.add_facets(scope.tx, admitted, at=scope.at, batch=self._message)
+        scope.store.attributes.add_facets(scope.tx, admitted, at=scope.at, batch=self._message)
         if self._edges:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
         for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
             relate_same_bytes(scope, digest, self._message)
         relate_folders(scope, self._located, self._message)
-        self._meet()
+        ended = {e.run for e in events if type(e) is ev.RunEnded and e.state != ev.State.RUNNING}
+        scope.store.metrics.seal_each(scope.tx, [self._runs.nodes[run] for run in ended])
+        self._meet([e.run for e in events if type(e) is ev.RunStarted])
 
-    def _meet(self) -> None:
+    def _meet(self, begun: list[str]) -> None:
         """Let what this batch reports meet what other sources reported of the same things."""
         scope = self._scope
         if self._native:
@@ -178,109 +184,79 @@ class _Applier:
         for node, tags in self._tags.items():
             for tag in tags:
                 meeting.meet_in_tag(scope, node, tag.key, tag.value, self._message)
-        if self._begun:
-            meeting.meet_awaited(scope, self._begun)
+        if begun:
+            meeting.meet_awaited(scope, {run: self._runs.nodes[run] for run in begun})
 
-    def _run(self, run_id: str, at: int) -> int:
-        """The run's vertex; a run not heard of yet gets one, to be filled in when its start arrives."""
-        node = self._runs.get(run_id)
-        if node is None:
-            scope = self._scope
-            node = scope.store.runs.find_run(scope.tx, run_id)
-            if node is None:
-                node = self._add_run(ev.RunStarted(run=run_id, namespace=scope.namespace, job="", at=at))
-            self._runs[run_id] = node
-        return node
+    # ---- runs ----------------------------------------------------------------------------------------------------------
 
-    def _add_run(self, event: ev.RunStarted) -> int:
+    def _know_runs(self, events: list[ev.Event]) -> None:
+        """Record all runs that are named, how they stand and what they belong to."""
         scope = self._scope
-        parent = self._run(event.parent, event.at) if event.parent else None
-        node = scope.store.runs.add_run(
-            scope.tx,
-            event.run,
-            namespace=event.namespace,
-            job=event.job,
-            name=event.name,
-            kind=event.kind,
-            parent=parent,
-            actor=event.actor,
-            started_at=event.at,
-            recorded_at=scope.at,
+        self._runs = scope.store.arriving.add_runs(
+            scope.tx, list(_said_of_runs(events, scope.namespace)), recorded_at=scope.at
         )
-        if parent is not None:
-            self._keep_claim(node, parent, event.parent or "")
-        return node
+        self._keep_claims(self._runs.claims)
+        members: dict[str, list[int]] = {}
+        for event in events:
+            if type(event) is ev.RunStarted and event.group:
+                members.setdefault(event.group, []).append(self._runs.nodes[event.run])
+        groups = scope.store.groups
+        for name, nodes in members.items():
+            group = groups.add_group(scope.tx, name, "experiment", parent=None, at=scope.at)
+            new = [node for node in nodes if node in self._runs.fresh]
+            groups.add_members(scope.tx, [(group, node) for node in new], at=scope.at)
+            for node in nodes:
+                if node not in self._runs.fresh:
+                    groups.add_member(scope.tx, group, node, at=scope.at)
 
-    def _keep_claim(self, node: int, parent: int, run_id: str) -> None:
+    def _keep_claims(self, told: list[tuple[int, str]]) -> None:
         """The first parent stands; another that is claimed later is kept beside it, as a contradiction."""
         scope = self._scope
-        if scope.store.runs.get_runs(scope.tx, [node])[node].parent == parent:
-            return
-        known = [f for f in scope.store.attributes.get_facets(scope.tx, node) if f.name == CLAIMS]
-        claims = msgspec.json.decode(known[0].body)["parents"] if known else []
-        if run_id not in [claim["run"] for claim in claims]:
-            claims.append({"run": run_id, "message": self._message})
-            self._facets.append((node, CLAIMS, msgspec.json.encode({"parents": claims})))
+        standing: dict[int, list[dict[str, Any]]] = {}
+        for node, run_id in told:
+            if node not in standing:
+                known = [f for f in scope.store.attributes.get_facets(scope.tx, node) if f.name == CLAIMS]
+                standing[node] = msgspec.json.decode(known[0].body)["parents"] if known else []
+            if run_id not in [claim["run"] for claim in standing[node]]:
+                standing[node].append({"run": run_id, "message": self._message})
+        self._facets += [
+            (node, CLAIMS, msgspec.json.encode({"parents": claims})) for node, claims in standing.items()
+        ]
 
-    def _started(self, event: ev.RunStarted) -> None:
-        node = self._runs[event.run] = self._begun[event.run] = self._add_run(event)
-        if event.group:
-            groups = self._scope.store.groups
-            group = groups.add_group(
-                self._scope.tx, event.group, "experiment", parent=None, at=self._scope.at
-            )
-            groups.add_member(self._scope.tx, group, node, at=self._scope.at)
+    def _run(self, run_id: str) -> int:
+        return self._runs.nodes[run_id]
 
-    def _ended(self, event: ev.RunEnded) -> None:
-        scope, node = self._scope, self._run(event.run, event.at)
-        if event.state == ev.State.LOST and self._has_ended(node):
-            return  # whoever found no process any more did not know of the end that was told
-        scope.store.runs.set_state(
-            scope.tx,
-            node,
-            event.state,
-            at=event.at,
-            recorded_at=scope.at,
-            exit_code=event.exit_code,
-            signal=event.signal,
-            error=event.error,
-        )
-        if event.state != ev.State.RUNNING:
-            scope.store.metrics.seal(scope.tx, node)
-
-    def _has_ended(self, node: int) -> bool:
-        return self._scope.store.runs.get_runs(self._scope.tx, [node])[node].state is not ev.State.RUNNING
+    # ---- what is said of a run -------------------------------------------------------------------------------------------
 
     def _param(self, event: ev.ParamSet) -> None:
-        self._params.setdefault(self._run(event.run, event.at), []).append(
-            Attribute(key=event.key, value=event.value, source=event.source)
-        )
+        said = Attribute(key=event.key, value=event.value, source=event.source)
+        self._params.setdefault(self._run(event.run), []).append(said)
 
     def _tag(self, event: ev.TagSet) -> None:
-        self._tags.setdefault(self._run(event.run, event.at), []).append(
-            Attribute(key=event.key, value=event.value)
-        )
+        said = Attribute(key=event.key, value=event.value)
+        self._tags.setdefault(self._run(event.run), []).append(said)
 
     def _points(self, event: ev.MetricPoints) -> None:
-        node = self._run(event.run, int.from_bytes(event.at[:8], "little", signed=True))
         self._scope.store.metrics.add_points(
-            self._scope.tx, node, event.keys, event.key, event.step, event.at, event.value
+            self._scope.tx, self._run(event.run), event.keys, event.key, event.step, event.at, event.value
         )
 
     def _facet(self, event: ev.FacetSet) -> None:
-        said = (self._run(event.run, event.at), event.name, bytes(event.body))
+        said = (self._run(event.run), event.name, bytes(event.body))
         self._facets.append(said)
         self._said.append(said)
 
     def _used(self, event: ev.VersionUsed) -> None:
-        run = self._run(event.run, event.at)
+        run = self._run(event.run)
         version, _ = self._version(event.version)
+        self._near.setdefault(version, []).append((None, event.at))
         self._edges.append(self._edge(version, run, EdgeKind.USED, event))
 
     def _generated(self, event: ev.VersionGenerated) -> None:
-        run = self._run(event.run, event.at)
+        run = self._run(event.run)
         version, existed = self._version(event.version)
         again = existed and self._was_there(version, run, event.at)
+        self._near.setdefault(version, []).append((run, event.at))
         self._edges.append(self._edge(run, version, EdgeKind.GENERATED, event, again=again))
         if event.name:
             self._scope.store.registry.register(
@@ -314,12 +290,22 @@ class _Applier:
             batch=self._message,
         )
 
+    def _know_near(self, events: list[ev.Event], versions: Iterator[tuple[int, bool]]) -> None:
+        """Look up who wrote and read versions before that are now said to have been written."""
+        made: set[int] = set()
+        written: set[int] = set()
+        for event in events:
+            for _ in _states(event):
+                node, existed = next(versions)
+                if not existed:
+                    made.add(node)
+                elif type(event) is ev.VersionGenerated:
+                    written.add(node)
+        self._near = self._scope.store.arriving.first_touched(self._scope.tx, sorted(written - made))
+
     def _was_there(self, version: int, run: int, at: int) -> bool:
         """Whether the version was written or read by anybody before this run completed it."""
-        store, tx = self._scope.store.edges, self._scope.tx
-        stored = [*store.get_in(tx, [version]), *store.get_out(tx, [version])]
-        near = [edge for edge in [*stored, *self._edges] if version in (edge.src, edge.dst)]
-        return any(edge.at < at and edge.src != run for edge in near if edge.kind != EdgeKind.DERIVED)
+        return any(then < at and who != run for who, then in self._near.get(version, ()))
 
     def _version(self, state: ev.VersionState) -> tuple[int, bool]:
         node, existed = next(self._versions)
@@ -343,6 +329,50 @@ def _states(event: ev.Event) -> list[ev.VersionState]:
     if isinstance(event, ev.VersionDerived):
         return [event.source, event.version]
     return [event.version] if isinstance(event, ev.VersionUsed | ev.VersionGenerated) else []
+
+
+def _said_of_runs(events: list[ev.Event], namespace: str) -> Iterator[RunSaid | StateSaid]:
+    """What events say of runs and how they stand. A run not heard of yet is one of which only the id is known."""
+    heard: set[str] = set()
+    for event in events:
+        if isinstance(event, ev.VersionDerived):  # whatever run it names says nothing of the two versions
+            continue
+        started = event if isinstance(event, ev.RunStarted) else None
+        for run in (started.parent,) if started else (event.run,):
+            if run and run not in heard:
+                at = _at(event)
+                heard.add(run)
+                yield RunSaid(run, namespace, "", at)
+        if started:
+            heard.add(started.run)
+            yield RunSaid(
+                started.run,
+                started.namespace,
+                started.job,
+                started.at,
+                started.name,
+                started.kind,
+                started.parent or None,
+                started.actor,
+            )
+        elif isinstance(event, ev.RunEnded):
+            # Whoever found no process any more did not know of the end that was told.
+            lost = event.state == ev.State.LOST
+            yield StateSaid(
+                event.run,
+                event.state,
+                event.at,
+                event.exit_code,
+                event.signal,
+                event.error,
+                unless_ended=lost,
+            )
+
+
+def _at(event: ev.Event) -> int:
+    if isinstance(event, ev.MetricPoints):
+        return int.from_bytes(event.at[:8], "little", signed=True)
+    return event.at
 
 
 def relate_same_bytes(scope: Scope, digest: str, message: int) -> None:

@@ -25,27 +25,31 @@ def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
         listed = scope.store.name_joins.list_name_joins(scope.tx, artifacts)
         named = sorted({(entry.a, entry.b) for entry in listed if not entry.apart})
         meet_states(scope, named, message, only=versions.keys())
-    for node, found in scope.store.artifacts.get_references(scope.tx, wanted).items():
-        for reference in found:
-            joining = meeting.joining(reference)
-            if not joining and not meeting.identifying(reference):
+    told = [
+        (node, reference)
+        for node, found in scope.store.artifacts.get_references(scope.tx, wanted).items()
+        for reference in found
+        if meeting.joining(reference) or meeting.identifying(reference)
+    ]
+    carrying = scope.store.artifacts.list_by_references(scope.tx, {(r.scheme, r.value) for _, r in told})
+    for node, reference in told:
+        joining = meeting.joining(reference)
+        for other in carrying.get((reference.scheme, reference.value), ()):
+            if other == node or (
+                _contradict(scope, node, other) if joining else not _of_one_artifact(scope, node, other)
+            ):
                 continue
-            for other in scope.store.artifacts.list_by_reference(scope.tx, reference.scheme, reference.value):
-                if (joining and _contradict(scope, node, other)) or (
-                    not joining and not _of_one_artifact(scope, node, other)
-                ):
-                    continue
-                scope.store.joins.add_meeting(
-                    scope.tx,
-                    node,
-                    other,
-                    rule=meeting.NATIVE_REFERENCE if joining else meeting.SAME_HASH,
-                    evidence=Evidence.INFERRED,
-                    said=f"{reference.scheme}:{reference.value}",
-                    actor=scope.actor,
-                    at=scope.at,
-                    batch=message,
-                )
+            scope.store.joins.add_meeting(
+                scope.tx,
+                node,
+                other,
+                rule=meeting.NATIVE_REFERENCE if joining else meeting.SAME_HASH,
+                evidence=Evidence.INFERRED,
+                said=f"{reference.scheme}:{reference.value}",
+                actor=scope.actor,
+                at=scope.at,
+                batch=message,
+            )
 
 
 def _of_one_artifact(scope: Scope, node: int, other: int) -> bool:

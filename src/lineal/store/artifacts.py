@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from lineal.core.events import Level, Member, Reference, VersionState
 from lineal.core.model import VersionRecord
@@ -13,9 +13,10 @@ from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.text import above, give, keep
-from lineal.store.words import add_words, find_word, get_words
+from lineal.store.words import add_words, find_word, find_words, get_words
 
 _GREATEST = 2**63 - 1
+_MOST_CARRIERS = 1000  # of one reference
 _VERSIONS = f"""
 SELECT v.node, v.artifact, a.namespace, a.name, v.kind, v.number, v.digest, v.level, v.reason, v.size, v.location,
        v.recorded_at, d.recorded_at
@@ -184,11 +185,33 @@ class Artifacts:
             return []
         rows = tx.rows(
             f"SELECT r.node FROM reference r WHERE r.value = :value AND r.scheme = :scheme AND r.{STANDS} "
-            "ORDER BY r.node LIMIT 1000",
+            "ORDER BY r.node LIMIT :limit",
             scheme=words[0],
             value=words[1],
+            limit=_MOST_CARRIERS,
         )
         return [node for (node,) in rows]
+
+    def list_by_references(
+        self, tx: Tx, references: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[int]]:
+        """By scheme and value, the versions that carry that reference now, as `list_by_reference`."""
+        named = set(references)
+        word = find_words(tx, {text for pair in named for text in pair})
+        wanted = {
+            (word[one], word[other]): (one, other) for one, other in named if {one, other} <= word.keys()
+        }
+        if not wanted:
+            return {}
+        found: dict[tuple[str, str], list[int]] = {}
+        for scheme, value, node in tx.rows(
+            f"SELECT r.scheme, r.value, r.node FROM reference r WHERE r.value IN ({each(tx, 'values')}) AND r.{STANDS} "
+            "ORDER BY r.node",
+            values=sorted({value for _, value in wanted}),
+        ):
+            if (pair := wanted.get((scheme, value))) is not None:
+                found.setdefault(pair, []).append(node)
+        return {pair: nodes[:_MOST_CARRIERS] for pair, nodes in found.items()}
 
     def get_references(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None

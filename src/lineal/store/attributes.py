@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import msgspec
 
@@ -10,8 +10,8 @@ from lineal.core.model import Attribute, FacetRecord
 from lineal.store.base import Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
-from lineal.store.lists import each
-from lineal.store.nodes import hold_node, hold_nodes
+from lineal.store.lists import each, each_pair, pairs
+from lineal.store.nodes import hold_nodes
 from lineal.store.text import number_of
 from lineal.store.words import Scope, add_fields, add_words, find_word, get_words, in_order
 
@@ -46,7 +46,7 @@ class Attributes:
 
         Values are kept exactly, whatever their length. Raises Invalid: a text holds a lone surrogate.
         """
-        set_attributes(tx, "params", node, params, at, "")
+        set_attributes(tx, "params", {node: params}, at, "")
 
     def get_params(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -56,7 +56,7 @@ class Attributes:
 
     def set_tags(self, tx: Tx, node: int, tags: Sequence[Attribute], *, at: int, actor: str = "") -> None:
         """Set tags of a run or version, as `add_params`."""
-        set_attributes(tx, "tags", node, tags, at, actor)
+        set_attributes(tx, "tags", {node: tags}, at, actor)
 
     def get_tags(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None
@@ -138,42 +138,71 @@ class Attributes:
         return {node: bytes(body) for node, body in rows}
 
 
-def set_attributes(tx: Tx, scope: Scope, node: int, given: Sequence[Attribute], at: int, actor: str) -> None:
-    """Set parameters, tags or fields of facets: the last value of a key stands, what it was before remains as history."""
-    if not given:
+def set_attributes(
+    tx: Tx,
+    scope: Scope,
+    given: Mapping[int, Sequence[Attribute]],
+    at: int,
+    actor: str,
+    fresh: Collection[int] = (),
+) -> None:
+    """Set parameters, tags or fields of facets by vertex: the last value of a key stands, what it was before remains as history.
+
+    Args:
+        fresh: vertices that had none of them.
+    """
+    items = [(node, item) for node, said in given.items() for item in said]
+    if not items:
         return
-    fields = add_fields(tx, scope, {item.key for item in given})
-    word = add_words(tx, {actor, *(text for item in given for text in (item.value, item.source))})
-    hold_node(tx, node)
-    newest = _newest(tx, node, list(set(fields.values())))
-    added: dict[tuple[int, int], list[object]] = {}
+    fields = add_fields(tx, scope, {item.key for _, item in items})
+    word = add_words(tx, {actor, *(text for _, item in items for text in (item.value, item.source))})
+    known = sorted(node for node, said in given.items() if said and node not in fresh)
+    hold_nodes(tx, known)
+    newest = _newest(tx, {(node, fields[item.key]) for node in known for item in given[node]})
+    added: dict[tuple[int, int, int], list[object]] = {}
     retracted: list[dict[str, object]] = []
-    for item in given:
-        field, text = fields[item.key], word[item.value]
-        revision, standing = newest.get(field, (0, None))
-        if standing == (text, word[item.source]):
+    for node, item in items:
+        key, text, source = (node, fields[item.key]), word[item.value], word[item.source]
+        revision, standing = newest.get(key, (0, None))
+        if standing == (text, source):
             continue
-        if (field, revision) in added:  # replaced within this very call: recorded, and never seen to stand
-            added[field, revision][-1] = at
+        if (*key, revision) in added:  # replaced within this very call: recorded, and never seen to stand
+            added[(*key, revision)][-1] = at
         elif standing is not None:
-            retracted.append({"node": node, "field": field, "at": at})
-        newest[field] = (revision + 1, (text, word[item.source]))
-        values = (text, number_of(item.value), word[item.source], word[actor], at, None)
-        added[field, revision + 1] = [node, field, revision + 1, *values]
+            retracted.append({"node": node, "field": key[1], "at": at})
+        newest[key] = (revision + 1, (text, source))
+        values = (text, number_of(item.value), source, word[actor], at, None)
+        added[(*key, revision + 1)] = [*key, revision + 1, *values]
     tx.run_each(_RETRACT, retracted)
     insert(tx, "attribute", ATTRIBUTE, [tuple(row) for row in added.values()], conflict="")
 
 
-def _newest(tx: Tx, node: int, fields: list[int]) -> dict[int, tuple[int, tuple[int, int] | None]]:
-    """By field: the newest revision, and the text and source that stand."""
-    rows = tx.rows(
-        "SELECT field, revision, text, source, retracted_at FROM attribute "
-        f"WHERE node = :node AND field IN ({each(tx, 'fields')}) ORDER BY field, revision",
-        node=node,
-        fields=fields,
-    )
+_Newest = dict[tuple[int, int], tuple[int, tuple[int, int] | None]]
+
+
+def _newest(tx: Tx, wanted: set[tuple[int, int]]) -> _Newest:
+    """By vertex and field: the newest revision, and the text and source that stand."""
+    if not wanted:
+        return {}
+    columns = "a.node, a.field, a.revision, a.text, a.source, a.retracted_at FROM"
+    nodes, fields = {node for node, _ in wanted}, sorted({field for _, field in wanted})
+    if len(nodes) == 1:
+        rows = tx.rows(
+            f"SELECT {columns} attribute a WHERE a.node = :node AND a.field IN ({each(tx, 'fields')}) "
+            "ORDER BY a.field, a.revision",
+            node=next(iter(nodes)),
+            fields=fields,
+        )
+    else:
+        rows = tx.rows(
+            f"SELECT {columns} ({each_pair(tx, 'wanted', 'bigint', 'bigint')}) w "
+            "CROSS JOIN attribute a WHERE a.node = w.one AND a.field = w.other "
+            "ORDER BY a.node, a.field, a.revision",
+            **pairs(tx, "wanted", sorted(wanted)),
+        )
     return {
-        field: (revision, None if ended else (text, source)) for field, revision, text, source, ended in rows
+        (node, field): (revision, None if ended else (text, source))
+        for node, field, revision, text, source, ended in rows
     }
 
 

@@ -6,7 +6,7 @@ microseconds). Vertices (`node`) are dense integers shared by runs and versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
 
@@ -144,6 +144,7 @@ class MetricStore(Protocol):
         self, tx: Tx, node: int, keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes
     ) -> int: ...  # how many were not there yet, bit by bit
     def seal(self, tx: Tx, node: int) -> None: ...  # tail blocks -> compressed chunks per key
+    def seal_each(self, tx: Tx, nodes: Sequence[int]) -> None: ...
     def get_summaries(self, tx: Tx, nodes: Sequence[int]) -> dict[int, list[MetricSummary]]: ...
     def list_lasts(
         self, tx: Tx, nodes: Sequence[int], *, keys: int
@@ -192,6 +193,9 @@ class ArtifactStore(Protocol):
     def list_by_reference(
         self, tx: Tx, scheme: str, value: str
     ) -> list[int]: ...  # the versions that carry it, in order of arrival
+    def list_by_references(
+        self, tx: Tx, references: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], list[int]]: ...
     def add_references(self, tx: Tx, node: int, references: Sequence[Reference], *, at: int) -> None: ...
     def get_references(
         self, tx: Tx, nodes: Sequence[int], *, as_of: int | None = None

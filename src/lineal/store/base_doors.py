@@ -16,6 +16,7 @@ from lineal.core.model import (
 )
 
 if TYPE_CHECKING:
+    from lineal.store.arriving import Arrived, RunSaid, StateSaid
     from lineal.store.files import File
     from lineal.store.many import ManyRun, ManyState, ManyVersion
     from lineal.store.moments import DatasetWrite
@@ -220,6 +221,21 @@ class ManyStore(Protocol):
     def add_first_params(
         self, tx: Tx, params: Sequence[tuple[int, Sequence[Attribute]]], *, at: int
     ) -> None: ...
+
+
+class ArrivingStore(Protocol):
+    def add_runs(
+        self, tx: Tx, said: Sequence[RunSaid | StateSaid], *, recorded_at: int
+    ) -> Arrived: ...  # as if said one after the other
+    def add_params(
+        self, tx: Tx, params: Mapping[int, Sequence[Attribute]], *, fresh: Collection[int], at: int
+    ) -> None: ...
+    def set_tags(
+        self, tx: Tx, tags: Mapping[int, Sequence[Attribute]], *, fresh: Collection[int], at: int, actor: str
+    ) -> None: ...
+    def first_touched(
+        self, tx: Tx, versions: Sequence[int]
+    ) -> dict[int, list[tuple[int | None, int]]]: ...  # run that wrote it (None: it was read), and when first
 
 
 class MlmdStore(Protocol):

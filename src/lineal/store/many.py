@@ -137,7 +137,7 @@ class Many:
         if not runs:
             return {}
         word = add_words(tx, {actor, *(text for run in runs for text in (run.name, run.kind))})
-        jobs = _jobs(tx, {run.job for run in runs})
+        jobs = add_jobs(tx, {run.job for run in runs})
         nodes = _nodes(tx, NodeKind.RUN, len(runs))
         made = {run.run_id: node for node, run in zip(nodes, runs, strict=True)}
         vertices = known | made
@@ -165,7 +165,7 @@ class Many:
         if not runs:
             return
         word = add_words(tx, {run.kind for run in runs.values()})
-        jobs = _jobs(tx, {run.job for run in runs.values()})
+        jobs = add_jobs(tx, {run.job for run in runs.values()})
         before: dict[int, int] = dict(
             tx.rows(f"SELECT node, job FROM run WHERE node IN ({each(tx, 'nodes')})", nodes=sorted(runs))
         )
@@ -378,7 +378,8 @@ def _nodes(tx: Tx, kind: NodeKind, count: int) -> list[int]:
     return sorted(node for (node,) in rows)
 
 
-def _jobs(tx: Tx, names: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+def add_jobs(tx: Tx, names: set[tuple[str, str]]) -> dict[tuple[str, str], int]:
+    """The numbers of jobs by (namespace, name), given now to those that are new."""
     return _named(tx, "job", names, "", 0)
 
 

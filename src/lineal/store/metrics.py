@@ -20,7 +20,7 @@ from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.duplicates import Block, Columns, new_only
 from lineal.store.lists import each
-from lineal.store.nodes import hold_node
+from lineal.store.nodes import hold_node, hold_nodes
 from lineal.store.words import add_fields, find_field, get_words, in_order
 
 if TYPE_CHECKING:
@@ -90,8 +90,19 @@ class Metrics:
 
     def seal(self, tx: Tx, node: int) -> None:
         """Turn what arrived since the last time into compressed chunks, one series per key."""
-        hold_node(tx, node)
-        if _tail_size(tx, node)[1] >= WORTH_SEALING:
+        self.seal_each(tx, [node])
+
+    def seal_each(self, tx: Tx, nodes: Sequence[int]) -> None:
+        """As `seal`, of several runs."""
+        if not nodes:
+            return
+        hold_nodes(tx, sorted(nodes))
+        for (node,) in tx.rows(
+            f"SELECT node FROM metric_block WHERE node IN ({each(tx, 'nodes')}) "
+            "GROUP BY node HAVING sum(count) >= :least ORDER BY node",
+            nodes=sorted(nodes),
+            least=WORTH_SEALING,
+        ):
             _seal(tx, node)
 
     def get_summaries(self, tx: Tx, nodes: Sequence[int]) -> dict[int, list[MetricSummary]]:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import unquote, urlsplit
 
 from lineal.core.errors import Invalid, LinealError
+from lineal.store.arriving import Arriving
 from lineal.store.artifacts import Artifacts
 from lineal.store.attributes import Attributes
 from lineal.store.audit import Audit
@@ -35,6 +36,7 @@ from lineal.store.base import (
     ViewStore,
 )
 from lineal.store.base_doors import (
+    ArrivingStore,
     FileStore,
     LeaseStore,
     LinkedStore,
@@ -111,6 +113,7 @@ class Store:
     stories: StoryStore
     moments: MomentStore
     many: ManyStore
+    arriving: ArrivingStore
     linked: LinkedStore
     mlmd: MlmdStore
     leases: LeaseStore
@@ -193,6 +196,7 @@ def open_store(place: str, *, create: bool = True, timeout_s: float = 30.0) -> S
         stories=Stories(),
         moments=Moments(),
         many=Many(),
+        arriving=Arriving(),
         linked=Linked(),
         mlmd=Mlmd(),
         leases=Leases(),

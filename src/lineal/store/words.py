@@ -16,7 +16,14 @@ Scope = Literal["params", "tags", "metrics", "facets"]
 
 def find_word(tx: Tx, text: str) -> int | None:
     """The number of a text, or None when the record never held it."""
-    return _find(tx, [name_of(keep(text))]).get(name_of(keep(text)))
+    return find_words(tx, (text,)).get(text)
+
+
+def find_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
+    """The numbers of those texts that the record ever held."""
+    names = {text: key_of(text) for text in texts}
+    known = _find(tx, names.values())
+    return {text: known[name] for text, name in names.items() if name in known}
 
 
 def add_words(tx: Tx, texts: Iterable[str]) -> dict[str, int]:
