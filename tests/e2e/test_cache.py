@@ -184,7 +184,7 @@ def test_a_run_without_cache_stands_for_none(project: Path) -> None:
     assert done.returncode == 0
     again, said = run(project)
     assert again
-    assert "no earlier run of it was recorded with --cache" in said
+    assert "no earlier run of it was recorded for that" in said
 
 
 def test_a_program_that_is_no_python_is_run_each_time(project: Path) -> None:

@@ -26,10 +26,23 @@ _CODE = (".py", ".so", ".pyd")
 _listed: set[str] = set()
 _absent: set[str] = set()
 _given_up = False
+_installed = False
 
 
-def install(journal: Journal) -> None:
-    """Watch listings and vain openings too, in this process and in what it forks."""
+def forget() -> None:
+    """Tell again what is listed and looked for from now on: it belongs to another run."""
+    global _given_up
+    _listed.clear()
+    _absent.clear()
+    _given_up = False
+
+
+def install(journal: Journal, *, told: bool = True) -> None:
+    """Watch listings and vain openings too, in this process and in what it forks. told: that the process is watched is recorded."""
+    global _installed
+    if _installed:
+        return
+    _installed = True
 
     def listed(args: tuple[Any, ...]) -> None:
         _list(journal, args[0] if args else None)
@@ -39,7 +52,8 @@ def install(journal: Journal) -> None:
             _absent.add(path)
             journal.json("absent", path=path)
 
-    journal.json("watch")
+    if told:
+        journal.json("watch")
     files.also({"os.listdir": files.guarded(listed), "os.scandir": files.guarded(listed)}, absent)
 
 

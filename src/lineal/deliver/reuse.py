@@ -10,7 +10,7 @@ from __future__ import annotations
 import os
 import shutil
 import stat
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -21,6 +21,8 @@ from lineal.core import events as ev
 from lineal.core.errors import LinealError
 from lineal.deliver import environment
 from lineal.deliver.fingerprint import Fingerprints
+from lineal.deliver.watched import FACET as WATCHED
+from lineal.deliver.watched import RETURNED, RETURNED_FACET
 from lineal.deliver.words import encode
 from lineal.resolve.content import sha256_of
 from lineal.resolve.project import Project
@@ -28,10 +30,11 @@ from lineal.service.client import AnyClient
 from lineal.service.runs import RunsRequest
 from lineal.service.show import RunDetail, RunFile, ShowRequest, VersionDetail
 
-WATCHED = "lineal.reuse/1"
 _LOOKED_AT = 50  # earlier runs of the job
 _TRIED = 5  # of those that were started alike
 _GOVERNS = ("environment", "code")
+_BELOW = frozenset({"preload", "supervisor"})
+_KINDS = {"read": "read before it", "references": "what it refers to", "folder": "where it runs"}
 
 
 class Asked(msgspec.Struct, frozen=True, kw_only=True):
@@ -48,13 +51,23 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
 class Answer(msgspec.Struct, frozen=True, kw_only=True):
     """run: the earlier run that is used again, None when the command has to run, and why then; outputs: absolute paths of what
     it made; restored: those of them, relative to the project, that were written again from kept bytes; params: its own, each
-    with who saw it."""
+    with who saw it; value: of a step, what it gave back, as `sdk.exact` writes it;
+    tried: how many were looked at closely."""
 
     run: str | None = None
     why: str = ""
     outputs: list[str] = []
     restored: list[str] = []
     params: dict[str, tuple[str, str]] = {}
+    value: str = ""
+    tried: int = 0
+
+
+class AskedStep(msgspec.Struct, frozen=True, kw_only=True):
+    """A call of a step that is about to be made. parts: what it depends on, by kind and name, each as a digest."""
+
+    job: str
+    parts: dict[str, dict[str, str]]
 
 
 class _Differs(Exception):
@@ -63,17 +76,52 @@ class _Differs(Exception):
 
 def reuse(client: AnyClient, project: Project, asked: Asked) -> Answer:
     """The earlier run that did the very same, if there is one; its missing outputs are restored. Recording that is the caller's."""
+
+    def check(fingerprints: Fingerprints, run: RunDetail) -> None:
+        _check(client, project, fingerprints, run, asked)
+
+    return _search(client, project, asked.job, lambda run: _started_alike(run, asked), check)
+
+
+def reuse_step(client: AnyClient, project: Project, asked: AskedStep) -> Answer:
+    """The earlier call of a step that did the very same, if there is one; its missing outputs are restored."""
+    why: list[str] = []
+
+    def alike(run: RunDetail) -> bool:
+        step = run.facets[WATCHED].get("step")
+        if step is None:
+            return False
+        different = _different(step["parts"], asked.parts)
+        if different:
+            why.append(different)
+        return not different
+
+    def check(fingerprints: Fingerprints, run: RunDetail) -> None:
+        _check_step(client, project, fingerprints, run)
+
+    answer = _search(client, project, asked.job, alike, check)
+    return msgspec.structs.replace(answer, why=why[0]) if why and not (answer.run or answer.tried) else answer
+
+
+def _search(
+    client: AnyClient,
+    project: Project,
+    job: str,
+    alike: Callable[[RunDetail], bool],
+    check: Callable[[Fingerprints, RunDetail], None],
+) -> Answer:
     fingerprints = Fingerprints(project)
     try:
         why = ""
         tried = 0
-        where = f"job = {_quoted(asked.job)} and state = 'finished'"
+        where = f"job = {_quoted(job)} and state = 'finished'"
         for summary in client.call("runs", RunsRequest(where=where, limit=_LOOKED_AT)).runs:
             run: RunDetail = client.call("show", ShowRequest(ref=f"run:{summary.run_id}"))
-            if WATCHED not in run.facets or not _started_alike(run, asked):
+            if WATCHED not in run.facets or not alike(run):
                 continue
             try:
-                _check(client, project, fingerprints, run, asked)
+                check(fingerprints, run)
+                value = _returned(client, run)
                 restored = _restore(client, project, fingerprints, run)
             except _Differs as differs:
                 why = why or str(differs)
@@ -84,12 +132,22 @@ def reuse(client: AnyClient, project: Project, asked: Asked) -> Answer:
             return Answer(
                 run=run.run_id,
                 restored=restored,
-                outputs=[_place(project, file) for file in run.outputs],
+                outputs=[_place(project, file) for file in run.outputs if file.role != RETURNED],
                 params={param.key: (param.value, param.source) for param in run.params},
+                value=value,
             )
-        return Answer(why=why or "no earlier run of it was recorded with --cache and ended well")
+        return Answer(why=why or "no earlier run of it was recorded for that and ended well", tried=tried)
     finally:
         fingerprints.close()
+
+
+def _returned(client: AnyClient, run: RunDetail) -> str:
+    """What a step gave back; "" for nothing."""
+    for file in run.outputs:
+        if file.role == RETURNED:
+            version: VersionDetail = client.call("show", ShowRequest(ref=file.version))
+            return str(version.facets[RETURNED_FACET]["value"])
+    return ""
 
 
 # --- whether it is the same ------------------------------------------------------------------------------------------
@@ -105,14 +163,54 @@ def _check(
     client: AnyClient, project: Project, fingerprints: Fingerprints, run: RunDetail, asked: Asked
 ) -> None:
     """Raises _Differs: something is not as the run found it."""
+    _check_complete(run)
+    _check_standard_input()
+    _check_environment(project, run, asked, run.facets[WATCHED])
+    _check_code(project, run)
+    _check_files(client, project, fingerprints, run)
+
+
+def _check_step(client: AnyClient, project: Project, fingerprints: Fingerprints, run: RunDetail) -> None:
+    """Raises _Differs: something is not as the call of a step found it, which has the same parts."""
+    _check_complete(run)
+    for name, digest in run.facets[WATCHED]["step"].get("imported", {}).items():
+        path = os.fsencode(os.path.join(project.root, name))
+        if not os.path.isfile(path) or sha256_of(path) != digest:
+            raise _Differs(f"code: {name} changed")
+    _check_code(project, run)
+    _check_files(client, project, fingerprints, run)
+    above = run.summary.parent
+    while above:
+        around: RunDetail = client.call("show", ShowRequest(ref=f"run:{above}"))
+        for file in around.inputs:
+            # What libraries read below the interpreter is told of the program, not of the step in it.
+            if file.via and _BELOW.issuperset(file.via) and file.at <= (run.ended_at or file.at):
+                _check_input(client, project, fingerprints, run, file)
+        above = around.summary.parent
+
+
+def _different(before: Mapping[str, Mapping[str, str]], now: Mapping[str, Mapping[str, str]]) -> str:
+    """The first thing in which two calls of a step differ, in words; "" where there is none."""
+    for kind in now:
+        old, new = before.get(kind, {}), now[kind]
+        names = sorted(name for name in {*old, *new} if old.get(name) != new.get(name))
+        if names:
+            return f"{_KINDS.get(kind, kind)}: {', '.join(names[:5])} changed"
+    return ""
+
+
+def _check_complete(run: RunDetail) -> None:
     watched = run.facets[WATCHED]
+    if run.children:
+        raise _Differs(f"{_short(run)} holds runs of its own, whose files are theirs")
     gaps = [*run.facets.get("lineal.notes/1", {}).get("gaps", []), *watched.get("gaps", [])]
     if gaps:
         raise _Differs(f"the record of {_short(run)} is not complete: {gaps[0]}")
     _check_processes(run)
-    _check_standard_input()
-    _check_code(project, run)
-    _check_environment(project, run, asked, watched)
+
+
+def _check_files(client: AnyClient, project: Project, fingerprints: Fingerprints, run: RunDetail) -> None:
+    watched = run.facets[WATCHED]
     written = {_place(project, file) for file in run.outputs}
     for file in run.inputs:
         if file.role not in _GOVERNS and _place(project, file) not in written:
@@ -256,6 +354,8 @@ def _restore(client: AnyClient, project: Project, fingerprints: Fingerprints, ru
     """
     wanted: list[tuple[bytes, str]] = []
     for file in run.outputs:
+        if file.role == RETURNED:
+            continue
         if file.path is None or file.digest is None or file.level != ev.Level.CONTENT.value:
             raise _Differs(f"what {_short(run)} wrote to {file.path or file.uri} is not known")
         for path, digest in _contents(client, project, file):

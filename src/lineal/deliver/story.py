@@ -427,6 +427,7 @@ _HANDLERS: dict[str, Any] = {
     "listed": watched.listed,
     "absent": watched.absent,
     "reused": watched.reused,
+    "returned": watched.returned,
     "layers": Story._layers,
 }
 

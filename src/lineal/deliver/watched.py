@@ -11,6 +11,7 @@ import msgspec
 
 from lineal.core import events as ev
 from lineal.core.errors import LinealError
+from lineal.core.ids import sha256
 from lineal.deliver.words import encode, pairs, text
 
 if TYPE_CHECKING:
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FACET = "lineal.reuse/1"
 REUSED = "lineal.reused/1"
+RETURNED = "returned"  # the role of what a cached step gave back
+RETURNED_FACET = "lineal.returned/1"
 _MOST = 100_000
 _KEPT_OF_FILE, _KEPT_OF_RUN = 64 << 20, 512 << 20  # bytes
 
@@ -30,6 +33,7 @@ class Watched:
         self.absent: dict[str, None] = {}
         self.gaps: dict[str, None] = {}
         self.on = False
+        self.step: dict[str, Any] | None = None  # of a cached step: what it depended on, and what it imported
 
     def facet(self, program: dict[str, Any] | None) -> dict[str, Any] | None:
         """What is to be kept, None of a run that was not watched. program: the `open` record of its program."""
@@ -41,6 +45,7 @@ class Watched:
             "listings": list(self.listings.values()),
             "absent": list(self.absent),
             "gaps": list(self.gaps),
+            **({"step": self.step} if self.step is not None else {}),
         }
 
 
@@ -80,9 +85,31 @@ def _read(path: str) -> bytes:
 
 
 def watch(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
-    """One of its programs is watched."""
-    story.watched.on = True
+    """One of its programs is watched; or a step was, and this is what it depended on."""
+    watched = story.watched
+    watched.on = True
+    if isinstance(record.get("step"), dict):
+        watched.step = record["step"]
+    watched.gaps.update(dict.fromkeys(text(gap) for gap in record.get("gaps") or []))
     return []
+
+
+def returned(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+    """What a cached step gave back, exactly; or, of one that was not run, what it gives back again."""
+    value = str(record["value"])
+    body = msgspec.Raw(encode({"value": value}))
+    state = ev.VersionState(
+        namespace=story.project.name,
+        name=f"{text(record.get('job') or '')}()",
+        kind="other",
+        digest=sha256(value.encode()),
+        size=len(value),
+        facets={RETURNED_FACET: body},
+    )
+    at = int(record["at"])
+    if record.get("used"):
+        return [ev.VersionUsed(run=story.run, version=state, at=at, role="reused", via=["sdk"])]
+    return [ev.VersionGenerated(run=story.run, version=state, at=at, role=RETURNED, via=["sdk"])]
 
 
 def listed(story: Story, journal: str, record: dict[str, Any]) -> list[ev.Event]:

@@ -47,6 +47,7 @@ class Run:
         self._ends = False  # whether the end of the run is ours to tell
         self._token: Any = None
         self._rounded: set[str] = set()
+        self.gaps: list[str] | None = None  # of a cached step: why it may not stand for a later one
         self._journal = Journal(directory, run) if directory else None
         self._point: Callable[..., object] = self._journal.metric if self._journal is not None else _nothing
 
@@ -148,6 +149,9 @@ class Run:
 
     def _begin(self, fields: dict[str, Any]) -> None:
         self._ends = True
+        for around in _unended:
+            if around.gaps is not None:
+                around.gaps.append("another run was begun within it")
         _open.append(self)
         _unended.append(self)
         _watch_exit()

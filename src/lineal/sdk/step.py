@@ -18,35 +18,68 @@ _GENERATOR, _COROUTINE, _ASYNC_GENERATOR = 0x20, 0x80, 0x200
 def step(function: F, /) -> F: ...
 @overload
 def step(
-    name: str | None = None, /, *, tags: Mapping[str, Any] | None = None, group: str | None = None
+    name: str | None = None,
+    /,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    group: str | None = None,
+    cache: bool = False,
 ) -> Callable[[F], F]: ...
-def step(function: Any = None, /, *, tags: Mapping[str, Any] | None = None, group: str | None = None) -> Any:
+def step(
+    function: Any = None,
+    /,
+    *,
+    tags: Mapping[str, Any] | None = None,
+    group: str | None = None,
+    cache: bool = False,
+) -> Any:
     """Make each call of a function a run, a child of the run it is called in, with the arguments as parameters.
 
     Written `@lineal.step`, or `@lineal.step("name", tags={...})` to name the job, which else is `script.py:function`. Works on functions, methods,
     coroutines and generators, which run until they are exhausted or closed. What the function raises ends its run as failed and goes on.
+
+    Args:
+        cache: do not call the function where an earlier call did the very same (see the guide on recording): what it wrote is put back, and
+            what it gave back is given back, which has to be plain values. Only under `lineal run`.
+    Raises TypeError: `cache` on a coroutine or a generator.
     """
     if function is None or isinstance(function, str):
-        return functools.partial(_wrapped, function, tags, group)
-    return _wrapped(None, None, None, function)
+        return functools.partial(_wrapped, function, tags, group, cache)
+    return _wrapped(None, tags, group, cache, function)
 
 
 def _wrapped(
-    name: str | None, tags: Mapping[str, Any] | None, group: str | None, function: Callable[..., Any]
+    name: str | None,
+    tags: Mapping[str, Any] | None,
+    group: str | None,
+    cache: bool,
+    function: Callable[..., Any],
 ) -> Any:
     inner = getattr(function, "__wrapped__", function)
     flags = getattr(getattr(function, "__code__", getattr(inner, "__code__", None)), "co_flags", 0)
 
     jobs = [name] if name else []
 
-    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _run.Run:
-        values = _arguments(inner, args, kwargs)
+    def job() -> str:
         if not jobs:
             jobs.append(_job(inner))
-        return _run.run(jobs[0], params=values, tags=tags, group=group, kind="step")
+        return jobs[0]
+
+    def begin(args: tuple[Any, ...], kwargs: dict[str, Any]) -> _run.Run:
+        values = _arguments(inner, args, kwargs)
+        return _run.run(job(), params=values, tags=tags, group=group, kind="step")
 
     made: Any
-    if flags & _COROUTINE:
+    if cache:
+        if flags & (_COROUTINE | _ASYNC_GENERATOR | _GENERATOR):
+            raise TypeError("cache=True is for plain functions, not for coroutines and generators")
+
+        def made(*args: Any, **kwargs: Any) -> Any:
+            from lineal.sdk import cached
+
+            values = _arguments(inner, args, kwargs)
+            return cached.call(function, inner, job(), lambda: begin(args, kwargs), values, args, kwargs)
+    elif flags & _COROUTINE:
         made = _coroutine(function, begin)
     elif flags & _ASYNC_GENERATOR:
         made = _async_generator(function, begin)
