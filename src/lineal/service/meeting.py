@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from typing import Any
 
@@ -12,6 +12,10 @@ from lineal.core import meeting
 from lineal.core.events import Evidence
 from lineal.core.model import NodeKind
 from lineal.service.operations import Scope
+
+_State = tuple[str, str]  # how a version is known to be the same whatever its name, and in words
+_DIGEST, _NUMBER, _VERSION = "digest", "version", "version "
+_FEW = 1000  # versions of which each is asked for alone
 
 
 def meet_versions(scope: Scope, nodes: Iterable[int], message: int) -> None:
@@ -99,19 +103,25 @@ def meet_states(
     scope: Scope, pairs: Iterable[tuple[int, int]], message: int, only: AbstractSet[int] = frozenset()
 ) -> None:
     """Join the versions of artifacts that are one dataset where they are the same version of it: of one digest, or given one number
-    by whoever wrote them. only: those pairs of versions in which one of these is; empty: all."""
+    by whoever wrote them. only: those pairs of versions in which one of these is; empty: all. Of few it costs what they are, not what
+    the artifacts hold."""
     store, tx = scope.store, scope.tx
     for a, b in pairs:
         names = store.name_joins.get_names(tx, [a, b])
-        states: dict[tuple[str, str], dict[int, int]] = {}
-        for artifact, node, state in _states(scope, names):
+        states: dict[_State, dict[int, int]] = {}
+        nodes = sorted(only)
+        listed = store.name_joins.list_states(tx, [a, b], nodes if 0 < len(nodes) <= _FEW else None)
+        found = _states(scope, names, listed)
+        if 0 < len(nodes) <= _FEW:
+            found = _states(scope, names, _alike(scope, names, {state for _, _, state in found}))
+        for artifact, node, state in found:
             states.setdefault(state, {})[artifact] = node
-        for (_, told), nodes in sorted(states.items()):
-            if len(nodes) == 2 and (not only or only & set(nodes.values())):
+        for (_, told), ends in sorted(states.items()):
+            if len(ends) == 2 and (not only or only & set(ends.values())):
                 store.joins.add_meeting(
                     tx,
-                    nodes[a],
-                    nodes[b],
+                    ends[a],
+                    ends[b],
                     rule=meeting.SYMLINK,
                     evidence=Evidence.DECLARED,
                     said=f"{_other_name(names[a], names[b])}; both are {told}",
@@ -121,17 +131,42 @@ def meet_states(
                 )
 
 
-def _states(scope: Scope, names: Mapping[int, tuple[str, str]]) -> Iterator[tuple[int, int, tuple[str, str]]]:
+def _alike(
+    scope: Scope, names: Mapping[int, tuple[str, str]], states: AbstractSet[_State]
+) -> list[tuple[int, int, str]]:
+    """(artifact, version, digest) of those that may be one of these states, under any of the names."""
+    store, tx = scope.store, scope.tx
+    nodes = set(
+        store.name_joins.list_of_digests(tx, list(names), [told for how, told in states if how == _DIGEST])
+    )
+    for how, told in states:
+        for name in names.values() if how == _NUMBER else ():
+            nodes |= set(
+                store.artifacts.list_by_reference(tx, "ol", _lead(name) + told.removeprefix(_VERSION))
+            )
+    return store.name_joins.list_states(tx, list(names), sorted(nodes))
+
+
+def _states(
+    scope: Scope, names: Mapping[int, tuple[str, str]], listed: Sequence[tuple[int, int, str]]
+) -> list[tuple[int, int, _State]]:
     """(artifact, version, what it is a state of whatever the name: a digest, or the version that its writer gave it)."""
-    listed = scope.store.name_joins.list_states(scope.tx, list(names))
     given = scope.store.artifacts.get_references(scope.tx, [node for _, node, _ in listed])
+    found: list[tuple[int, int, _State]] = []
     for artifact, node, digest in listed:
         if not digest.startswith("ol"):
-            yield artifact, node, ("digest", digest)
-        lead = "/".join(names[artifact]) + "@"
-        for reference in given.get(node, ()):
-            if reference.scheme == "ol" and reference.value.startswith(lead):
-                yield artifact, node, ("version", "version " + reference.value.removeprefix(lead))
+            found.append((artifact, node, (_DIGEST, digest)))
+        lead = _lead(names[artifact])
+        found.extend(
+            (artifact, node, (_NUMBER, _VERSION + reference.value.removeprefix(lead)))
+            for reference in given.get(node, ())
+            if reference.scheme == "ol" and reference.value.startswith(lead)
+        )
+    return found
+
+
+def _lead(name: tuple[str, str]) -> str:
+    return "/".join(name) + "@"
 
 
 def _other_name(one: tuple[str, str], other: tuple[str, str]) -> str:

@@ -139,8 +139,9 @@ class NameJoinStore(Protocol):
     def find_artifacts(self, tx: Tx, namespace: str | None, name: str) -> list[int]: ...
     def get_names(self, tx: Tx, artifacts: Sequence[int]) -> dict[int, tuple[str, str]]: ...
     def list_states(
-        self, tx: Tx, artifacts: Sequence[int]
+        self, tx: Tx, artifacts: Sequence[int], nodes: Sequence[int] | None = None
     ) -> list[tuple[int, int, str]]: ...  # artifact, vertex, digest
+    def list_of_digests(self, tx: Tx, artifacts: Sequence[int], digests: Sequence[str]) -> list[int]: ...
 
 
 class LogicalStore(Protocol):

@@ -9,7 +9,7 @@ from lineal.store.base import Tx
 from lineal.store.history import STANDS
 from lineal.store.join_rows import Meeting, add_row, list_rows, retract_rows
 from lineal.store.lists import each
-from lineal.store.text import give
+from lineal.store.text import give, keep
 from lineal.store.words import find_word, get_words
 
 
@@ -92,13 +92,29 @@ class NameJoins:
         words = get_words(tx, {word for row in rows for word in row[1:]})
         return {id: (words[namespace], words[name]) for id, namespace, name in rows}
 
-    def list_states(self, tx: Tx, artifacts: Sequence[int]) -> list[tuple[int, int, str]]:
-        """(artifact, vertex, digest) of every version that is identified by its content or by its store."""
-        if not artifacts:
+    def list_states(
+        self, tx: Tx, artifacts: Sequence[int], nodes: Sequence[int] | None = None
+    ) -> list[tuple[int, int, str]]:
+        """(artifact, vertex, digest) of every version, or of these, that is identified by its content or by its store."""
+        if not artifacts or (nodes is not None and not nodes):
             return []
+        among = "" if nodes is None else f"AND node IN ({each(tx, 'nodes')}) "
         rows = tx.rows(
-            f"SELECT artifact, node, digest FROM version WHERE artifact IN ({each(tx, 'artifacts')}) "
+            f"SELECT artifact, node, digest FROM version WHERE artifact IN ({each(tx, 'artifacts')}) {among}"
             "AND level IN ('content', 'native') AND digest IS NOT NULL ORDER BY node",
             artifacts=list(artifacts),
+            **({} if nodes is None else {"nodes": list(nodes)}),
         )
         return [(artifact, node, give(digest)) for artifact, node, digest in rows]
+
+    def list_of_digests(self, tx: Tx, artifacts: Sequence[int], digests: Sequence[str]) -> list[int]:
+        """The versions of these artifacts that have one of these digests."""
+        if not artifacts or not digests:
+            return []
+        rows = tx.rows(
+            f"SELECT v.node FROM ({each(tx, 'artifacts')}) a CROSS JOIN ({each(tx, 'digests', 'text')}) d "
+            "JOIN version v ON v.artifact = a.item AND v.digest = d.item",
+            artifacts=list(artifacts),
+            digests=[keep(digest) for digest in digests],
+        )
+        return [node for (node,) in rows]
