@@ -77,6 +77,10 @@ def versions(desk: Desk, where: str, **more: object) -> list[str]:
         ("not upstream(tag = 'pii')", [4]),
         ("used(generated(job = clean.py))", [2, 3]),
         ("valid at '1970-01-03'", [1, 2]),
+        ("state = running valid at '1970-01-06'", [2, 3, 4]),
+        ("state != finished and not status = 'FAILED' valid at '1970-01-06'", [2, 3, 4]),
+        ("state = failed or ended_at is not null valid at '1970-01-06'", [1]),
+        ("state = failed or ended_at < '1970-01-03' valid at '1970-01-11'", [1, 3]),
     ],
 )  # fmt: skip
 def test_runs_are_found(story: Desk, where: str, found: list[int]) -> None:
@@ -128,6 +132,9 @@ def test_the_past_is_asked_by_as_of(story: Desk) -> None:
     assert runs(story, f"state = running as of {then}") == [4]
     assert runs(story, f"ended_at > '1970-01-01' as of {then}") == [1, 2, 3]
     assert runs(story, "state = running") == [9]
+    for order, numbers in (("state asc", [3, 2, 1, 4]), ("ended_at desc", [3, 2, 1, 4])):
+        listed = story.call("runs", where=f"as of {then}", order=order).runs
+        assert [int(run.run_id, 16) for run in listed] == numbers
     assert 9 not in runs(story, f"as of {then}")
 
 

@@ -182,10 +182,17 @@ class _Meaning:
     def _of_run(self, said: q.Compare) -> Condition:
         key = said.key
         if key in query_runs.ATTRIBUTES:
+            if key == "ended_at" and said.op in q.NULLS and self._valid_at is not None:
+                return self._ended() if said.op == "IS NOT NULL" else Without(self._ended())
             if said.op in q.NULLS:
                 return Term(key, said.op)
             if key in _TIMES:
-                return self._time(said, key)
+                found = self._time(said, key)
+                return (
+                    Every((found, self._ended()))
+                    if key == "ended_at" and self._valid_at is not None
+                    else found
+                )
             if key == "group_id":
                 if said.op in {"=", "IN"}:
                     numbers = said.value if isinstance(said.value, tuple) else (said.value,)
@@ -193,14 +200,31 @@ class _Meaning:
                 raise self._wrong(said, "group_id is compared by = and IN")
             if key == "state":
                 self._refuse_state(said)
+                return self._happened(Term(key, said.op, self._texts(said)), said, "running")
             return Term(key, said.op, self._texts(said))
         if key in query_runs.MLFLOW or key in query_runs.ALIASES:
-            return query_runs.mlflow(said, self._wrong)
+            found = query_runs.mlflow(said, self._wrong)
+            if key == "end_time" and self._valid_at is not None:
+                return Every((found, self._ended()))
+            return self._happened(found, said, "RUNNING") if key == "status" else found
         raise self._wrong(
             said,
             f"runs have no field {said.name!r}; they have metrics.KEY, params.KEY, tags.KEY, facet.NAME.PATH, "
             + ", ".join(sorted(query_runs.ATTRIBUTES)),
         )
+
+    def _ended(self) -> Condition:
+        """That a run had ended by the time at which what is asked is to be valid."""
+        assert self._valid_at is not None
+        return Term("ended_at", "<=", float(self._valid_at))
+
+    def _happened(self, found: Condition, said: q.Compare, running: str) -> Condition:
+        """A comparison of states as they were at that time: what ended later was running."""
+        if self._valid_at is None:
+            return found
+        still = query_runs.holds(running, said, self._wrong)
+        parts: list[Condition] = [Every((self._ended(), found))]
+        return Some((*parts, Without(self._ended())) if still else tuple(parts))
 
     def _refuse_state(self, said: q.Compare) -> None:
         wanted = said.value if isinstance(said.value, tuple) else (said.value,)

@@ -28,15 +28,17 @@ class Phase(NamedTuple):
 
 
 def phases(tx: Tx, order: Order, *, as_of: int | None = None) -> list[Phase]:
-    """The stretches in which runs come in this order, by the parameters, tags and facets that were recorded by then. Raises Invalid."""
+    """The stretches in which runs come in this order, by the states, parameters, tags and facets that were recorded by then. Raises
+    Invalid."""
     scope, key = split(order.field)
     if scope is None:
+        column, values = _attribute(key, as_of), values_of(as_of)
         if key == "ended_at":
             return [
-                Phase("", "r.ended_at IS NOT NULL", "r.ended_at", {}),
-                Phase("", "r.ended_at IS NULL", "", {}),
+                Phase("", f"{column} IS NOT NULL", column, values),
+                Phase("", f"{column} IS NULL", "", values),
             ]
-        return [Phase("", "", _attribute(key), {})]
+        return [Phase("", "", column, values)]
     field = find_field(tx, scope, key)
     if field is None:
         return [Phase("", "", "", {})]
@@ -88,7 +90,7 @@ def _keys(
     """Sort keys for one order, each with its direction where that is not the order's own."""
     scope, key = split(order.field)
     if scope is None:
-        column = _attribute(key)
+        column = _attribute(key, as_of)
         return [(f"CASE WHEN {column} IS NULL THEN 1 ELSE 0 END", "ASC"), (column, "")]
     field = find_field(tx, scope, key)
     if field is None:
@@ -127,8 +129,15 @@ def _living(scope: Scope, as_of: int | None) -> str:
     )
 
 
-def _attribute(key: str) -> str:
+def _attribute(key: str, as_of: int | None) -> str:
     """The column of a run to order by. Raises Invalid: a run may have several values."""
+    if key in {"state", "ended_at"} and as_of is not None:  # a run without a row of its own was running
+        ended = f"FROM run_state s WHERE s.node = r.node AND {recorded_by(as_of, 's')}"
+        return (
+            f"COALESCE((SELECT s.state {ended}), 'running')"
+            if key == "state"
+            else f"(SELECT s.at {ended} AND s.state <> 'running')"
+        )
     if key in {"group", "group_id"} or key in LINKS:
         raise Invalid(
             f"runs cannot be ordered by {key}: a run may have several", hint="order by another field"

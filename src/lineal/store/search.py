@@ -79,7 +79,7 @@ class Search:
         A run that lacks a term's key does not fulfil it, not even with `!=`; `group != X` is fulfilled outside of X.
         Numbers are compared as numbers, texts byte by byte. In an order, numbers come before NaN or text, and runs
         without the key last, in both directions. as_of: as it was recorded by then, except that metrics and names
-        are those of now, and so is an order by them or by a run's state and end.
+        are those of now, and so is an order by them.
 
         Raises Invalid: an unknown field or operator, a value that cannot be compared with the field, or too many terms.
         """
