@@ -65,19 +65,29 @@ EVENTS = st.one_of(
 
 
 @pytest.fixture(scope="module")
-def stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
-    """Two stores of each engine: the first takes batches, the second each event by itself."""
+def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[Store]]:
+    """Two stores: the first takes batches, the second each event by itself."""
     folder = tmp_path_factory.mktemp("stores")
-    places = [str(folder / f"{number}.db") for number in range(2)]
-    if not postgres_server.absent():
-        places += [postgres_server.server().schema() for _ in range(2)]
-    opened = [open_store(place) for place in places]
-    yield opened
-    for store in opened:
+    yield from opened([str(folder / f"{number}.db") for number in range(2)])
+
+
+@pytest.fixture(scope="module")
+def schemas() -> Iterator[list[Store]]:
+    """Two likewise on PostgreSQL."""
+    if reason := postgres_server.absent():
+        pytest.skip(f"PostgreSQL is not installed: {reason}")
+    places = [postgres_server.server().schema() for _ in range(2)]
+    yield from opened(places)
+    for place in places:
+        postgres_server.server().drop(place)
+
+
+def opened(places: list[str]) -> Iterator[list[Store]]:
+    stores = [open_store(place) for place in places]
+    yield stores
+    for store in stores:
         assert store.check() == []
         store.close()
-    for place in places[2:]:
-        postgres_server.server().drop(place)
 
 
 def take(store: Store, events: list[ev.Event]) -> None:
@@ -150,17 +160,30 @@ def told(store: Store, place: str) -> Any:
         )
 
 
-@settings(max_examples=1000 if SOAK else 15, deadline=None, suppress_health_check=list(HealthCheck))
-@given(batches=st.lists(st.lists(EVENTS, max_size=7), min_size=1, max_size=2))
+BATCHES = st.lists(st.lists(EVENTS, max_size=7), min_size=1, max_size=2)
+
+
+@settings(max_examples=1000 if SOAK else 30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches=BATCHES)
 def test_a_batch_says_what_its_events_say_one_after_the_other(
-    batches: list[list[ev.Event]], stores: list[Store]
+    batches: list[list[ev.Event]], files: list[Store]
 ) -> None:
+    hold(batches, files)
+
+
+@settings(max_examples=200 if SOAK else 5, deadline=None, suppress_health_check=list(HealthCheck))
+@given(batches=BATCHES)
+def test_a_batch_says_the_same_on_postgresql(batches: list[list[ev.Event]], schemas: list[Store]) -> None:
+    hold(batches, schemas)
+
+
+def hold(batches: list[list[ev.Event]], stores: list[Store]) -> None:
+    """The same events, in batches and one by one, make one record."""
     place = os.urandom(8).hex()
+    together, apart = stores
     for batch in batches:
         events = [placed(event, place) for event in batch]
-        for store, together in zip(stores, [True, False] * 2, strict=False):
-            for part in [events] if together else [[event] for event in events]:
-                take(store, part)
-    answers = [told(store, place) for store in stores]
-    for answer in answers[1:]:
-        assert answer == answers[0]
+        take(together, events)
+        for event in events:
+            take(apart, [event])
+    assert told(together, place) == told(apart, place)

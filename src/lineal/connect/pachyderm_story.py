@@ -249,7 +249,7 @@ def _inputs(said: Message, depth: int = 0) -> Iterator[dict[str, Any]]:
 
 def _told_of(**said: Any) -> dict[str, Any]:
     """What was told, without what is empty."""
-    return {name: value for name, value in said.items() if value not in ("", {}, [], 0, None, False)}
+    return {name: value for name, value in said.items() if value}
 
 
 def _raw(said: dict[str, Any]) -> msgspec.Raw:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any
 
 from lineal.core.events import Level, Reference
@@ -104,15 +105,15 @@ def mentioned_in_tag(key: str, value: str) -> Iterator[tuple[str, str, str]]:
 
     Parents are no joins: `mlflow.parentRunId` names another run on purpose.
     """
-    plain = re.sub(r"[^a-z]", "", key.lower())
-    rule = _system(key)
-    if (
-        rule
-        and any(plain.endswith(known) for known in _RUN_KEYS)
-        and "parent" not in plain
-        and _ID.fullmatch(value)
-    ):
+    if (rule := _rule_of_tag(key)) and _ID.fullmatch(value):
         yield rule, value.replace("-", "").lower(), f"tag {key}"
+
+
+@lru_cache(maxsize=1024)
+def _rule_of_tag(key: str) -> str:
+    plain = re.sub(r"[^a-z]", "", key.lower())
+    names_run = any(plain.endswith(known) for known in _RUN_KEYS) and "parent" not in plain
+    return _system(key) if names_run else ""
 
 
 def _system(name: str) -> str:

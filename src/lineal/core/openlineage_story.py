@@ -247,7 +247,10 @@ def _add_part(
         into[key] = (name, part)
     else:
         part = known[1]
-        part.first, part.last = min(part.first, at), max(part.last, at)
+        if at < part.first:
+            part.first = at
+        elif at > part.last:
+            part.last = at
     part.how |= how
     if seen is not None:
         if seen.version:

@@ -326,9 +326,9 @@ class _Applier:
 
 def _states(event: ev.Event) -> list[ev.VersionState]:
     """The versions that an event names, in the order in which they are taken up."""
-    if isinstance(event, ev.VersionDerived):
-        return [event.source, event.version]
-    return [event.version] if isinstance(event, ev.VersionUsed | ev.VersionGenerated) else []
+    if isinstance(event, (ev.VersionUsed, ev.VersionGenerated)):
+        return [event.version]
+    return [event.source, event.version] if isinstance(event, ev.VersionDerived) else []
 
 
 def _said_of_runs(events: list[ev.Event], namespace: str) -> Iterator[RunSaid | StateSaid]:

@@ -57,14 +57,17 @@ class Keeping:
         self._pass_on_tags(tagged - runs)
         return stories
 
-    def _given(self) -> dict[int, list[tuple[int, Seen]]]:
-        """What was said of datasets, by vertex: of what a run wrote that version, else the version named or the dataset as such."""
-        given: dict[int, list[tuple[int, Seen]]] = {}
+    def _given(self) -> dict[int, dict[int, tuple[int, Seen]]]:
+        """What was said of datasets, by vertex: of what a run wrote that version, else the version named or the dataset as such.
+        Of what was said word for word again (the same object) only the last time counts."""
+        given: dict[int, dict[int, tuple[int, Seen]]] = {}
         derived: list[Edge] = []
         for run, at, seen, written in self._seen:
             node = self._tellers[run].written.get(seen.name) if written else self._node(seen)
             if node is not None and seen.facets:
-                given.setdefault(node, []).append((at, seen))
+                said = given.setdefault(node, {})
+                if (before := said.get(id(seen))) is None or before[0] < at:
+                    said[id(seen)] = (at, seen)
             if not run and node is not None:
                 derived += [self._derived(name, node, at) for name in seen.declared]
         self._scope.store.edges.add_edges(self._scope.tx, derived, recorded_at=self._scope.at)
@@ -86,7 +89,7 @@ class Keeping:
             batch=self._message,
         )
 
-    def _stand(self, given: dict[int, list[tuple[int, Seen]]]) -> tuple[list[Row], dict[int, bytes]]:
+    def _stand(self, given: dict[int, dict[int, tuple[int, Seen]]]) -> tuple[list[Row], dict[int, bytes]]:
         """Of what was said the facets that stand now, and the stories that remember when each was said."""
         moved = {new: old for old, new in self._settled.moved.items()}
         known = {*given, *moved, *moved.values()} - self._settled.fresh
@@ -98,7 +101,7 @@ class Keeping:
             newest: ol.Facets = {}
             if node in moved:
                 self._take_over(story, newest, moved[node], kept.get(moved[node]))
-            for at, seen in given.get(node, ()):
+            for at, seen in given[node].values() if node in given else ():
                 newest.update(tales.stand(story.facets, seen.facets.items(), at))
             rows += [(node, name, bytes(raw)) for name, raw in newest.items()]
             stories[node] = _encode(story)

@@ -95,7 +95,15 @@ class _Settling:
     ) -> None:
         self._scope = scope
         self._tellers = {teller.node: teller for teller in tellers}
-        self._seen = seen
+        # Events of one run, and of others, name a dataset word for word: what is the same is looked at once.
+        self._datasets = list({id(dataset): dataset for _, _, dataset, _ in seen}.values())
+        self._as_such = list(
+            {
+                (id(dataset), not run): (dataset, not run)
+                for run, _, dataset, written in seen
+                if not written and (dataset.facets or not run)
+            }.values()
+        )
         self._message = message
         self._artifacts: dict[Name, int] = {}
         self._series: dict[int, int] = {}
@@ -157,9 +165,7 @@ class _Settling:
     def _name_artifacts(self, tellers: Collection[Teller]) -> None:
         """Look up the datasets of runs, their series, and all versions of them that may come up."""
         names = {part.name for t in tellers for side in (t.outcome.reads, t.outcome.writes) for part in side}
-        names |= {
-            name for _, _, seen, _ in self._seen for name in (seen.name, *seen.symlinks, *seen.declared)
-        }
+        names |= {name for seen in self._datasets for name in (seen.name, *seen.symlinks, *seen.declared)}
         missing = names - set(self._artifacts)
         if not missing:
             return
@@ -183,7 +189,7 @@ class _Settling:
         touched: set[int] = set()
         declared = [
             (self._artifacts[seen.name], self._artifacts[other])
-            for _, _, seen, _ in self._seen
+            for seen in self._datasets
             for other in seen.symlinks
         ]
         for one, two in meeting.meet_names(self._scope, declared, self._message) if declared else ():
@@ -203,7 +209,7 @@ class _Settling:
             for side in (teller.outcome.reads, teller.outcome.writes)
             for part in side
         }
-        for _, _, seen, _ in self._seen:
+        for seen in self._datasets:
             digests |= {ol.state_unknown(name) for name in (seen.name, *seen.declared)}
             if seen.version:
                 digests.add(ol.named_digest(seen.name, seen.version))
@@ -363,10 +369,9 @@ class _Settling:
             for read in teller.outcome.reads:
                 if not read.version and self._key(teller, read) not in newest:
                     self._need(needed, read.name, ol.state_unknown(read.name), "")
-        for run, _, seen, written in self._seen:
-            if not written and (seen.facets or not run):
-                for name in (seen.name, *(() if run else seen.declared)):
-                    self._need_dataset(needed, name, seen.version if name == seen.name else "")
+        for seen, alone in self._as_such:
+            for name in (seen.name, *(seen.declared if alone else ())):
+                self._need_dataset(needed, name, seen.version if name == seen.name else "")
         self._add_versions(needed)
 
     def _need_dataset(self, needed: dict[tuple[int, str], ManyVersion], name: Name, version: str) -> None:

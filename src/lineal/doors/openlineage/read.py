@@ -11,6 +11,7 @@ import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import msgspec
@@ -53,15 +54,18 @@ class _Run(_Ours, frozen=True, gc=False):
     facets: dict[str, msgspec.Raw] | None = None
 
 
+_NOTHING = msgspec.Raw(b"null")
+
+
 class _Event(_Ours, frozen=True, gc=False):
     event_time: str
     producer: str = ""
     event_type: str | None = None
     run: _Run | None = None
     job: _Job | None = None
-    dataset: _Dataset | None = None
-    inputs: list[_Dataset] | None = None
-    outputs: list[_Dataset] | None = None
+    dataset: msgspec.Raw = _NOTHING
+    inputs: list[msgspec.Raw] | None = None
+    outputs: list[msgspec.Raw] | None = None
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
@@ -153,6 +157,7 @@ class _JobLineage(msgspec.Struct, frozen=True, gc=False):
 # The facets of a dataset that say more than the record keeps of every facet.
 _TOLD = frozenset({"version", "lifecycleStateChange", "symlinks", "columnLineage", "lineage"})
 _event = msgspec.json.Decoder(_Event).decode
+_part = msgspec.json.Decoder(_Dataset).decode
 _DECODERS: dict[type, Callable[[msgspec.Raw], Any]] = {
     kind: msgspec.json.Decoder(kind).decode
     for kind in (
@@ -199,13 +204,92 @@ def _patiently(raw: bytes, first: Exception) -> _Event:
         ) from None
 
 
-class _Reading:
+class _Understanding:
+    """What is shaped as its schema says, in our words; what is not is flagged."""
+
+    def __init__(self) -> None:
+        self._flags: list[str] = []
+
+    def _sources(self, lists: list[list[_Source]]) -> tuple[Name, ...]:
+        datasets = [Named(s.namespace, s.name) for inputs in lists for s in inputs if s.type == "DATASET"]
+        return self._names(datasets, "lineage")
+
+    def _names(self, given: list[Named], facet: str, *, besides: Name | None = None) -> tuple[Name, ...]:
+        # Column lineage names the same few datasets again and again.
+        each = {(item.namespace, item.name): item for item in given}
+        kept = [self._kept(item, facet) for item in each.values()]
+        return tuple(sorted(name for name in kept if name is not None and name != besides))
+
+    def _kept(self, given: Named, facet: str) -> Name | None:
+        try:
+            return _checked(given, "dataset")
+        except Invalid as error:
+            self._flags.append(f"in the facet {facet}: {error.message}")
+            return None
+
+    def _facet(self, kind: type[_T], facets: ol.Facets, name: str) -> _T | None:
+        raw = facets.get(name)
+        if raw is None:
+            return None
+        try:
+            found: _T = _DECODERS[kind](raw)
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            self._flags.append(f"the facet {name} is not shaped as its schema says: {str(error)[:160]}")
+            return None
+        return found
+
+
+class _Part(_Understanding):
+    """A dataset as an event names it."""
+
+    def seen(self, part: _Dataset, own: ol.Facets) -> tuple[Seen, tuple[str, ...]]:
+        """The dataset, and what is doubtful about it."""
+        return self._seen(_name(part, "dataset"), part.facets or {}, own), tuple(self._flags)
+
+    def _seen(self, name: Name, facets: ol.Facets, own: ol.Facets) -> Seen:
+        if _TOLD.isdisjoint(facets):
+            return Seen(name, facets, own)
+        version = self._facet(_Version, facets, "version")
+        change = self._facet(_Change, facets, "lifecycleStateChange")
+        before = None
+        if change is not None and change.previous_identifier is not None:
+            before = self._kept(change.previous_identifier, "lifecycleStateChange")
+        symlinks = self._facet(_Symlinks, facets, "symlinks")
+        columns = self._facet(_Columns, facets, "columnLineage")
+        lineage = self._facet(_DatasetLineage, facets, "lineage")
+        return Seen(
+            name,
+            facets,
+            own,
+            "" if version is None else _version(version.dataset_version),
+            "" if change is None else change.lifecycle_state_change.lower()[:40],
+            None if before == name else before,
+            () if symlinks is None else self._names(symlinks.identifiers, "symlinks", besides=name),
+            () if columns is None else self._names(_columns(columns), "columnLineage"),
+            ()
+            if lineage is None
+            else self._sources([lineage.inputs, *(f.inputs for f in lineage.fields.values())]),
+        )
+
+
+def _dataset(body: bytes, side: str) -> tuple[Seen, tuple[str, ...]]:
+    part = _part(body)
+    own = {"inputs": part.input_facets, "outputs": part.output_facets}.get(side)
+    return _Part().seen(part, own or {})
+
+
+# The events of a run name its datasets word for word, and so do other runs: what was understood once is the same again.
+_SHORT = 8192
+_dataset_again = lru_cache(maxsize=2048)(_dataset)
+
+
+class _Reading(_Understanding):
     """One event on its way from the message to our words."""
 
     def __init__(self, event: _Event, digest: bytes) -> None:
+        super().__init__()
         self._event = event
         self._digest = digest
-        self._flags: list[str] = []
 
     def told(self) -> Told:
         event = self._event
@@ -214,9 +298,9 @@ class _Reading:
             return self._run(event, event.run, at)
         if event.job is not None:
             return self._job(event, event.job, at, kind="job", run=ol.declared_run(_name(event.job, "job")))
-        if event.dataset is None:
+        if event.dataset == _NOTHING:
             raise Invalid("the event has neither a run, a job nor a dataset", hint=f"see {_DOC}")
-        dataset = self._seen(event.dataset, {})
+        dataset = self._seen(event.dataset, "")
         return Told(kind="dataset", at=at, digest=self._digest, dataset=dataset, flags=tuple(self._flags))
 
     def _run(self, event: _Event, run: _Run, at: int) -> Told:
@@ -252,8 +336,8 @@ class _Reading:
             job=_name(job, "job"),
             run_facets=ours,
             job_facets=facets,
-            inputs=tuple([self._seen(part, part.input_facets or {}) for part in inputs]),
-            outputs=tuple([self._seen(part, part.output_facets or {}) for part in outputs]),
+            inputs=tuple([self._seen(part, "inputs") for part in inputs]),
+            outputs=tuple([self._seen(part, "outputs") for part in outputs]),
             parent=parent,
             root=root,
             processing=job_type.processing_type.upper(),
@@ -280,35 +364,19 @@ class _Reading:
             return None, None
         return parent, root
 
-    def _seen(self, part: _Dataset, own: ol.Facets) -> Seen:
-        name = _name(part, "dataset")
-        facets = part.facets
-        if not facets:
-            return Seen(name, own=own) if own else Seen(name)
-        told = _TOLD.intersection(facets)
-        if not told:
-            return Seen(name, facets, own)
-        version = self._facet(_Version, facets, "version")
-        change = self._facet(_Change, facets, "lifecycleStateChange")
-        before = None
-        if change is not None and change.previous_identifier is not None:
-            before = self._kept(change.previous_identifier, "lifecycleStateChange")
-        symlinks = self._facet(_Symlinks, facets, "symlinks")
-        columns = self._facet(_Columns, facets, "columnLineage")
-        lineage = self._facet(_DatasetLineage, facets, "lineage")
-        return Seen(
-            name,
-            facets,
-            own,
-            "" if version is None else _version(version.dataset_version),
-            "" if change is None else change.lifecycle_state_change.lower()[:40],
-            None if before == name else before,
-            () if symlinks is None else self._names(symlinks.identifiers, "symlinks", besides=name),
-            () if columns is None else self._names(_columns(columns), "columnLineage"),
-            ()
-            if lineage is None
-            else self._sources([lineage.inputs, *(f.inputs for f in lineage.fields.values())]),
-        )
+    def _seen(self, part: msgspec.Raw, side: str) -> Seen:
+        body = bytes(part)
+        try:
+            seen, flags = _dataset_again(body, side) if len(body) <= _SHORT else _dataset(body, side)
+        except msgspec.ValidationError as error:
+            raise Invalid(f"a dataset of the event does not fit: {error}", hint=f"see {_DOC}") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+            raise Invalid(
+                f"a dataset of the event cannot be read: {str(error)[:200]}",
+                hint="send JSON that is nested less",
+            ) from None
+        self._flags += flags
+        return seen
 
     def _lineage(self, facets: ol.Facets) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
         """The datasets that a job's explicit lineage says it reads and writes."""
@@ -322,34 +390,6 @@ class _Reading:
         ]
         targets = [Named(entry.namespace, entry.name) for entry in found.entries if entry.type == "DATASET"]
         return self._sources(lists), self._names(targets, "lineage")
-
-    def _sources(self, lists: list[list[_Source]]) -> tuple[Name, ...]:
-        datasets = [Named(s.namespace, s.name) for inputs in lists for s in inputs if s.type == "DATASET"]
-        return self._names(datasets, "lineage")
-
-    def _names(self, given: list[Named], facet: str, *, besides: Name | None = None) -> tuple[Name, ...]:
-        # Column lineage names the same few datasets again and again.
-        each = {(item.namespace, item.name): item for item in given}
-        kept = [self._kept(item, facet) for item in each.values()]
-        return tuple(sorted(name for name in kept if name is not None and name != besides))
-
-    def _kept(self, given: Named, facet: str) -> Name | None:
-        try:
-            return _checked(given, "dataset")
-        except Invalid as error:
-            self._flags.append(f"in the facet {facet}: {error.message}")
-            return None
-
-    def _facet(self, kind: type[_T], facets: ol.Facets, name: str) -> _T | None:
-        raw = facets.get(name)
-        if raw is None:
-            return None
-        try:
-            found: _T = _DECODERS[kind](raw)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            self._flags.append(f"the facet {name} is not shaped as its schema says: {str(error)[:160]}")
-            return None
-        return found
 
 
 def _columns(columns: _Columns) -> list[Named]:
@@ -384,6 +424,8 @@ def _name(given: _Job | _Dataset, what: str) -> Name:
 
 def _checked(given: Any, what: str) -> Name:
     """The name of a job or dataset. Raises Invalid: it is empty or too long, or holds what no encoding can carry."""
+    if 0 < len(given.namespace) <= ol.LONGEST_NAME and 0 < len(given.name) <= ol.LONGEST_NAME:
+        return Name(given.namespace, given.name)
     for part, text in (("namespace", given.namespace), ("name", given.name)):
         if not text or len(text) > ol.LONGEST_NAME:
             raise Invalid(
