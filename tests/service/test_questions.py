@@ -75,6 +75,8 @@ def test_every_question_is_asked_of_the_past_and_of_what_had_happened(story: Des
     assert story.call("impact", ref="raw.csv", as_of=then).total == 7
     assert story.call("impact", ref="raw.csv", valid_at=21).counts == {"dataset": 1, "run": 2}
     assert story.call("impact", ref="raw.csv", since=50).total == 2
+    before = story.call("impact", ref="raw.csv", valid_at=story.at - 1_000_000_000).live
+    assert (before, len(story.call("impact", ref="raw.csv", valid_at=story.at).live)) == ([], 1)
     assert story.call("path", a="raw.csv", b="m.pkl@1", valid_at=15).paths == []
     assert len(story.call("trace", ref="m.pkl@1", valid_at=15).nodes) == 1
     assert len(story.call("trace", ref="m.pkl@1", evidence=["observed"]).nodes) > 5

@@ -19,7 +19,7 @@ from lineal.service.asked import Asked, nodes_of, wanted
 from lineal.service.lineage import GOVERNS
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
-from lineal.store.conditions import Term
+from lineal.store.conditions import Condition, Term, Without
 
 if TYPE_CHECKING:
     from lineal.service.hubs import OverSnapshot
@@ -158,8 +158,13 @@ def _over_snapshot(scope: Scope, root: int, request: ImpactRequest) -> OverSnaps
 
 
 def _running(scope: Scope, request: ImpactRequest) -> list[int]:
-    """The deployments that run, or ran by what was recorded then, each by the vertex that stands for it."""
-    terms = [Term("kind", "=", DEPLOYMENT), Term("state", "=", "running")]
+    """The deployments that run, or ran then, each by the vertex that stands for it."""
+    terms: list[Condition] = [Term("kind", "=", DEPLOYMENT)]
+    if request.valid_at is None:
+        terms.append(Term("state", "=", "running"))
+    else:
+        terms.append(Term("started_at", "<=", request.valid_at))
+        terms.append(Without(Term("ended_at", "<=", request.valid_at)))
     found = scope.store.search.search_runs(scope.tx, terms, order=[], limit=_MOST_LIVE, as_of=request.as_of)
     stands = scope.store.joins.canonical(scope.tx, found, as_of=request.as_of)
     return sorted({stands.get(node, node) for node in found})

@@ -11,6 +11,7 @@ import msgspec
 from lineal.core import query as q
 from lineal.core.errors import Invalid, LinealError
 from lineal.core.events import State
+from lineal.core.pattern import Pattern
 from lineal.core.query_text import parse
 from lineal.service import query_runs, references
 from lineal.service.operations import Scope
@@ -79,17 +80,30 @@ def search(
     scope: Scope, subject: str, text: str, *, order: str = "", limit: int, offset: int = 0
 ) -> tuple[list[int], int | None]:
     """(vertices that fulfil a query, in order; as of when it was asked). Raises as `plan` and `parse_order`."""
-    planned = plan(scope, subject, text)
     orders = [parse_order(order, subject)] if order.strip() else []
-    if subject == RUNS:
-        nodes = scope.store.search.search_runs(
+    searching = scope.store.search.search_runs if subject == RUNS else scope.store.search.search_versions
+    try:
+        planned = plan(scope, subject, text)
+        nodes = searching(
             scope.tx, planned.terms, order=orders, limit=limit, offset=offset, as_of=planned.as_of
         )
-    else:
-        nodes = scope.store.search.search_versions(
-            scope.tx, planned.terms, order=orders, limit=limit, offset=offset, as_of=planned.as_of
-        )
+    except Invalid as error:
+        if "said_at" not in error.subject:
+            raise
+        raise q.misread(text, int(error.subject["said_at"]), error.message, error.hint) from None
     return nodes, planned.as_of
+
+
+def _placed(condition: Condition, at: int) -> Condition:
+    """A condition that knows where in the query it was said, all of it but what has been placed."""
+    if isinstance(condition, Term):
+        return condition if condition.said_at >= 0 else msgspec.structs.replace(condition, said_at=at)
+    if isinstance(condition, Every | Some):
+        parts = tuple(_placed(part, at) for part in condition.parts)
+        return msgspec.structs.replace(condition, parts=parts)
+    if isinstance(condition, Without | Joined):
+        return msgspec.structs.replace(condition, part=_placed(condition.part, at))
+    return condition
 
 
 def parse_order(text: str, subject: str = RUNS) -> Order:
@@ -155,6 +169,14 @@ class _Meaning:
     # ---- comparisons
 
     def _compare(self, said: q.Compare, subject: str) -> Condition:
+        if said.op in ("=~", "!~"):
+            try:
+                Pattern(str(self._texts(said)))
+            except Invalid as error:
+                raise q.misread(self._said.text, said.value_start, error.message, error.hint) from None
+        return _placed(self._meant_by(said, subject), said.start)
+
+    def _meant_by(self, said: q.Compare, subject: str) -> Condition:
         if said.entity in _KEYED:
             scope = _KEYED[said.entity]
             return self._facet(said, said.key, _EVERYWHERE) if scope == "facets" else self._keyed(said, scope)

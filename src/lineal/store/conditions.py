@@ -14,11 +14,13 @@ class Term(msgspec.Struct, frozen=True):
     op: `= != < <= > >=`, `LIKE`, `ILIKE` (% and _; the latter without regard to the case of ASCII letters), `NOT LIKE`,
     `NOT ILIKE`, `=~`, `!~` (a pattern of `core.pattern`), `IN`, `NOT IN` (a tuple of texts, of numbers for `group_id`),
     `IS NULL`, `IS NOT NULL` (of a key; no value).
+    said_at: where it stands in a query (characters, from 0), which an error about it then names; below 0: nowhere.
     """
 
     field: str
     op: str
     value: str | float | tuple[str, ...] | tuple[int, ...] = ""
+    said_at: int = -1
 
 
 class Every(msgspec.Struct, frozen=True):

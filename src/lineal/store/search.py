@@ -217,7 +217,12 @@ class _Compiler:
         """One term as SQL; None when nothing can fulfil it."""
         number = self._next()
         if isinstance(term, Term):
-            return subject.compile(self._tx, term, number, self._as_of)
+            try:
+                return subject.compile(self._tx, term, number, self._as_of)
+            except Invalid as error:
+                if term.said_at >= 0:
+                    error.subject["said_at"] = str(term.said_at)
+                raise
         if isinstance(term, Among):
             return self._among(term, number)
         if term.kind == "job" and subject is RUN:
