@@ -8,6 +8,11 @@ import re
 from collections.abc import Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
+
+# How long an example takes says more of the machine than of the code: speed is measured in bench/.
+settings.register_profile("lineal", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("lineal")
 
 
 @pytest.fixture(autouse=True, scope="module")
