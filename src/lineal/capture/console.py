@@ -32,6 +32,7 @@ _AT_ONCE = 200  # lines a second that are written one by one
 _GATHERED_S = 0.2  # the others wait so long for each other
 _PIECES = 5000  # or until they are so many
 _LARGE = 4096  # bytes that are worth a writing of their own
+_NEWLINE = 10
 _here: Optional[Copy] = None
 
 
@@ -62,12 +63,14 @@ def _listen(buffer: Any, copy: Copy) -> None:
     def copied(data: Any, /) -> Any:
         written = write(data)
         try:
-            if data.__class__ is bytes and written == len(data):
-                add(data)
-                if written > _LARGE or data[-1:] == b"\n" or len(pieces) > _PIECES:
-                    gather(written > _LARGE)
+            if type(data) is bytes and written == len(data):
+                if written:
+                    add(data)
+                    line = data[-1] == _NEWLINE
+                    if (line and monotonic() >= copy.due) or written > _LARGE or len(pieces) > _PIECES:
+                        gather()
             elif not copy.off:
-                gather(True)
+                gather()
                 keep(data, written)
         except Exception as error:
             copy.off = True
@@ -94,26 +97,26 @@ class Copy:
         self.pieces.clear()
         self._gathering = allocate_lock()
         self._alone = _AT_ONCE  # lines that may still be written one by one in this second
-        self._second = self._gathered_at = 0.0
+        self._second = 0.0
+        self.due = 0.0  # when the end of a line is to be taken at once again
         self._fd = -1
         self._room = KEPT
         self._held = b""
         self._lost = 0  # bytes of the line that was cut there
         self._beyond = 0  # bytes that came after the beginning
         self._ring: Optional[bytearray] = None
-        self._due = 0.0
+        self._end_due = 0.0
 
-    def gather(self, at_once: bool) -> None:
-        """Take the pieces that were written until now, unless more of them are likely to follow in a moment."""
+    def gather(self) -> None:
+        """Take the pieces that were written until now; when many lines come in a second, the next ones wait for each other."""
         now = monotonic()
         if now - self._second > 1:
             self._second, self._alone = now, _AT_ONCE
         self._alone -= 1
-        soon = self._alone < 0 and now - self._gathered_at < _GATHERED_S and len(self.pieces) <= _PIECES
-        if (soon and not at_once and not self._late) or not self._gathering.acquire(False):
+        self.due = now + _GATHERED_S if self._alone < 0 and not self._late else 0.0
+        if not self._gathering.acquire(False):
             return
         try:
-            self._gathered_at = now
             taken = self.pieces[:]
             del self.pieces[: len(taken)]
             if taken and not self.off:
@@ -140,7 +143,7 @@ class Copy:
         if self.off:
             return
         try:
-            self.gather(True)
+            self.gather()
             if self._held:
                 self._begin(b"")
             if self._ring is not None:
@@ -198,11 +201,11 @@ class Copy:
             first = data[: KEPT - at]
             ring[at : at + len(first)] = first
             ring[: len(data) - len(first)] = data[len(first) :]
-        if self._late or monotonic() > self._due:
+        if self._late or monotonic() > self._end_due:
             self._write_end()
 
     def _write_end(self) -> None:
-        self._due = monotonic() + _EVERY_S
+        self._end_due = monotonic() + _EVERY_S
         ring = self._ring
         assert ring is not None
         at = self._beyond % KEPT

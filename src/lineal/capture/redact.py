@@ -55,6 +55,7 @@ _SHORTEST = 14
 _DISCORD = (
     rb"(?<![A-Za-z0-9_.-])[MNO][A-Za-z0-9_-]{22,28}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,40}(?![A-Za-z0-9_.-])"
 )
+_SHORTEST_DISCORD = 58
 _SPACED = bytes(c if c in _KEY or c in b"+/=~%:" else 32 for c in range(256))
 _REST = (
     rb"([A-Za-z0-9_.-]{0,64})(?![A-Za-z0-9_.-])(\\{0,3}[\"'`]?\]?)([ \t]{0,8})(=>|:=|==?|:)([ \t]{0,8})"
@@ -89,9 +90,10 @@ def _end(source: bytes, data: bytes, at: int) -> int:
 
 
 def _shapes(data: bytes, spans: list[Span]) -> None:
-    # Searching 170 literals in a long text is slow; in its long words, joined, it is not.
-    words = b" ".join([word for word in data.translate(_SPACED).split() if len(word) >= _SHORTEST])
-    if words.count(b".") > 1 and _pattern(_DISCORD).search(words):
+    # Searching 170 literals in a long text is slow; in its long words that are no numbers, joined, it is not.
+    long = [word for word in data.translate(_SPACED).split() if len(word) >= _SHORTEST]
+    words = b" ".join([word for word in long if not word.replace(b".", b"", 1).isdigit()])
+    if any(len(word) >= _SHORTEST_DISCORD and _pattern(_DISCORD).search(word) for word in long):
         spans += [(*match.span(), "discord-token") for match in _pattern(_DISCORD).finditer(data)]
     for kind, literals, tail in SHAPES:
         for literal in literals:

@@ -56,6 +56,9 @@ class Drain:
         self._stories: dict[str, Story] = {}
         self._spools: dict[str, Spool] = {}
         self._closed: set[str] = set()
+        self._looked_at: set[str] | None = (
+            None  # names of the journals whose runs this step is about; None for all
+        )
         self._left_behind: set[str] = set()  # runs that have ended, and whose programs live on
         self._refused: dict[str, str] = {}  # journals that could not be delivered, and why
         self._heard: dict[str, float] = {}  # when something was last handed over, by run
@@ -73,22 +76,31 @@ class Drain:
             self._stories[run].left_behind = run in self._left_behind
         return self._stories[run]
 
-    def step(self, *, final: bool = False) -> bool:
-        """Deliver what is there; gives back whether anything was new. final: also end and clear away what has ended.
+    def step(self, *, final: bool = False, only: set[str] | None = None) -> bool:
+        """Deliver what is there; gives back whether anything was new.
 
+        Args:
+            final: also end and clear away what has ended.
+            only: names of journals; nothing is looked at but the runs that they tell of.
         Raises Unavailable: the store or the server did not take it; the next step sends again what was not taken.
         """
         self._reach()
         try:
-            return self._step(final=final)
+            return self._step(final=final, only=only)
         except BaseException:
             self._forget()  # what was read but perhaps not taken is read again; taken twice, it has no second effect
             raise
+        finally:
+            self._looked_at = None
 
-    def _step(self, *, final: bool) -> bool:
+    def _step(self, *, final: bool, only: set[str] | None) -> bool:
         self._claims.ask_again()
+        self._looked_at = (
+            only if only is not None and only <= set(map(os.path.basename, self._spools)) else None
+        )
         self._agree()
         self._discover()
+        self._looked_at = only
         moved = self._take()
         self._facts()
         while final and self._finish() and self._take():
@@ -187,8 +199,8 @@ class Drain:
             self.client.close()
             self.client, self._address = connect(self.project, patience_s=_PATIENCE_S), address
 
-    def _discover(self) -> None:
-        """Take in journal files not met before, and replay what the store already has of them."""
+    def _discover(self) -> bool:
+        """Take in journal files not met before, and replay what the store already has of them; whether there were any."""
         fresh: list[Spool] = []
         for path in journal_files(self.project):
             if path not in self._spools and os.access(path, os.R_OK):  # another user's are left to that user
@@ -196,7 +208,7 @@ class Drain:
                 spool.run = self._claims.met(path)
                 fresh.append(spool)
         if not fresh:
-            return
+            return False
         request = PositionsRequest(door="journal", sources=[spool.source for spool in fresh])
         known = self.client.call("positions", request).positions
         for spool in fresh:
@@ -207,10 +219,23 @@ class Drain:
         tell([access for spool in fresh for access in spool.accesses])
         for spool in fresh:
             spool.accesses = []
+        return True
+
+    def _runs_looked_at(self) -> set[str] | None:
+        """Those that the named journals tell of, and the runs within them; None for all."""
+        if (names := self._looked_at) is None:
+            return None
+        found = {
+            run for path, s in self._spools.items() if os.path.basename(path) in names for run in s.all_runs
+        }
+        return found.union(*(s.all_runs for s in self._spools.values() if not found.isdisjoint(s.all_runs)))
 
     def _wanted(self) -> list[Spool]:
         found = []
+        only = self._runs_looked_at()
         for spool in self._spools.values():
+            if only is not None and spool.runs and only.isdisjoint(spool.all_runs):
+                continue  # one that was not read yet may be of any run
             if spool.damage is not None and not spool.damage.torn:
                 continue
             if spool.path in self._refused or self._claims.elsewhere(spool.run):
@@ -227,10 +252,12 @@ class Drain:
         return any(run in self._spools[path].runs for path in self._refused if path in self._spools)
 
     def _mine(self) -> list[Story]:
+        only = self._runs_looked_at()
         return [
             story
             for run, story in self._stories.items()
             if run
+            and (only is None or run in only)
             and run not in self._closed
             and not self._claims.elsewhere(run)
             and not self._is_refused(run)
@@ -247,9 +274,9 @@ class Drain:
             self._ingest([_facts_batch(found)])
 
     def _facts_of(self, story: Story) -> list[ev.Event]:
-        found = self._governing.events(story, self.client.blobs)
         if story.ended() is not None:
-            return found  # the rest is told at once with its end
+            return []  # told at once with its end
+        found = self._governing.events(story, self.client.blobs)
         touched = [*story.tracker.inputs(final=False), *story.tracker.so_far(story.interval_s)]
         found.extend(self._named(story, touched))
         found.extend(_config_parameters(story))
@@ -294,6 +321,9 @@ class Drain:
 
         Gives back whether a process that is gone now said something since it was read last: such a run is not ended yet.
         """
+        if any(story.ended() for story in self._mine()) and self._discover():
+            self._take()  # of a process that began and ended since the journals were listed
+            self._facts()
         late = False
         told: list[tuple[Story, ev.Batch]] = []
         for story in self._mine():
@@ -334,7 +364,8 @@ class Drain:
         began_at = int(story.started["at"]) if story.started is not None else None
         touched = story.tracker.inputs()
         touched.extend(story.tracker.outputs(None if lost else end.at, began_at))
-        found = self._named(story, touched, final=True)
+        found = self._governing.events(story, self.client.blobs)
+        found.extend(self._named(story, touched, final=True))
         found.extend(_config_parameters(story))
         self._metric_logs(story, final=True)
         watched.keep(story, found, self.client.blobs)

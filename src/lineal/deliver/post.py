@@ -46,16 +46,18 @@ class Post:
         os.close(found)
         return -1
 
-    def wait(self, seconds: float) -> None:
-        """Return when somebody wakes us, or after some time."""
+    def wait(self, seconds: float) -> set[str]:
+        """The names of the journals that somebody wakes us for, "" for all of them; nothing when the time is over."""
         if self._fifo < 0:
             time.sleep(min(seconds, 0.25))
-            return
+            return {""}
+        heard = b""
         ready, _, _ = select.select([self._fifo], [], [], seconds)
         if ready:
             with contextlib.suppress(BlockingIOError):
-                while len(os.read(self._fifo, 65536)) == 65536:
-                    pass
+                while piece := os.read(self._fifo, 65536):
+                    heard += piece
+        return set(os.fsdecode(heard).split("\n")[:-1])
 
     def working(self, text: str) -> None:
         """Say what is being done, for those who wait longer than a moment."""

@@ -15,7 +15,7 @@ from lineal.resolve.project import Project
 from lineal.sdk import deliverer
 
 IDLE_S = 5.0
-_TICK_S = 1.0
+_TICK_S = 2.0  # between two looks at all that living programs recorded
 _PAUSE_S, _LONGEST_PAUSE_S = 1.0, 30.0  # between tries to reach a server that is away
 _OUTAGE_S = 900.0  # how long it goes on trying when nothing is taken and no program lives any more
 _LOCK_S = 10.0
@@ -60,17 +60,22 @@ class _Work:
 
     def go_on(self, idle_s: float) -> None:
         """Work until there is nothing to do."""
+        look_at = 0.0  # when all journals are to be looked at
+        heard: set[str] = set()
         try:
             while not self._drain.outdated:
                 now = time.monotonic()
                 questions = self._post.questions()
+                only = None if questions or now >= look_at or "" in heard else heard
+                if only is None:
+                    look_at = now + _TICK_S
                 if (waits := journal_files(self._project)) or questions:
-                    self._step(questions)
+                    self._step(questions, only)
                 if now - self._moved >= idle_s and not (waits and self._trying()):
                     return
                 if not os.path.isdir(self._project.journal_dir):
                     return
-                self._post.wait(_TICK_S)
+                heard = self._post.wait(max(look_at - time.monotonic(), 0.0))
         finally:
             self._drain.close()
 
@@ -78,14 +83,15 @@ class _Work:
         """Whether something waits that a store which is away may take soon."""
         return self._again_at > 0 and time.monotonic() - self._taken < _OUTAGE_S
 
-    def _step(self, questions: list[str]) -> None:
+    def _step(self, questions: list[str], only: set[str] | None) -> None:
+        """Deliver what is there, or what belongs to the runs that some journals tell of."""
         if time.monotonic() < self._again_at and not questions:
             return
         drain = self._drain
         events, runs, told = drain.events, drain.runs, len(drain.problems)
         try:
             with store_lock(self._project, wait=_LOCK_S, progress=self._post.working):
-                moved = drain.step(final=True)
+                moved = drain.step(final=True, only=only)
         except LinealError as error:
             self._post.trouble(error.message)
             self._again_at = time.monotonic() + self._pause_s

@@ -39,6 +39,11 @@ class Spool:
             ""  # the run within the process that records belong to now, when it is not the process's own
         )
 
+    @property
+    def all_runs(self) -> set[str]:
+        """The runs that it tells of, as far as it was read, and the one it was begun for."""
+        return self.runs | {self.run}
+
     def replay(self, position: int) -> None:
         """Read what is recorded already, for its story only."""
         self.position = position

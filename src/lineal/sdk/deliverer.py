@@ -70,14 +70,14 @@ class Deliverer:
         """Whether one lives."""
         return is_held(self._stem + ".lock")
 
-    def wake(self) -> None:
-        """Have it look at the journals now rather than a moment later."""
+    def wake(self, path: str = "") -> None:
+        """Have it look at the journals now rather than a moment later. path: at one, whose program has ended, and those of its run."""
         try:
             fd = os.open(pipe(self.place), os.O_WRONLY | os.O_NONBLOCK | os.O_CLOEXEC)
         except OSError:  # it is only starting, or the file system has no such files: it looks by itself soon
             return
         try:
-            os.write(fd, b"\n")
+            os.write(fd, os.fsencode(os.path.basename(path)) + b"\n")
         except OSError:
             pass  # it is full: it is woken already
         finally:
@@ -105,7 +105,7 @@ class Deliverer:
         Raises Undelivered: it cannot, it says nothing any more, or `most_s` is over.
         """
         why = path + WHY
-        self._wait(lambda: not os.path.exists(path) or os.path.exists(why), most_s, progress)
+        self._wait(lambda: not os.path.exists(path) or os.path.exists(why), most_s, progress, path=path)
         try:
             with open(why, encoding="utf-8", errors="replace") as file:
                 raise Undelivered(file.read())
@@ -118,12 +118,18 @@ class Deliverer:
         most_s: float | None,
         progress: Callable[[str], None] | None,
         *,
+        path: str = "",
         tried: bool = False,
     ) -> None:
-        """Return when something holds that the process brings about. tried: trouble that was known before may be over."""
+        """Return when something holds that the process brings about.
+
+        Args:
+            path: what it is woken for, as `wake` takes it.
+            tried: trouble that was known before may be over.
+        """
         begun = looked = heard = monotonic()
         pause, starts, known = _SHORTEST_S, 0, self.said()
-        self.wake()
+        self.wake(path)
         while not until():
             now = monotonic()
             if most_s is not None and now - begun >= most_s:
