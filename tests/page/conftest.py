@@ -81,7 +81,7 @@ class Tab:
         self.context = browser.new_context(
             **{"viewport": {"width": 1280, "height": 800}, "reduced_motion": "reduce"} | how
         )
-        self.context.set_default_timeout(20_000)
+        self.context.set_default_timeout(60_000)
         self.page = self.context.new_page()
         self.troubles: list[str] = []
         self.foreign: list[str] = []

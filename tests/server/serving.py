@@ -106,7 +106,7 @@ class Serving:
         return (self.folder / "server.log").read_text()
 
     def connection(self) -> http.client.HTTPConnection:
-        return http.client.HTTPConnection(urlsplit(self.url).hostname or "", self.port, timeout=30)
+        return http.client.HTTPConnection(urlsplit(self.url).hostname or "", self.port, timeout=100)
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> Answer:
         """One request on a connection of its own. Headers: `_` stands for `-`."""
