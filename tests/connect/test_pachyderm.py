@@ -139,6 +139,17 @@ def test_a_job_keeps_which_files_it_made_from_which_and_no_secret(cluster: Clust
     assert b"hunter2" not in b"".join(p.read_bytes() for p in (project / ".lineal").rglob("*") if p.is_file())
     files = facet(project, "pach:default/features@0000000100014001a000000000000001", "pachyderm.files/1")
     assert [f["datum"] for f in files["files"]] == [d["id"] for d in job["datums"]]
+    made = document(
+        project, "files", "pach:default/features@0000000100014001a000000000000001", files["files"][1]["path"]
+    )
+    [by] = made["runs"]
+    assert (by["exact"], by["rule"], by["datum"]) == (True, "datum", job["datums"][1]["id"])
+    assert [(f["version"], f["path"]) for f in by["files"]] == [
+        ("pachyderm://c0ffee/default/raw@2", "part-1")
+    ]
+    into = document(project, "files", "pach:default/raw@0000000100014001a000000000000001", "part-1", "--down")
+    [by] = [found for found in into["runs"] if found["run"] == run["run_id"]]
+    assert (by["exact"], [f["path"] for f in by["files"]]) == (True, [files["files"][1]["path"].strip("/")])
 
 
 def test_a_repeat_goes_on_where_the_last_import_stopped(cluster: Cluster, project: Path) -> None:

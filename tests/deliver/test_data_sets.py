@@ -6,7 +6,9 @@ import os
 
 import pytest
 
+from lineal.core.errors import Invalid, NotFound
 from lineal.resolve.content import manifest_digest, sha256_of
+from lineal.service.file_lineage import FilesRequest
 from tests.deliver.below import files, needs_library, sh
 from tests.deliver.conftest import Workshop
 
@@ -94,3 +96,45 @@ def test_only_a_file_that_was_named_stays_an_input_of_its_own_among_many(worksho
     (workshop.root / "images" / "cat" / "labels.csv").write_text("1")
     done = workshop.python(READ + "import lineal\nlineal.use('images/cat/labels.csv')\n")
     assert files(done)[0] == ["images", "images/cat/labels.csv"]
+
+
+def test_from_which_file_a_file_was_made_is_told_as_far_as_it_is_known(workshop: Workshop) -> None:
+    images(workshop)
+    workshop.script("one.txt", "one picture among many\n" * 3)
+    workshop.python(
+        """
+        import lineal, os
+
+        os.makedirs('small')
+
+        @lineal.step
+        def shrink(path):
+            with open('small/' + os.path.basename(path), 'w') as file:
+                file.write(open(path).read() + ', smaller')
+
+        @lineal.step
+        def mix():
+            os.makedirs('mixed')
+            for n in range(120):
+                text = open(f"images/{('cat', 'dog')[n % 2]}/{n}.jpg").read()
+                open(f'mixed/{n}.txt', 'w').write(text + open('one.txt').read())
+
+        for n in (3, 5):
+            shrink(f'images/dog/{n}.jpg')
+        mix()
+        """
+    )
+    up = workshop.call("files", FilesRequest(ref="small/3.jpg"))
+    [by] = up.runs
+    assert (by.exact, by.rule, [file.version for file in by.files]) == (True, "only", ["images/dog/3.jpg@1"])
+    [by] = workshop.call("files", FilesRequest(ref="images/dog/3.jpg", down=True)).runs
+    assert (by.exact, [file.version for file in by.files]) == (True, ["small/3.jpg@1"])
+    [by] = workshop.call("files", FilesRequest(ref="mixed", path="7.txt", limit=5)).runs
+    assert (by.exact, by.rule, len(by.files), by.total) == (False, "run", 5, 121)
+    [by] = workshop.call("files", FilesRequest(ref="one.txt", down=True)).runs
+    assert (by.exact, by.total) == (False, 120)
+    with pytest.raises(Invalid, match="holds 120 files"):
+        workshop.call("files", FilesRequest(ref="mixed"))
+    with pytest.raises(NotFound, match="no file 'cat/none'"):
+        workshop.call("files", FilesRequest(ref="mixed", path="cat/none"))
+    assert "each of them may have" in workshop.lineal("files", "mixed", "7.txt").stdout

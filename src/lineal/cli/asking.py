@@ -1,4 +1,4 @@
-"""Questions about two things, or about all that depends on one: path, impact, common, why, inherited, columns."""
+"""Questions about two things, or about all that depends on one: path, impact, common, why, inherited, columns, files."""
 
 from __future__ import annotations
 
@@ -175,3 +175,32 @@ def columns_command(
         )
         reply = client.call("columns", request)
     desk.answer(as_json, reply, lambda page: questions.column_lines(reply, page))
+
+
+@click.command("files")
+@click.argument("ref", type=REFERENCE)
+@click.argument("path", default="")
+@click.option(
+    "--up", "down", flag_value=False, type=bool, default=False, help="From what it was made (the default)."
+)
+@click.option("--down", "down", flag_value=True, type=bool, help="What was made from it.")
+@click.option(
+    "--limit", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Most files of each run."
+)
+@desk.json_option
+def files_command(ref: str, path: str, down: bool, limit: int, as_json: bool) -> None:
+    """Show from which files a file was made: the file PATH of the folder or commit REF, or REF itself where it is one file.
+
+    Exact where it was told file by file (Pachyderm's datums) or only one file can be meant; else each run lists all that may have gone in.
+
+    \b
+      lineal files data/images@3 cat/0017.jpg
+      lineal files pach:default/features@4f3... part-0 --down
+    """
+    from lineal.render import questions
+    from lineal.service.file_lineage import FilesRequest
+
+    with desk.reading() as client:
+        request = FilesRequest(ref=session.reference(client, ref), path=path, down=down, limit=limit)
+        reply = client.call("files", request)
+    desk.answer(as_json, reply, lambda page: questions.file_lines(reply, page))

@@ -36,6 +36,7 @@ TABLE: dict[str, dict[str, tuple[str, str]]] = {
         "why": ("asking", "Show how the ancestries of two things differ."),
         "inherited": ("asking", "Show which tags reach something from upstream."),
         "columns": ("asking", "Show from which columns a column was made."),
+        "files": ("asking", "Show from which files a file was made."),
         "conflicts": ("meeting", "Show what contradicts, and what is missing."),
         "message": ("meeting", "Show a message as it was received."),
         "diff": ("record", "Show why two runs or versions differ."),

@@ -15,6 +15,7 @@ from lineal.service.columns import ColumnsReply
 from lineal.service.conflicts import ConflictsReply, Resolved
 from lineal.service.facet_set import FacetWritten
 from lineal.service.facets import FacetDefined, FacetFaultOut
+from lineal.service.file_lineage import FileAt, FilesReply
 from lineal.service.impact import Affected, ImpactReply
 from lineal.service.joining import Joined
 from lineal.service.joins import Join
@@ -283,6 +284,35 @@ def column_lines(reply: ColumnsReply, page: Page) -> Iterator[Text]:
             yield from page.hang(f"  {page.signs.up if up else page.signs.down} ", "    ", line)
     if reply.cut:
         yield styled(("there is more: fewer columns at once show it", "bold yellow"))
+
+
+_HOW = {
+    "datum": "by one datum",
+    "only": "the only one",
+    "unchanged": "as it was before",
+    "run": "each of them may have",
+}
+
+
+def file_lines(reply: FilesReply, page: Page) -> Iterator[Text]:
+    """The file, and by run the files on the other side."""
+    yield styled((_file(reply.file), "bold"), f"  {clean(reply.file.digest[:19])}")
+    sign = page.signs.down if reply.down else page.signs.up
+    for run in reply.runs:
+        who = f"{clean(run.job)}  run:{run.run[:16]}" if run.run else "the same file"
+        how = _HOW.get(run.rule, run.rule)
+        datum = f" {run.datum[:12]}" if run.datum else ""
+        yield styled(f"  {sign} {who}", (f"  {how}{datum}", "dim" if run.exact else "yellow"))
+        for file in run.files:
+            yield from page.hang("      ", "        ", styled(_file(file)))
+        if run.total > len(run.files):
+            yield styled((f"      and {run.total - len(run.files):,} more", "dim"))
+    if not reply.runs:
+        yield styled(("  nothing is known of it", "yellow"))
+
+
+def _file(file: FileAt) -> str:
+    return clean(f"{file.version} {file.path}".rstrip())
 
 
 def _join(join: Join, page: Page) -> Iterator[Text]:

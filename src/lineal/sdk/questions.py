@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from lineal.sdk.found import Versions
     from lineal.service.columns import ColumnsReply
     from lineal.service.conflicts import ConflictsReply, Resolved
+    from lineal.service.file_lineage import FilesReply
     from lineal.service.impact import ImpactReply
     from lineal.service.joining import Joined
     from lineal.service.questions import CommonReply, InheritedReply, PathReply, WhyReply
@@ -20,6 +21,7 @@ __all__ = [
     "common",
     "conflicts",
     "decide",
+    "files",
     "impact",
     "inherited",
     "joins",
@@ -211,4 +213,24 @@ def _narrowed(fields: dict[str, Any]) -> dict[str, Any]:
         if (moment := found.get(name)) is not None:
             text = moment.isoformat() if isinstance(moment, datetime) else str(moment)
             found[name] = times.parse(text, times.now())
+    return found
+
+
+def files(
+    ref: str, path: str = "", *, down: bool = False, limit: int = 100, project: str | None = None
+) -> FilesReply:
+    """From which files a file was made, or, `down`, which were made from it; by run, and whether exactly these.
+
+    Args:
+        ref: the folder, commit or other version that the file lies in.
+        path: of the file in it; empty where the version is one file.
+        limit: most files listed of each run, 1 to 10,000.
+    Raises NotFound (no such version or file), Invalid (several files, and none is named).
+    """
+    from lineal.sdk.session import reference
+    from lineal.service.file_lineage import FilesRequest
+
+    with reading(project) as client:
+        request = FilesRequest(ref=reference(client, ref), path=path, down=down, limit=limit)
+        found: FilesReply = client.call("files", request)
     return found

@@ -15,6 +15,7 @@ from lineal.store.open import Store, open_store
 
 # operation -> the service module that declares it, so that one verb does not load all others
 _WHERE = {
+    "files": "file_lineage",
     "ingest": "ingest",
     "positions": "ingest",
     "import": "importing",

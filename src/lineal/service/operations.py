@@ -40,6 +40,7 @@ _MODULES = (
     "conflicts",
     "messages",
     "columns",
+    "file_lineage",
     "openlineage_out",
     "compare",
     "profile",
