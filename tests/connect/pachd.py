@@ -184,6 +184,18 @@ class Service:
                 repo=repo(name), created=BEGAN, metadata={"owner": "data-science"} if name == "raw" else {}
             )
 
+    def list_branch(self, asked: Any, context: Any) -> Any:
+        """Its `master` at the newest commit, and what the state says of others: `branches`, from `REPO:BRANCH` to the number of a commit."""
+        name = asked.repo.name
+        ids = [info.commit.id for info in self._story.commits() if info.commit.repo.name == name]
+        heads = {"master": ids[-1]} if ids else {}
+        for key, number in self._story.state().get("branches", {}).items():
+            of, _, branch = key.partition(":")
+            if of == name:
+                heads[branch] = ids[number]
+        for branch, id in heads.items():
+            yield pfs.BranchInfo(branch=pfs.Branch(repo=repo(name), name=branch), head=commit(name, id))
+
     def list_commit(self, asked: Any, context: Any) -> Any:
         if asked.repo is None:
             context.abort(grpc.StatusCode.UNKNOWN, "repo cannot be nil")
@@ -289,6 +301,7 @@ def serve(path: str) -> None:
     of_pfs = {
         "ListProject": (service.list_project, pfs.ListProjectRequest, True),
         "ListRepo": (service.list_repo, pfs.ListRepoRequest, True),
+        "ListBranch": (service.list_branch, pfs.ListBranchRequest, True),
         "ListCommit": (service.list_commit, pfs.ListCommitRequest, True),
         "InspectCommit": (service.inspect_commit, pfs.InspectCommitRequest, False),
         "WalkFile": (service.walk_file, pfs.WalkFileRequest, True),

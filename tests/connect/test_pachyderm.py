@@ -152,6 +152,31 @@ def test_a_job_keeps_which_files_it_made_from_which_and_no_secret(cluster: Clust
     assert (by["exact"], [f["path"] for f in by["files"]]) == (True, [files["files"][1]["path"].strip("/")])
 
 
+def test_branches_are_aliases_that_move_when_they_move_there(cluster: Cluster, project: Path) -> None:
+    def heads(*words: str) -> dict[str, tuple[str, int]]:
+        found = {}
+        for entry in document(project, "alias", "default/raw", *words):
+            ref = f"{entry['name']}@{entry['number']}"
+            found[entry["alias"]] = (document(project, "show", ref)["digest"], entry["revision"])
+        return found
+
+    cluster.tell(sets=2, branches={"raw:staging": 1, "raw:old": 0})
+    assert document(project, "import", "pachyderm", cluster.address)["branches"] >= 4
+    before = heads()
+    assert before.keys() == {"master", "staging", "old"}
+    assert document(project, "import", "pachyderm", cluster.address)["branches"] == 0
+    lineal(project, "alias", "default/raw", "mine", "1")
+    cluster.tell(sets=6, branches={"raw:staging": 0})
+    document(project, "import", "pachyderm", cluster.address)
+    after = heads()
+    assert after.keys() == {"master", "staging", "mine"}, (
+        "a branch that is gone there is gone; our own is left alone"
+    )
+    assert (after["staging"][0], after["staging"][1]) == (before["old"][0], 2)
+    assert after["master"][0] not in {digest for digest, _ in before.values()}
+    assert document(project, "show", "default/raw@staging")["digest"] == before["old"][0]
+
+
 def test_a_repeat_goes_on_where_the_last_import_stopped(cluster: Cluster, project: Path) -> None:
     cluster.tell(sets=4)
     document(project, "import", "pachyderm", cluster.address)

@@ -163,6 +163,9 @@ def launch(
         environment.update(_injected(environment, project, run))
         if joined:
             del environment["LINEAL_PARENT"]  # its direct command is not what the run is about
+        else:
+            job = options.get("job") or command_name.job_of(command, project.root)[0]
+            environment.update(_parent_of_events(os.environ, project.name, job, run))
         offered = offer(project, environment) if offer is not None else None
         environment.update(offered.environment if offered is not None else {})
         try:
@@ -322,6 +325,20 @@ def _injected(environment: Mapping[str, str], project: Any, run: str) -> dict[st
         "LINEAL_PARENT": str(os.getpid()),
         "LINEAL_CAUSE_ID": environment.get("LINEAL_CAUSE_ID") or run,
     }
+
+
+def _parent_of_events(environment: Mapping[str, str], namespace: str, job: str, run: str) -> dict[str, str]:
+    """What tells senders of OpenLineage events (dbt) in which run they run; nothing where somebody told them already."""
+    from json import dumps
+
+    if any(environment.get(name) for name in ("OPENLINEAGE_CONTEXT", "OPENLINEAGE_PARENT_ID")):
+        return {}
+    number = "-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:]))
+    parent = {"run": {"runId": number}, "job": {"namespace": namespace, "name": job}}
+    found = {"OPENLINEAGE_CONTEXT": dumps({"parent": {**parent, "root": parent}})}
+    if "/" not in namespace + job:  # for those that only know the older variable, whose parts are divided so
+        found["OPENLINEAGE_PARENT_ID"] = f"{namespace}/{job}/{number}"
+    return found
 
 
 def _pairs(values: Sequence[str]) -> dict[str, str]:

@@ -14,9 +14,11 @@ from lineal.connect import pachyderm_story as story
 from lineal.connect.pachyderm import Cluster, Message, micros
 from lineal.connect.pachyderm_wire import FILE, MESSAGES
 from lineal.core import events as ev
+from lineal.core.errors import NotFound
 from lineal.render.page import Page, clean, styled
 from lineal.sdk import times
 from lineal.service.ingest import IngestRequest, PositionsRequest
+from lineal.service.registry import AliasesRequest, AliasOut, AliasRequest, RegisterRequest
 from lineal.service.runs import RunsRequest
 
 if TYPE_CHECKING:
@@ -32,7 +34,7 @@ _MOST_OPEN = 10_000
 
 
 class Took(msgspec.Struct, kw_only=True):
-    """What an import took in. known: commits that were here already; other: commits that keep specifications or datums and
+    """What an import took in. branches: that moved; known: commits that were here already; other: commits that keep specifications or datums and
     hold no data; open: commits and jobs that had not ended, looked at again next time; unreadable: what the cluster does not
     keep any more, or does not show."""
 
@@ -42,6 +44,7 @@ class Took(msgspec.Struct, kw_only=True):
     jobs: int = 0
     files: int = 0
     datums: int = 0
+    branches: int = 0
     known: int = 0
     other: int = 0
     open: int = 0
@@ -87,7 +90,46 @@ class History:
         while batch := list(islice(commits, _TOGETHER)):
             self._take(told, [c for c in batch if self._is_new(c, known)], jobs)
             self._tell(f"{self.took.commits:,} commits taken in")
+        self._move_branches([info.repo for info in told.repos.values()])
         return self.took
+
+    def _move_branches(self, repos: list[Message]) -> None:
+        """Let an alias of each repository's name stand for each of its branches, as it stands now.
+
+        A head that is not finished has no version yet; then the alias stays where it was. What somebody else moved is left alone.
+        """
+        reason = f"branch of the Pachyderm cluster {self._cluster.id}"
+        listed = self._client.call("aliases", AliasesRequest()).aliases
+        known = {(entry.name, entry.alias): entry for entry in listed}
+        for repo, branches in zip(repos, self._cluster.branches(repos), strict=True):
+            name = story.path(repo)
+            if branches is None:
+                self.took.unreadable.append(f"the branches of {name}")
+                continue
+            there = {info.branch.name: info.head for info in branches if info.head.id}
+            for alias, head in sorted(there.items()):
+                before = known.get((name, alias))
+                if before is None or before.reason == reason:
+                    self.took.branches += self._move(name, alias, head.id, before, reason)
+            for (of, alias), entry in known.items():
+                if of == name and alias not in there and entry.reason == reason:
+                    self._client.call(
+                        "alias", AliasRequest(name=name, alias=alias, version="", reason=reason)
+                    )
+                    self.took.branches += 1
+
+    def _move(self, name: str, alias: str, head: str, before: AliasOut | None, reason: str) -> bool:
+        """Whether the alias was moved."""
+        try:
+            made = self._client.call("register", RegisterRequest(ref=f"pach:{name}@{head}", name=name))
+        except NotFound:
+            return False  # not finished yet
+        if before is not None and before.number == made.number:
+            return False
+        expect = before.revision if before is not None else None
+        request = AliasRequest(name=name, alias=alias, version=str(made.number), expect=expect, reason=reason)
+        self._client.call("alias", request)
+        return True
 
     def _is_new(self, commit: Message, known: int) -> bool:
         if not story.is_data(commit.commit):
@@ -190,6 +232,7 @@ def lines(page: Page, took: Took) -> Iterator[Text]:
         ("jobs", took.jobs, "told of those runs"),
         ("files", took.files, ""),
         ("datums", took.datums, ""),
+        ("branches", took.branches, "moved: aliases of their repositories' names"),
         ("ended since", took.ended, "open when they were taken before"),
         ("still open", took.open, "looked at again by the next import, or by `lineal watch pachyderm`"),
         ("known", took.known, "here already"),

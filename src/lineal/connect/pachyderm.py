@@ -63,6 +63,10 @@ class Cluster:
         """Every repository that users fill or pipelines write (RepoInfo)."""
         return self._all("ListRepo", MESSAGES["ListRepoRequest"](type="user"))
 
+    def branches(self, repos: list[Message]) -> list[list[Message] | None]:
+        """The branches of each repository (BranchInfo), None where they are not shown."""
+        return self._each("ListBranch", [MESSAGES["ListBranchRequest"](repo=repo) for repo in repos])
+
     def pipelines(self) -> list[Message]:
         """Every pipeline in every version it had (PipelineInfo)."""
         return self._all("ListPipeline", MESSAGES["ListPipelineRequest"](history=-1))

@@ -34,6 +34,8 @@ _MESSAGES: dict[str, str] = {
     ),
     "FileInfo": "1 file File, 2 file_type int32, 4 size_bytes int64, 5 hash bytes",
     "ListRepoRequest": "1 type string",
+    "ListBranchRequest": "1 repo Repo",
+    "BranchInfo": "1 branch Branch, 2 head Commit",
     "ListCommitRequest": "1 repo Repo, 5 reverse bool, 6 all bool, 8 started_time Timestamp",
     "InspectCommitRequest": "1 commit Commit",
     "WalkFileRequest": "1 file File",
@@ -69,6 +71,7 @@ _MESSAGES: dict[str, str] = {
 CALLS: dict[str, tuple[str, str, str, bool]] = {
     "InspectCluster": ("/admin_v2.API/InspectCluster", "InspectClusterRequest", "ClusterInfo", False),
     "ListRepo": ("/pfs_v2.API/ListRepo", "ListRepoRequest", "RepoInfo", True),
+    "ListBranch": ("/pfs_v2.API/ListBranch", "ListBranchRequest", "BranchInfo", True),
     "ListCommit": ("/pfs_v2.API/ListCommit", "ListCommitRequest", "CommitInfo", True),
     "InspectCommit": ("/pfs_v2.API/InspectCommit", "InspectCommitRequest", "CommitInfo", False),
     "WalkFile": ("/pfs_v2.API/WalkFile", "WalkFileRequest", "FileInfo", True),

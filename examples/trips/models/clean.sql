@@ -1,0 +1,2 @@
+{{ config(materialized="external", location="clean.parquet") }}
+select distance, late from {{ source("lake", "raw") }} where distance is not null
