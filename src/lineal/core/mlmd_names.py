@@ -28,6 +28,7 @@ _KINDS = (
     ("examples", "dataset"),
 )
 _BASES = {1: "dataset", 2: "model", 3: "report", 4: "report"}
+_METRICS = 3
 _GOVERNING = frozenset({"code", "environment"})  # roles that mean more than a key of a path may
 
 
@@ -74,6 +75,21 @@ def kind_of(artifact: Node, base: int) -> str:
         return _BASES[base]
     name = (artifact.type or "").rpartition(".")[2].lower()
     return next((kind for part, kind in _KINDS if part in name), "other")
+
+
+def is_metrics(type: str, base: int) -> bool:
+    """Whether the numbers in an artifact of that type are metrics of the execution that made it."""
+    return base == _METRICS or type.rpartition(".")[2] == "Metrics"
+
+
+def numbers(artifact: Node) -> dict[str, float]:
+    """The properties of an artifact that are one number, by name."""
+    return {
+        name: float(value)
+        for side in (artifact.properties, artifact.custom)
+        for name, (of, value) in side.items()
+        if of in (Of.INT, Of.DOUBLE) and isinstance(value, (int, float))
+    }
 
 
 def name_of(artifact: Node) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable
+from struct import pack
 from typing import Any
 
 import msgspec
@@ -50,6 +51,7 @@ class _Projecting:
         self._keep_facets()
         self._keep_params()
         self._add_edges()
+        self._add_metrics()
         self._add_members()
         for child, parent in self._ledger.new_parents:
             ends = [self._node(Kind.CONTEXT, id).vertex for id in (child, parent)]
@@ -219,6 +221,46 @@ class _Projecting:
         again = self._made_before(events)
         edges = [self._edge(event, again) for event in events if event.type != mlmd.PENDING_OUTPUT]
         self._scope.store.edges.add_edges(self._scope.tx, edges, recorded_at=self._scope.at)
+
+    def _add_metrics(self) -> None:
+        """The numbers of artifacts that are metrics, as metrics of the runs that made them; of a changed one what is new."""
+        made = [
+            (event.artifact, event.execution)
+            for event in self._ledger.new_events.values()
+            if event.type in mlmd.OUTPUTS
+        ]
+        changed = {
+            new.id: (new, old)
+            for new, old in self._changed
+            if new.kind == Kind.ARTIFACT and old is not None and self._is_metrics(new)
+        }
+        if changed:
+            known = self._scope.store.mlmd.list_events(self._scope.tx, "artifact", sorted(changed))
+            made += [(event.artifact, event.execution) for event in known if event.type in mlmd.OUTPUTS]
+        for artifact, execution in dict.fromkeys(made):
+            node = self._node(Kind.ARTIFACT, artifact)
+            if not self._is_metrics(node):
+                continue
+            new, old = changed.get(artifact, (node, None))
+            before = names.numbers(old) if old is not None else {}
+            found = {key: value for key, value in names.numbers(new).items() if before.get(key) != value}
+            self._add_numbers(self._node(Kind.EXECUTION, execution).vertex, found, node.updated * 1000)
+
+    def _is_metrics(self, artifact: Node) -> bool:
+        type = self._ledger.type(artifact.type_id)
+        return names.is_metrics(artifact.type or (type.name if type else ""), type.base or 0 if type else 0)
+
+    def _add_numbers(self, run: int, found: dict[str, float], at: int) -> None:
+        count = len(found)
+        self._scope.store.metrics.add_new_points(
+            self._scope.tx,
+            run,
+            list(found),
+            pack(f"<{count}I", *range(count)),
+            bytes(8 * count),
+            pack(f"<{count}q", *[at] * count),
+            pack(f"<{count}d", *found.values()),
+        )
 
     def _made_before(self, events: list[Event]) -> set[int]:
         """The artifacts that another execution made before: a cached step gives what is there again."""

@@ -118,6 +118,32 @@ def test_what_is_changed_in_place_remains_as_history(ask: Asking, door: Door, op
     assert json.loads(bytes(then.body))["properties"] == {"n": 1}
 
 
+def test_the_numbers_of_a_metrics_artifact_are_metrics_of_the_run_that_made_it(
+    ask: Asking, door: Door, opened: Store
+) -> None:
+    _, e, _ = ask.types()
+    of = ask("PutArtifactType", artifact_type=pb.ArtifactType(name="system.Metrics")).type_id
+    pair = pb.PutExecutionRequest.ArtifactAndEvent
+    said = {"accuracy": value(0.75), "rows": value(20), "display_name": value("metrics")}
+    artifact = pb.Artifact(type_id=of, uri="s3://b/metrics", custom_properties=said)
+    put = ask(
+        "PutExecution",
+        execution=pb.Execution(type_id=e),
+        artifact_event_pairs=[pair(artifact=artifact, event=pb.Event(type=pb.Event.OUTPUT))],
+    )
+    run = vertex(opened, Kind.EXECUTION, put.execution_id)
+
+    def metrics() -> dict[str, tuple[int, float]]:
+        with opened.read() as tx:
+            return {m.key: (m.count, m.last) for m in opened.metrics.get_summaries(tx, [run])[run]}
+
+    assert metrics() == {"accuracy": (1, 0.75), "rows": (1, 20.0)}
+    artifact.id = put.artifact_ids[0]
+    artifact.custom_properties["accuracy"].double_value = 0.5
+    ask("PutArtifacts", artifacts=[artifact])
+    assert metrics() == {"accuracy": (2, 0.5), "rows": (1, 20.0)}
+
+
 def test_what_breaks_a_schema_of_the_workspace_is_kept_and_flagged(
     ask: Asking, door: Door, opened: Store
 ) -> None:
