@@ -6,7 +6,7 @@ import msgspec
 
 from lineal.core import paths
 from lineal.core.model import Edge, EdgeKind
-from lineal.service.lineage import DEPTH, GOVERNS, GraphNode, graph_nodes
+from lineal.service.lineage import DEPTH, GOVERNS, GraphNode, check_evidence, graph_nodes
 from lineal.service.operations import Scope
 from lineal.store.conditions import Term
 
@@ -29,6 +29,9 @@ class Asked(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     tag: str = ""
     governing: bool = False
+
+    def __post_init__(self) -> None:
+        check_evidence(self.evidence)
 
 
 def walk(scope: Scope, root: int, asked: Asked, *, up: bool, budget: int) -> tuple[list[Edge], bool]:

@@ -15,6 +15,7 @@ from lineal.core.events import Level, State
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.service import references
+from lineal.service.openlineage_parents import left_out
 from lineal.service.operations import Scope
 
 GOVERNS = ("environment", "code")
@@ -24,7 +25,7 @@ _CLAIMS = 50  # claims of one contradiction that are named
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not known. kind: `output-without-run`, `run-without-end`, `unknown-origin`, `unknown-data`."""
+    """What is not known. kind: `output-without-run`, `run-without-end`, `unknown-origin`, `unknown-data`, `parent-left-out`."""
 
     kind: str
     subject: str
@@ -228,6 +229,8 @@ def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Ga
             used[edge.dst].append(edge.src)
         elif edge.kind == EdgeKind.GENERATED:
             outputs[edge.src].append(edge.dst)
+    alone = [node for node, run in around.runs.items() if run.parent is None]
+    parents = around.scope.store.attributes.get_facet(around.scope.tx, alone, "parent", as_of=around.as_of)
     for node in around.reached:
         version, run = around.versions.get(node), around.runs.get(node)
         if node in partial:
@@ -239,6 +242,8 @@ def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Ga
         if run.state in (State.RUNNING, State.LOST):
             why = "nothing is heard of it any more" if run.state == State.LOST else "no end was recorded"
             yield Gap(kind="run-without-end", subject=around.ref(node), said=f"{run.job}: {why}")
+        if circle := left_out(run, parents.get(node)):
+            yield Gap(kind="parent-left-out", subject=around.ref(node), said=f"{run.job}: {circle}")
         yield from _unknown_data(around, node, run, used[node], outputs[node])
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from lineal.core.conflicts import Conflict
 from lineal.core.errors import Invalid
-from lineal.core.events import Level
+from lineal.core.events import Evidence, Level
 from lineal.core.lineage import ancestry
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
 from lineal.core.paths import distances
@@ -19,6 +21,13 @@ BUDGET = 20_000  # vertices; a recursive walk of so many stays below about 0.1 s
 DEPTH = 1000
 _MOST_JUDGED = 5000  # edges of an ancestry that is looked through for contradictions on the way
 GOVERNS = ("environment", "code")
+
+
+def check_evidence(words: Sequence[str]) -> None:
+    """Raises Invalid: a way to know that there is none."""
+    for word in words:
+        if word not in set(Evidence):
+            raise Invalid(f"evidence {word!r:.60}", hint=f"it is one of {', '.join(Evidence)}")
 
 
 class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -36,6 +45,9 @@ class TraceRequest(msgspec.Struct, frozen=True, kw_only=True):
     governing: bool = False
     valid_at: int | None = None
     evidence: list[str] = []
+
+    def __post_init__(self) -> None:
+        check_evidence(self.evidence)
 
 
 class GraphNode(msgspec.Struct, frozen=True, kw_only=True):

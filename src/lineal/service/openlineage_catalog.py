@@ -15,6 +15,7 @@ from lineal.core import openlineage as ol
 from lineal.core import openlineage_story as tales
 from lineal.core.errors import NotFound
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
+from lineal.service.openlineage_parents import left_out
 from lineal.service.operations import Scope
 from lineal.store.base_doors import LinkedName
 
@@ -68,6 +69,8 @@ def run_views(scope: Scope, nodes: Sequence[int], *, as_of: int | None = None) -
     views: dict[int, RunView] = {}
     for node, run in runs.items():
         own, job, parts, gaps = _sorted_facets(scope, node, as_of)
+        if circle := left_out(run, own.get("parent")):
+            gaps = [*gaps, circle]
         views[node] = RunView(
             run,
             [Part(versions[e.src], e) for e in into if e.dst == node and e.role not in _GOVERNS],

@@ -58,8 +58,11 @@ def lineage(
         if hop == depth or walk.full():
             walk.graph.cut |= bool((found_jobs - walk.opened) or (set(found_datasets) - walk.seen))
             break
-        jobs = found_jobs - walk.opened
-        datasets = {id: named for id, named in found_datasets.items() if id not in walk.seen}
+        jobs = set(sorted(found_jobs - walk.opened)[: walk.room()])
+        new = [named for id, named in found_datasets.items() if id not in walk.seen]
+        new.sort(key=lambda named: (named.namespace, named.name))
+        datasets = {named.id: named for named in new[: walk.room()]}
+        walk.graph.cut |= len(datasets) < len(new) or len(jobs) < len(found_jobs - walk.opened)
         if not jobs and not datasets:
             break
     return walk.done()
@@ -75,7 +78,11 @@ class _Walk:
         self._written: dict[int, LinkedName] = {}
 
     def full(self) -> bool:
-        return len(self.graph.jobs) + len(self.graph.datasets) >= MOST
+        return self.room() == 0
+
+    def room(self) -> int:
+        """How many more this answer takes."""
+        return max(0, MOST - len(self.graph.jobs) - len(self.graph.datasets))
 
     def open_jobs(self, jobs: set[int]) -> dict[int, LinkedName]:
         """Take jobs in; the datasets that they read or wrote."""

@@ -2,7 +2,30 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+
+import msgspec
+
+from lineal.core.model import RunRecord
 from lineal.service.operations import Scope
+
+_UUID = re.compile(r"[0-9a-fA-F]{8}(-?[0-9a-fA-F]{4}){3}-?[0-9a-fA-F]{12}")
+
+
+def left_out(run: RunRecord, facet: bytes | msgspec.Raw | None) -> str:
+    """That a run named a parent which the record leaves out, for the circle that it would close; empty where it did not. facet: what
+    it said of its parent."""
+    if run.parent is not None or facet is None:
+        return ""
+    said: Any = msgspec.json.decode(facet)
+    named = said.get("run") if isinstance(said, dict) else None
+    parent = named.get("runId") if isinstance(named, dict) else None
+    if not isinstance(parent, str) or parent.replace("-", "").lower() == run.run_id:
+        return ""
+    if not _UUID.fullmatch(parent):
+        return ""
+    return f"its parent {parent} is left out: runs name each other as parents in a circle"
 
 
 def open_circles(

@@ -150,10 +150,12 @@ class Linked:
         self, tx: Tx, artifact: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
     ) -> tuple[list[int], int]:
         """The vertices of an artifact's versions that a run read or wrote, those written last first, and how many there are."""
-        linked = (
-            "SELECT v.node, max(CASE WHEN e.dst = v.node THEN e.at END) AS written FROM version v "
-            f"JOIN edge e ON (e.dst = v.node OR e.src = v.node) AND {recorded_by(as_of, 'e')} "
-            "WHERE v.artifact = :artifact GROUP BY v.node"
+        mine = "FROM version v {0} WHERE v.artifact = :artifact"
+        written = mine.format(f"JOIN edge e ON e.dst = v.node AND {recorded_by(as_of, 'e')}")
+        read = f"EXISTS (SELECT 1 FROM edge e WHERE e.src = v.node AND {recorded_by(as_of, 'e')})"
+        linked = (  # two halves: an edge at either end is found by an index of its own
+            f"SELECT l.node, max(l.written) AS written FROM (SELECT v.node, e.at AS written {written} UNION ALL "
+            f"SELECT v.node, CAST(NULL AS bigint) AS written {mine.format('')} AND {read}) l GROUP BY l.node"
         )
         if tx.engine == "postgres":
             order = "written DESC NULLS LAST, node DESC"

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from lineal.core.openlineage_story import GAPS
+from lineal.service import openlineage_catalog as catalog
+from lineal.service.conflicts import ConflictsRequest, conflicts
 from lineal.service.joining import JoinsRequest, SplitRequest, list_joins, split
 from lineal.service.operations import ALL_PERMISSIONS, Scope
 from lineal.service.references import find
@@ -301,6 +303,13 @@ def test_parents_in_a_circle_are_opened_at_the_same_place_in_any_order(store: St
         take(store, [one])
     greatest = max(hexed(name) for name in "abc")
     assert [run for run, said in record(store)["runs"].items() if said[3] is None] == [greatest]
+    with store.read() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="p", actor="t", at=1)
+        told = {name: catalog.find_run(scope, hexed(name)).gaps for name in "abc"}
+        lacks = conflicts(scope, ConflictsRequest(ref=f"run:{greatest}")).gaps
+    circle = [name for name, gaps in told.items() if any("in a circle" in gap for gap in gaps)]
+    assert [hexed(name) for name in circle] == [greatest]
+    assert "parent-left-out" in {gap.kind for gap in lacks}
 
 
 def test_a_run_that_is_its_own_parent_and_its_own_input_is_flagged(store: Store) -> None:
