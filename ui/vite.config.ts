@@ -13,6 +13,8 @@ export default defineConfig({
     target: "es2022",
     sourcemap: false,
     manifest: true,
+    // What nearly every screen needs comes with the first of them, not in a dozen files of a few bytes each.
+    rollupOptions: { output: { manualChunks: (id) => (/node_modules\/(react|react-dom|scheduler|lucide-react|openapi-fetch|@tanstack\/(react-query|query-core))\//.test(id) ? "base" : /src\/kit\/(format|series)\.ts/.test(id) ? "kit" : undefined) } },
   },
   worker: { format: "es" },
   server: { proxy: { "/api": "http://127.0.0.1:7070" } },

@@ -180,6 +180,33 @@ def test_opening_goes_on_hop_by_hop(tab: Tab) -> None:
     page.reload()
     tab.settled()
     page.locator(".react-flow__node").nth(whole - 1).wait_for()
+    page.locator(".less.right").first.dispatch_event("click")
+    page.locator(".react-flow__node").nth(whole - 1).wait_for(state="detached")
+    page = opened(tab, "/lineage?ref=data%2Fregions.csv%401&depth=1&fold=0")
+    page.locator(".stage").focus()
+    page.keyboard.press("}")  # three hops at once
+    page.wait_for_url(re.compile(r"open=.*down%3A\d+%3A3"))
+    page.locator(".react-flow__node").nth(whole - 1).wait_for()
+    page.get_by_role("complementary").get_by_role("button", name="Close what is behind it").click()
+    page.wait_for_url(lambda url: "open=" not in url)
+
+
+def test_what_all_came_through_and_what_serves_is_told_and_lit(tab: Tab) -> None:
+    page = opened(tab, CHAMPION)
+    through = page.locator(".lc:has(.trait)")
+    assert through.count() == page.locator(".trait").count() >= 1
+    assert "train.py" in through.all_inner_texts()[0]
+    page.get_by_role("button", name=re.compile("behind what is live")).click()
+    page.wait_for_url(re.compile("light=serves"))
+    lit = page.locator(".lc:not(.faint)")
+    assert 3 < lit.count() < page.locator(".lc").count()
+    card(page, "train.py").click()
+    page.get_by_role("complementary").get_by_text("essential", exact=True).wait_for()
+    page.keyboard.press("Escape")
+    page.wait_for_url(lambda url: "light=" not in url)
+    page.goto(f"{tab.base}/#/lineage?ref=data%2Fregions.csv%401&to=churn%402")
+    page.locator(".line.way").first.wait_for(state="attached")
+    assert page.locator(".lc.way").count() == 3  # what lies between is folded
 
 
 TRAIN = """

@@ -74,6 +74,22 @@ def test_a_new_run_appears_in_the_table_without_a_reload(fresh: Tab, empty: Serv
     page.get_by_role("link", name="second.py").wait_for()
 
 
+def test_what_comes_into_an_open_graph_is_drawn_and_told(fresh: Tab, empty: Serving) -> None:
+    fan(empty, 2)
+    page = fresh.open("/lineage?ref=root.csv%401&fold=0")
+    page.locator(".react-flow__node").nth(4).wait_for()
+    assert page.locator(".newsnote").count() == 0
+    record(
+        empty, started(3, "late.py"), ev.VersionUsed(run=f"{3:032x}", version=table("root.csv", 1), at=T + 9)
+    )
+    page.locator(".newsnote").get_by_text("1 new card, 1 new line").wait_for()
+    page.locator(".lc.fresh").filter(has_text="late.py").wait_for()
+    page.get_by_role("button", name="Show", exact=True).last.click()
+    page.get_by_role("complementary").get_by_role("heading", name=re.compile("late.py")).wait_for()
+    page.locator(".newsnote").get_by_role("button", name="Close").click()
+    page.locator(".lc.fresh").wait_for(state="detached")
+
+
 def test_a_server_that_restarts_is_waited_for(fresh: Tab, empty: Serving) -> None:
     record(empty, started(1, "first.py"), source="a")
     page = fresh.open("/")
@@ -112,6 +128,35 @@ def test_who_has_no_token_is_asked_for_one_and_let_in_with_it(fresh: Tab, empty:
     fresh.open("/settings").get_by_text("You need the permission store:admin").wait_for()
     fresh.page.get_by_role("button", name="Sign out").click()
     fresh.page.get_by_label("Token", exact=True).wait_for()
+
+
+def test_a_token_is_made_in_the_page_used_and_taken_back(chromium: Any, fresh: Tab, empty: Serving) -> None:
+    record(empty, started(1, "secret.py"), source="a")
+    page = fresh.open("/settings")
+    page.get_by_text("No token was made yet").wait_for()
+
+    def made(name: str, role: str) -> str:
+        page.get_by_label("Name", exact=True).fill(name)
+        page.get_by_label("Role").select_option(role)
+        page.get_by_role("button", name="Create").click()
+        page.get_by_role("row", name=re.compile(f"^{name} .* valid")).wait_for()
+        return str(page.get_by_role("status").locator("code").inner_text())
+
+    first = made("ada", "admin")
+    assert re.fullmatch(r"lin_[0-9a-f]{12}_[\w-]{43}", first)
+    token = made("bob", "viewer")  # this browser keeps the first one, or it would be locked out by it
+    assert token != first
+    other = Tab(chromium, empty.url)
+    other.page.goto(other.base)
+    other.page.get_by_label("Token", exact=True).fill(token)
+    other.page.keyboard.press("Enter")
+    other.page.get_by_role("link", name="secret.py").first.wait_for()
+    page.once("dialog", lambda dialog: dialog.accept())
+    page.get_by_role("row", name=re.compile("^bob ")).get_by_role("button", name="Revoke").click()
+    page.get_by_role("row", name=re.compile("^bob .* revoked")).wait_for()
+    other.page.reload()
+    other.page.get_by_label("Token", exact=True).wait_for()
+    other.context.close()
 
 
 HOSTILE = [
@@ -249,6 +294,9 @@ def test_runs_are_tagged_and_deleted_together_and_what_is_refused_is_named(
     for box in page.get_by_role("grid").get_by_role("checkbox").all():
         box.check()
     page.get_by_role("button", name="Delete", exact=True).click()
+    told = page.get_by_role("dialog").locator(".dependants")
+    told.get_by_text("On 1 of 2 runs something living depends").wait_for()
+    assert re.search(r"keep\.py\s+registered m@1", told.inner_text())
     page.get_by_role("dialog").get_by_role("button", name="Delete").click()
     page.get_by_role("alert").get_by_text("keep.py").wait_for()
     page.get_by_role("alert").get_by_text("m@1").wait_for()

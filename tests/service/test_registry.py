@@ -82,6 +82,12 @@ def test_what_something_living_descends_from_cannot_be_deleted(stocked: Desk) ->
     for ref in ("raw.csv", "model.pkl", f"run:{run_id(2)}"):
         with pytest.raises(Conflict, match=r"registered churn@1 \(champion\)(.|\n)*deployed at prod"):
             stocked.call("delete", ref=ref)
+    told = stocked.call("dependants", refs=["raw.csv", f"run:{run_id(2)}"]).found
+    assert [one.ref for one in told] == ["raw.csv", f"run:{run_id(2)}"]
+    assert [line.split(" ")[0] for line in told[0].living] == ["registered", "deployed"]
+    assert told[0].count == 2
+    with pytest.raises(Invalid):
+        stocked.call("dependants", refs=["raw.csv"] * 101)
 
 
 def test_a_forced_deletion_leaves_a_tombstone_in_the_lineage(stocked: Desk) -> None:

@@ -102,9 +102,22 @@ def test_a_scene_of_the_past_shows_what_was_recorded_then(desk: Desk) -> None:
     desk.ingest(started(2, "train.py", 20), used(2, "a.csv", "a1", 21), made(2, "m.pkl", "m1", 22))
     assert len(desk.call("scene", ref="a.csv", as_of=then).nodes) == 3
     assert len(desk.call("scene", ref="a.csv").nodes) == 5
+    happened = desk.call("scene", ref="a.csv", valid_at=21)
+    assert {node.label for node in happened.nodes} == {"raw.csv", "clean.py", "a.csv", "train.py"}
+    assert [len(happened.edges), happened.cut] == [3, False]
+    assert len(desk.call("scene", ref="a.csv", to="m.pkl", valid_at=21).edges) == 0
 
 
-@pytest.mark.parametrize("fields", [{"budget": 0}, {"budget": 5000}, {"depth": 0}, {"direction": "sideways"}])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"budget": 0},
+        {"budget": 5000},
+        {"depth": 0},
+        {"direction": "sideways"},
+        {"valid_at": 5, "lens": "logical"},
+    ],
+)
 def test_what_cannot_be_drawn_is_refused(desk: Desk, fields: dict[str, object]) -> None:
     sweep(desk, 1)
     with pytest.raises(Invalid):

@@ -38,11 +38,12 @@ def test_neighbours_are_given_once_in_order_and_up_to_the_limit(store: Store) ->
         assert ask(tx, [first, model], up=True, limit=9) == {first: [data, env], model: [first]}
         assert ask(tx, [first], up=True, limit=9, skip=["environment", "code"]) == {first: [data]}
         assert ask(tx, [data], up=False, limit=9, as_of=9) == {data: []}
+        assert ask(tx, [data], up=False, limit=9, valid_at=second) == {data: [first, second]}
         assert ask(tx, [], up=True, limit=9) == {}
 
 
 def test_the_edges_between_pairs_are_found_with_their_roles(store: Store) -> None:
-    data, first, second, _, _, env = graph(store)
+    data, first, second, third, _, env = graph(store)
     with store.read() as tx:
         found = store.neighbours.list_between(tx, [(data, first), (first, data), (env, second)])
         assert [(edge.src, edge.dst, edge.role) for edge in found] == [
@@ -54,4 +55,5 @@ def test_the_edges_between_pairs_are_found_with_their_roles(store: Store) -> Non
         then = store.neighbours.list_between(tx, [(data, first)], as_of=15)
         assert without == []
         assert [edge.role for edge in then] == ["input"]
+        assert store.neighbours.list_between(tx, [(data, third)], valid_at=second) == []
         assert store.neighbours.list_between(tx, []) == []

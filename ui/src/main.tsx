@@ -6,13 +6,12 @@ import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
 import { Component, type ComponentType, lazy, type ReactNode, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { Refused } from "./api/client";
+import { ahead } from "./app/ahead";
 import { Head } from "./app/head";
 import { parse, to, usePlace } from "./app/route";
 import { Shell } from "./app/shell";
 import { apply } from "./app/theme";
 import { Empty, Problem, Skeleton } from "./kit/parts";
-import { ahead } from "./lineage/ask";
-import { asked } from "./lineage/asked";
 import { Home } from "./more/home";
 import { t } from "./text";
 
@@ -85,12 +84,7 @@ function App() {
   );
 }
 
-// The explorer and its first answer are asked for side by side, not one after the other.
-const first = parse(window.location.hash);
-if (first.path === "/lineage") {
-  void import("./lineage/explorer");
-  ahead(queries, asked(first.query));
-}
+ahead(queries, parse(window.location.hash));
 
 const root = document.getElementById("root");
 if (root)

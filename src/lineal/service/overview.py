@@ -117,7 +117,7 @@ def overview(scope: Scope, request: Nothing) -> Overview:
     today = scope.at // _DAY
     days = store.catalog.count_by_day(tx, since=(today - _DAYS + 1) * _DAY)
 
-    def newest(*terms: Term | Some) -> list[RunSummary]:
+    def newest(*terms: Term) -> list[RunSummary]:
         only = [Without(Term("kind", "=", DEPLOYMENT)), *terms]
         return summaries(scope, store.search.search_runs(tx, only, order=Order(), limit=_SHOWN))
 
@@ -136,9 +136,15 @@ def overview(scope: Scope, request: Nothing) -> Overview:
         live=states.get((DEPLOYMENT, "running"), 0),
         days=[days.get(day, 0) for day in range(today - _DAYS + 1, today + 1)],
         now=newest(Term("state", "=", State.RUNNING)),
-        failed=newest(
-            Some(tuple(Term("state", "=", state) for state in (State.FAILED, State.KILLED, State.LOST)))
-        ),
+        failed=sorted(
+            # One after the other each is led by its index; asked for as one, every run would be looked at.
+            (
+                run
+                for state in (State.FAILED, State.KILLED, State.LOST)
+                for run in newest(Term("state", "=", state))
+            ),
+            key=lambda run: -run.started_at,
+        )[:_SHOWN],
         recent=newest(),
         moves=[_move(alias, moves) for alias in moves[:_SHOWN]],
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from lineal.core.errors import Conflict
+from lineal.core.errors import Conflict, Invalid
 from lineal.core.model import EdgeKind
 from lineal.service import references
 from lineal.service.operations import Scope, operation
@@ -12,6 +12,7 @@ from lineal.service.registry import live
 
 _BUDGET = 200_000
 _LISTED = 12
+_MOST_ASKED = 100
 
 
 class DeleteRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,6 +28,45 @@ class Deleted(msgspec.Struct, frozen=True, kw_only=True):
 
     ref: str
     dependants: list[str]
+
+
+class DependantsRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """refs: runs and versions, at most 100."""
+
+    refs: list[str]
+
+
+class Dependants(msgspec.Struct, frozen=True, kw_only=True):
+    """living: registered and deployed versions that are this one or descend from it, one line each (the first 12 of `count`)."""
+
+    ref: str
+    living: list[str]
+    count: int
+
+
+class AllDependants(msgspec.Struct, frozen=True, kw_only=True):
+    """One entry for each ref, in the order asked."""
+
+    found: list[Dependants]
+
+
+@operation(
+    "dependants",
+    permission="record:read",
+    path="/dependants",
+    summary="What living things depend on runs or versions",
+)
+def dependants(scope: Scope, request: DependantsRequest) -> AllDependants:
+    """What `delete` would be refused for, without deleting anything.
+
+    Raises Invalid: more than 100 refs.
+    """
+    if len(request.refs) > _MOST_ASKED:
+        raise Invalid(f"{len(request.refs)} refs were given", hint=f"at most {_MOST_ASKED}")
+    found = [(ref, living_dependants(scope, references.find(scope, ref).node)) for ref in request.refs]
+    return AllDependants(
+        found=[Dependants(ref=ref, living=lines[:_LISTED], count=len(lines)) for ref, lines in found]
+    )
 
 
 @operation(

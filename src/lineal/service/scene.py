@@ -67,6 +67,11 @@ def _refuse(request: SceneRequest) -> None:
             f"a budget of {request.budget} cards, a depth of {request.depth}",
             hint=f"a budget of 1 to {_MOST_BUDGET}, a depth of at least 1",
         )
+    if request.valid_at is not None and request.lens != "versions":
+        raise Invalid(
+            f"the lens {request.lens!r} as it had happened by a moment",
+            hint="the lens `versions`, or `as_of`",
+        )
     if request.compare and request.to:
         raise Invalid("to compare with one and to lead to another", hint="`compare` or `to`, not both")
     if (request.compare or request.to) and not request.ref:
@@ -179,7 +184,13 @@ class _Scene:
 
     def _ask(self, nodes: Sequence[int], up: bool) -> dict[int, list[int]]:
         return self.scope.store.neighbours.list_neighbours(
-            self.scope.tx, nodes, up=up, limit=EXACT + 1, as_of=self.request.as_of, skip=self.skip
+            self.scope.tx,
+            nodes,
+            up=up,
+            limit=EXACT + 1,
+            as_of=self.request.as_of,
+            valid_at=self.request.valid_at,
+            skip=self.skip,
         )
 
     def _pairs(self, seen: Walk) -> set[tuple[int, int]]:
@@ -211,7 +222,7 @@ class _Scene:
             for step in through.get(pair, (pair,))
         }
         found = self.scope.store.neighbours.list_between(
-            self.scope.tx, wanted, as_of=self.request.as_of, skip=self.skip
+            self.scope.tx, wanted, as_of=self.request.as_of, valid_at=self.request.valid_at, skip=self.skip
         )
         for edge in found:
             edges.setdefault((edge.src, edge.dst), []).append(edge)

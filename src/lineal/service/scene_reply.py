@@ -28,7 +28,7 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     nothing stands in the middle); compare: a second one, to see in four colours what their ancestries share.
 
     direction: `both`, `up` or `down`. budget: cards, 1 to 2000. depth: hops from the middle. as_of: as recorded by then
-    (microseconds UTC). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
+    (microseconds UTC). valid_at: what had happened by then, whenever it was recorded (lens `versions`). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
     itself. governing: also code and environment.
 
     open: `up:ID` or `down:ID` of a card that is one vertex: its neighbours on that side are drawn too, above the budget; in order,
@@ -44,6 +44,7 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     budget: int = BUDGET
     depth: int = 1000
     as_of: int | None = None
+    valid_at: int | None = None
     expand: list[str] = []
     fold: bool = True
     governing: bool = False

@@ -79,7 +79,12 @@ def _between(scope: Scope, request: SceneRequest, focus: Sequence[int]) -> Seen:
             scope.tx, goal, depth=request.depth, budget=_BETWEEN, as_of=request.as_of
         )
         over |= cut
-        edges = [edge for edge in edges if request.governing or not _governs(edge)]
+        edges = [
+            edge
+            for edge in edges
+            if (request.governing or not _governs(edge))
+            and (request.valid_at is None or edge.at <= request.valid_at)
+        ]
         if len(shortest := paths.shortest(source, goal, edges, most=_WAYS)):
             break
     if not shortest:

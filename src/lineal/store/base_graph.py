@@ -23,6 +23,7 @@ class NeighbourStore(Protocol):
         up: bool,
         limit: int,
         as_of: int | None = None,
+        valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> dict[int, list[int]]: ...  # at most `limit` of each; skip: roles of `used` edges
     def list_between(
@@ -31,6 +32,7 @@ class NeighbourStore(Protocol):
         pairs: Iterable[tuple[int, int]],
         *,
         as_of: int | None = None,
+        valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> list[Edge]: ...  # from the first to the second of each pair
     def list_governing(

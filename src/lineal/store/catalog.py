@@ -95,7 +95,7 @@ class Catalog:
 
     def count_states(self, tx: Tx) -> dict[tuple[str, str], int]:
         """How many runs there are, by kind and state; deleted ones are not counted."""
-        rows = tx.rows("SELECT kind, state, count(*) FROM run GROUP BY kind, state")
+        rows = _kinds_and_states(tx)
         gone = tx.rows(
             f"SELECT r.kind, r.state, count(*) FROM deletion d JOIN run r ON r.node = d.node WHERE d.{STANDS} "
             "GROUP BY r.kind, r.state"
@@ -125,6 +125,23 @@ class Catalog:
             since=since,
         )
         return dict(rows)
+
+
+def _kinds_and_states(tx: Tx) -> list[tuple[int, str, int]]:
+    """By kind and state, how many runs. The commonest kind is what the others leave of all: both totals come from indexes alone,
+    and only the runs of rarer kinds are looked at."""
+    kinds = tx.rows("SELECT kind, count(*) FROM run GROUP BY kind ORDER BY count(*) DESC, kind")
+    if not kinds:
+        return []
+    left = dict(tx.rows("SELECT state, count(*) FROM run GROUP BY state"))
+    found: list[tuple[int, str, int]] = []
+    for kind, _ in kinds[1:]:
+        for state, count in tx.rows(
+            "SELECT state, count(*) FROM run WHERE kind = :kind GROUP BY state", kind=kind
+        ):
+            left[state] -= count
+            found.append((kind, state, count))
+    return [*found, *((kinds[0][0], state, count) for state, count in left.items() if count)]
 
 
 def _position(tx: Tx) -> str:

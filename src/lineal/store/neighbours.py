@@ -26,11 +26,13 @@ class Neighbours:
         up: bool,
         limit: int,
         as_of: int | None = None,
+        valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> dict[int, list[int]]:
         """By vertex, up to `limit` vertices before it (`up`) or behind it, each once, in order of their numbers.
 
         Args:
+            valid_at: only over edges that had happened by then.
             skip: roles of `used` edges that are not followed (`environment`, `code`).
 
         Answered by the covering indexes when `as_of` is None; about 1 microsecond for each neighbour.
@@ -40,7 +42,8 @@ class Neighbours:
         near, far = ("dst", "src") if up else ("src", "dst")
         skipped = _types(tx, skip)
         less = f" AND e.type NOT IN ({each(tx, 'skipped')})" if skipped else ""
-        values = {**values_of(as_of), **({"skipped": skipped} if skipped else {})}
+        less += _happened(valid_at)
+        values = {**values_of(as_of), **({"skipped": skipped} if skipped else {}), **_by(valid_at)}
         inner = (
             f"SELECT DISTINCT e.{far} AS far FROM edge e WHERE e.{near} = {{}} AND {recorded_by(as_of, 'e')}{less} "
             f"ORDER BY e.{far} LIMIT :limit"
@@ -66,6 +69,7 @@ class Neighbours:
         pairs: Iterable[tuple[int, int]],
         *,
         as_of: int | None = None,
+        valid_at: int | None = None,
         skip: Sequence[str] = (),
     ) -> list[Edge]:
         """The edges from the first to the second vertex of each pair, by time."""
@@ -73,12 +77,12 @@ class Neighbours:
         if not wanted:
             return []
         columns = "SELECT e.at, e.src, e.dst, t.kind, t.role, t.rule, e.evidence, e.via, e.again, e.batch, e.recorded_at "
-        where = f"JOIN edge_type t ON t.id = e.type WHERE {recorded_by(as_of, 'e')}"
+        where = f"JOIN edge_type t ON t.id = e.type WHERE {recorded_by(as_of, 'e')}{_happened(valid_at)}"
         rows: list[Row] = []
         if tx.engine == "sqlite":
             one = f"{columns} FROM edge e {where} AND e.dst = :dst AND e.src = :src"
             for src, dst in wanted:
-                rows += tx.rows(one, src=src, dst=dst, **values_of(as_of))
+                rows += tx.rows(one, src=src, dst=dst, **values_of(as_of), **_by(valid_at))
         else:
             rows = tx.rows(
                 f"{columns} FROM unnest(CAST(:srcs AS bigint[]), CAST(:dsts AS bigint[])) p (src, dst) "
@@ -86,6 +90,7 @@ class Neighbours:
                 srcs=[src for src, _ in wanted],
                 dsts=[dst for _, dst in wanted],
                 **values_of(as_of),
+                **_by(valid_at),
             )
         rows.sort()
         skipped = set(skip)
@@ -133,7 +138,7 @@ class Neighbours:
         behind, ahead = ("dst", "src") if up else ("src", "dst")
         skipped = _types(tx, skip)
         less = f" AND e.type NOT IN ({each(tx, 'skipped')})" if skipped else ""
-        less += "" if valid_at is None else " AND e.at <= :valid_at"
+        less += _happened(valid_at)
         rows = tx.rows(
             f"WITH RECURSIVE walk (node) AS (SELECT e.{ahead} FROM ({each(tx, 'nodes')}) k "
             f"JOIN edge e ON e.{behind} = k.item AND {recorded_by(as_of, 'e')}{less} UNION "
@@ -143,7 +148,7 @@ class Neighbours:
             limit=limit + 1,
             **values_of(as_of),
             **({"skipped": skipped} if skipped else {}),
-            **({} if valid_at is None else {"valid_at": valid_at}),
+            **_by(valid_at),
         )
         return [node for (node,) in rows[:limit]], len(rows) > limit
 
@@ -248,6 +253,14 @@ class Neighbours:
                 )
                 found += [node for (node,) in rows]
         return found
+
+
+def _happened(valid_at: int | None) -> str:
+    return "" if valid_at is None else " AND e.at <= :valid_at"
+
+
+def _by(valid_at: int | None) -> dict[str, int]:
+    return {} if valid_at is None else {"valid_at": valid_at}
 
 
 def _types(tx: Tx, roles: Sequence[str]) -> list[int]:

@@ -105,6 +105,7 @@ export const api = {
   tokenCreate: (body: Body<"/api/lineal/v1/token-create">) => answered(client.POST(`${v1}/token-create`, { body })),
   tokenRevoke: (id: string) => answered(client.POST(`${v1}/token-revoke`, { body: { id } })),
   tag: (body: Body<"/api/lineal/v1/tag">) => answered(client.POST(`${v1}/tag`, { body })),
+  dependants: (refs: string[], s?: Signal) => answered(client.GET(`${v1}/dependants`, { params: { query: { refs } }, signal: s })),
   remove: (body: Body<"/api/lineal/v1/delete">) => answered(client.POST(`${v1}/delete`, { body })),
   scene: (query: Asked<"/api/lineal/v1/lineage/scene">, s?: Signal) => answered(client.GET(`${v1}/lineage/scene`, { params: { query }, signal: s })),
   message: (number: number, s?: Signal) => answered(client.GET(`${v1}/messages/of`, { params: { query: { number } }, signal: s })),

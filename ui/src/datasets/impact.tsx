@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { api } from "../api/client";
 import { linkOf, links } from "../app/route";
 import { Loaded, Panel, Plain, Tile } from "../kit/parts";
-import { count, t } from "../text";
+import { t } from "../text";
 
 const FIRST = 12;
 
@@ -14,7 +14,7 @@ export function Impact({ reference }: { reference: string }) {
       <Loaded of={found} lines={3}>
         {(data) => data.total === 0 ? <p className="muted">{t.impact.nothing}</p> : (
           <div className="stack">
-            <p>{t.impact.total(data.total, data.exact)}: <span className="muted">{Object.entries(data.counts).map(([kind, k]) => `${count(k)} ${kind}`).join(", ")}</span></p>
+            <p>{t.impact.total(data.total, data.exact)}: <span className="muted">{Object.entries(data.counts).map(([kind, k]) => t.impact.ofKind(kind, k)).join(", ")}</span></p>
             {data.live.length ? <p className="note warn">{t.impact.live} {data.live.slice(0, 6).map((one) => <a key={one.ref} href={linkOf(one.ref, one.kind)}><Plain>{one.label}</Plain> </a>)}</p> : null}
             <ul className="stack" style={{ gap: 5 }}>
               {data.affected.map((one) => (

@@ -31,8 +31,26 @@ describe("the filter", () => {
     expect(complete("metr", 4, keys).options).toEqual(["metrics.auc ", 'metrics."val loss" ']);
     expect(complete("metrics.auc ", 12, keys).options).toContain(">");
     expect(complete("state = f", 9, keys).options).toEqual(["finished", "failed"]);
-    expect(complete("state = failed ", 15, keys).options).toEqual(["AND "]);
-    expect(complete("state = failed AND pa", 21, keys)).toEqual({ from: 19, options: ["params.lr "] });
+    expect(complete("state = failed ", 15, keys).options).toEqual(["AND ", "OR ", "as of '", "valid at '"]);
+    expect(complete("state = failed AND pa", 21, keys)).toEqual({ from: 19, options: ["params.lr ", "namespace "] });
+  });
+  it("completes lists, NULL, values, functions and what is named in terms of lineage", () => {
+    const at = (text: string) => complete(text, text.length, keys);
+    expect(at("state not ").options).toEqual(["LIKE ", "ILIKE ", "IN ("]);
+    expect(at("state in (failed").options).toEqual([]);
+    expect(at("state in (failed ").options).toEqual([", ", ") "]);
+    expect(at("state in (failed, l").options).toEqual(["lost", "failed", "killed"]);
+    expect(at("params.lr is ").options).toEqual(["NULL ", "NOT NULL "]);
+    expect(at("params.lr = ")).toEqual({ from: 12, options: [], values: "params.lr" });
+    expect(at('job = \'a b\' and metrics."val loss" ').options).toContain("<");
+    expect(at("up").options).toContain("upstream(");
+    expect(at("from chu")).toEqual({ from: 5, options: [], refs: "chu" });
+    expect(at("used(").options).toContain("job ");
+    expect(at("not (used(kind = model) or ").options).toContain("from ");
+    expect(at("used(data/raw.csv ").options).toContain(")");
+    expect(at("used(data/raw.csv) ").options).toEqual(["AND ", "OR ", "as of '", "valid at '"]);
+    expect(at("state = failed as ").options).toEqual(["of '"]);
+    expect(at("state = failed valid ").options).toEqual(["at '"]);
   });
   it("finds where the server stopped reading", () => {
     expect(stopped("at character 16 of the query: AND is missing\n  ...")).toBe(15);

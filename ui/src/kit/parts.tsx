@@ -176,10 +176,12 @@ export function took(run: Pick<RunSummary, "started_at" | "ended_at">, now = Dat
   return duration((run.ended_at ?? now) - run.started_at);
 }
 
+const DIGEST = /^(sha256:[0-9a-f]{40,64}|(?=[0-9]*[a-f])(?=[a-f]*[0-9])[0-9a-f]{10,64})$/; // of such the beginning tells them apart
+
 export function Was({ value, side }: { value: unknown; side: "was" | "now" }) {
   const none = value === null || value === undefined;
   const text = none ? t.compare.absent : typeof value === "object" ? JSON.stringify(value) : String(value);
-  return <span className={`${side} ${none ? "none" : ""}`}><Plain>{/^(sha256:)?[0-9a-f]{40,64}$/.test(text) ? text.replace("sha256:", "").slice(0, 12) : text}</Plain></span>;
+  return <span className={`${side} ${none ? "none" : ""}`}>{DIGEST.test(text) ? <span title={text}>{text.replace("sha256:", "").slice(0, 8)}</span> : <Plain>{text}</Plain>}</span>;
 }
 
 export function DiffList({ changes, most = 200 }: { changes: { key: string; a?: unknown; b?: unknown }[]; most?: number }) {

@@ -20,6 +20,9 @@ const list = (text: string | null): string[] => {
 export const written = (all: string[]): string => (all.length ? JSON.stringify(all) : "");
 export const toggled = (all: string[], one: string): string => written(all.includes(one) ? all.filter((other) => other !== one) : [...all, one]);
 
+/** Where the neighbours of a card on one side are opened: as it is written in the address, with the hops behind it if more than one. */
+export const openOf = (all: readonly string[], side: "up" | "down", id: string): string | undefined => all.find((one) => one === `${side}:${id}` || one.startsWith(`${side}:${id}:`));
+
 export type Asked = ReturnType<typeof asked>;
 
 export function asked(query: URLSearchParams) {
@@ -45,7 +48,7 @@ export function asked(query: URLSearchParams) {
     validAt: moment("valid_at"),
     clock: query.get("clock") === "valid" || query.has("valid_at") ? ("valid" as const) : ("recorded" as const),
     expand: list(query.get("expand")),
-    open: list(query.get("open")).filter((one) => /^(up|down):\d{1,18}$/.test(one)),
+    open: list(query.get("open")).filter((one) => /^(up|down):\d{1,18}(:\d{1,2})?$/.test(one)),
     hide: list(query.get("hide")).sort(),
     columns: list(query.get("columns")),
     column: query.get("column") ?? undefined,
@@ -54,6 +57,7 @@ export function asked(query: URLSearchParams) {
     pin: query.get("pin") ?? undefined,
     table: query.get("table") === "1",
     only: query.get("only") === "1",
+    light: (["essential", "serves"] as const).find((trait) => query.get("light") === trait),
     view: view.length === 3 && view.every(Number.isFinite) ? ({ x: view[0], y: view[1], zoom: view[2] } as Viewport) : undefined,
   };
 }

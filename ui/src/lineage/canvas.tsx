@@ -2,20 +2,20 @@
 import { useCallback, useEffect, useMemo, useRef, useState, useSyncExternalStore } from "react";
 import { isDark, onTheme } from "../app/theme";
 import type { ViewProps } from "./flow";
-import { paint, palette, type Strokes, strokesOf } from "./paint";
+import { chip, columnAt, paint, palette, type Strokes, strokesOf, unstroked } from "./paint";
 import { boxOf } from "./scene";
 
 const MOST_ZOOM = 2;
 const LEAST_ZOOM = 0.02;
 
-export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onChoose, onEdge, onView, controls }: ViewProps) {
+export function CanvasView({ drawn, chosen, edge, pinned, lit, found, fresh, columns, view, onChoose, onEdge, acts, onView, controls }: ViewProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const at = useRef(view ?? { x: 0, y: 0, zoom: 1 });
   const frame = useRef(0);
   const dark = useSyncExternalStore(onTheme, isDark);
   const [size, setSize] = useState({ w: 0, h: 0 });
   const { scene, layout } = drawn;
-  const strokes = useRef<Strokes>({ lines: [], plain: new Path2D(), bright: new Path2D() });
+  const strokes = useRef<Strokes>(unstroked());
   // biome-ignore lint: the colours are those of the theme.
   const colours = useMemo(palette, [dark]);
 
@@ -23,8 +23,8 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
     const element = canvas.current;
     const pen = element?.getContext("2d");
     const ratio = window.devicePixelRatio || 1;
-    if (element && pen) paint(pen, at.current, { w: element.width / ratio, h: element.height / ratio, ratio }, scene, layout, strokes.current, { chosen, pinned, lit, found }, colours);
-  }, [scene, layout, chosen, pinned, lit, found, colours]);
+    if (element && pen) paint(pen, at.current, { w: element.width / ratio, h: element.height / ratio, ratio }, scene, layout, strokes.current, { chosen, pinned, lit, found, fresh, way: columns.way }, colours);
+  }, [scene, layout, chosen, pinned, lit, found, fresh, columns, colours]);
 
   const soon = useCallback(() => {
     cancelAnimationFrame(frame.current);
@@ -32,9 +32,9 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
   }, [draw]);
 
   useEffect(() => {
-    strokes.current = strokesOf(scene, layout, lit, edge);
+    strokes.current = strokesOf(scene, layout, lit, edge, columns);
     soon();
-  }, [scene, layout, lit, edge, soon]);
+  }, [scene, layout, lit, edge, columns, soon]);
 
   const fit = useCallback(() => {
     const element = canvas.current?.parentElement;
@@ -108,11 +108,21 @@ export function CanvasView({ drawn, chosen, edge, pinned, lit, found, view, onCh
   const pick = (px: number, py: number, more: boolean) => {
     const { x, y, zoom } = at.current;
     const [wx, wy] = [(px - x) / zoom, (py - y) / zoom];
+    for (const node of scene.nodes) {
+      const spot = layout.at[node.id];
+      if (!spot) continue;
+      for (const side of ["up", "down"] as const) {
+        const at = node[side].count ? chip(node, spot, boxOf(node), side) : undefined;
+        if (at && Math.abs(wx - at.x) <= at.w / 2 && Math.abs(wy - at.y) <= 9) return acts.onOpen(node, side, more ? 3 : 1);
+      }
+    }
     const hit = scene.nodes.find((node) => {
       const spot = layout.at[node.id];
       const box = boxOf(node);
       return spot && wx >= spot.x && wx <= spot.x + box.w && wy >= spot.y && wy <= spot.y + box.h;
     });
+    const column = hit && columnAt(hit, wy - (layout.at[hit.id]?.y ?? 0));
+    if (hit && column !== undefined) return acts.onColumn(hit, column);
     if (hit) return onChoose(hit.id, more);
     const pen = canvas.current?.getContext("2d");
     if (pen) {

@@ -6,11 +6,12 @@ import { at, figure, numeric, plain } from "../kit/format";
 import { KindIcon } from "../kit/parts";
 import { varied } from "../kit/series";
 import { count, t } from "../text";
-import { Signs, spokenMarks } from "./marks";
+import { Sign, Signs, spokenMarks, spokenTraits } from "./marks";
 import { health, kindOf, look, MOST_ROWS, type SceneNode, subtitle, title } from "./scene";
 
 export interface Acts {
-  onOpen: (node: SceneNode, way: "up" | "down") => void;
+  onOpen: (node: SceneNode, way: "up" | "down", hops?: number) => void;
+  isOpen: (node: SceneNode, way: "up" | "down") => boolean;
   onColumns: (node: SceneNode) => void;
   onColumn: (node: SceneNode, column: string) => void;
 }
@@ -21,6 +22,7 @@ export interface CardProps extends Record<string, unknown> {
   pinned: boolean;
   faint: boolean;
   found: boolean;
+  fresh: boolean; // it came while the page was looked at
   bright: Set<string>; // columns of it that lie on the way of the chosen one
   acts: Acts;
 }
@@ -28,18 +30,19 @@ export interface CardProps extends Record<string, unknown> {
 /** What a screen reader says of a card. */
 export function spoken(node: SceneNode): string {
   const more = [node.up.count ? t.lineage.moreUp(beyond(node.up)) : "", node.down.count ? t.lineage.moreDown(beyond(node.down)) : ""];
-  return [kindOf(node), title(node), subtitle(node), health(node).word, node.side ? (t.lineage.legend[node.side] ?? "") : "", ...spokenMarks(node.marks), node.won ?? "", ...more].filter(Boolean).join(", ");
+  return [kindOf(node), title(node), subtitle(node), health(node).word, node.side ? (t.lineage.legend[node.side] ?? "") : "", ...spokenMarks(node.marks), ...spokenTraits(node), node.won ?? "", ...more].filter(Boolean).join(", ");
 }
 
 const beyond = (side: SceneNode["up"]): string => `${count(side.count)}${side.exact ? "" : "+"}`;
 /** Of what columns can be known. */
 export const hasColumns = (node: SceneNode): boolean => node.shape === "node" && (node.type === "version" || node.type === "artifact") && ["dataset", "features", "report"].includes(node.kind);
 
-export function Card({ node, chosen, pinned, faint, found, bright, acts }: CardProps) {
+export function Card({ node, chosen, pinned, faint, found, fresh, bright, acts }: CardProps) {
   const kind = kindOf(node);
   const shape = look(node);
   const state = health(node);
-  const names = ["lc", shape, `kind-${kind}`, chosen ? "chosen" : "", pinned ? "pinned" : "", faint ? "faint" : "", found ? "found" : "", node.focus ? "focus" : "", node.side ? `side-${node.side}` : "", node.origin_unknown ? "unknown" : "", node.deleted_at ? "gone" : "", node.columns ? "tall" : ""];
+  const names = ["lc", shape, `kind-${kind}`, chosen ? "chosen" : "", pinned ? "pinned" : "", faint ? "faint" : "", found ? "found" : "", node.focus ? "focus" : "", node.side ? `side-${node.side}` : "", node.origin_unknown ? "unknown" : "", node.deleted_at ? "gone" : "", node.columns ? "tall" : "", node.way ? "way" : "", fresh ? "fresh" : ""];
+  const essential = node.essential && !node.focus ? <span className="trait" title={t.lineage.traitHow.essential}><Sign kind="essential" /></span> : null;
   const head = (
     <>
       {shape === "card" ? <span className="tile"><KindIcon kind={kind} /></span> : <KindIcon kind={kind} />}
@@ -49,11 +52,11 @@ export function Card({ node, chosen, pinned, faint, found, bright, acts }: CardP
     </>
   );
   return (
-    <div className={names.filter(Boolean).join(" ")} title={shape === "pill" ? plain(node.label) : undefined}>
-      {node.up.count ? <More node={node} way="up" acts={acts} /> : null}
+    <div className={names.filter(Boolean).join(" ")} title={shape === "pill" ? plain(node.label) : node.commit ? t.lineage.commitOf(plain(node.commit).slice(0, 10)) : undefined}>
+      {node.up.count || acts.isOpen(node, "up") ? <More node={node} way="up" acts={acts} /> : null}
       {shape === "circle" ? (
         <>
-          <span className="disc"><KindIcon kind="job" size={17} /><i className={`dot ${state.tone} corner`} title={state.word} /><Signs marks={node.marks} /></span>
+          <span className="disc"><KindIcon kind="job" size={17} /><i className={`dot ${state.tone} corner`} title={state.word} /><Signs marks={node.marks} />{essential}</span>
           <span className="under"><b className="cut"><bdi>{title(node)}</bdi></b><span className="cut"><bdi>{subtitle(node)}</bdi></span></span>
         </>
       ) : shape === "sweep" ? <Sweep node={node} /> : (
@@ -63,16 +66,17 @@ export function Card({ node, chosen, pinned, faint, found, bright, acts }: CardP
           {node.columns ? <Columns node={node} bright={bright} acts={acts} /> : null}
         </>
       )}
-      {shape === "circle" ? null : <Signs marks={node.marks} />}
-      {node.down.count ? <More node={node} way="down" acts={acts} /> : null}
+      {shape === "circle" ? null : <><Signs marks={node.marks} />{essential}</>}
+      {node.down.count || acts.isOpen(node, "down") ? <More node={node} way="down" acts={acts} /> : null}
     </div>
   );
 }
 
 function More({ node, way, acts }: { node: SceneNode; way: "up" | "down"; acts: Acts }) {
   const hidden = beyond(node[way]);
-  const said = way === "up" ? t.lineage.moreUp(hidden) : t.lineage.moreDown(hidden);
-  return <button type="button" tabIndex={-1} className={`more ${way === "up" ? "left" : "right"} nodrag`} title={said} aria-label={said} onClick={(event) => { event.stopPropagation(); acts.onOpen(node, way); }}>+{hidden}</button>;
+  const open = acts.isOpen(node, way);
+  const said = open ? t.lineage.less[way] : way === "up" ? t.lineage.moreUp(hidden) : t.lineage.moreDown(hidden);
+  return <button type="button" tabIndex={-1} className={`${open ? "less" : "more"} ${way === "up" ? "left" : "right"} nodrag`} title={said} aria-label={said} onClick={(event) => { event.stopPropagation(); acts.onOpen(node, way, event.shiftKey ? 3 : 1); }}>{open ? "−" : `+${hidden}`}</button>;
 }
 
 function Columns({ node, bright, acts }: { node: SceneNode; bright: Set<string>; acts: Acts }) {
@@ -106,6 +110,8 @@ function Sweep({ node }: { node: SceneNode }) {
           <svg viewBox="0 0 190 22" width="100%" height="22" aria-hidden="true">{points.map((one, n) => (one.won ? null : <circle key={n} cx={x(n)} cy={y(one.value)} r="1.7" />))}{points.map((one, n) => (one.won ? <circle key={n} className="won" cx={x(n)} cy={y(one.value)} r="3.4" /> : null))}</svg>
           <span className="row spread"><span className="cut">{plain(metric)} {figure(low)}</span><span>{figure(high)}</span></span>
         </span>
+      ) : node.metrics[0] ? (
+        <span className="strip cut">{plain(node.metrics[0].key)} {figure(node.metrics[0].minimum)}{node.metrics[0].count > 1 ? ` – ${figure(node.metrics[0].maximum)}` : ""}</span>
       ) : total ? (
         <span className="statebar" aria-hidden="true">{Object.entries(node.states).map(([state, n]) => <i key={state} className={`dot ${state === "finished" ? "good" : state === "running" ? "info" : "bad"}`} style={{ flexGrow: n }} />)}</span>
       ) : null}

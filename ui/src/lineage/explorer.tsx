@@ -1,7 +1,7 @@
 import "./lineage.css";
 import type { Viewport } from "@xyflow/react";
 import { useQuery } from "@tanstack/react-query";
-import { Download, Maximize, Minus, Plus, Share2 } from "lucide-react";
+import { Download, Maximize, Minus, Plus, Share2, X } from "lucide-react";
 import { type KeyboardEvent, type RefObject, useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { api } from "../api/client";
 import { Head } from "../app/head";
@@ -10,7 +10,7 @@ import { isTyping } from "../app/shell";
 import { plain } from "../kit/format";
 import { copy, Dialog, Empty, Plain, Popover, Problem, Skeleton, toast } from "../kit/parts";
 import { t } from "../text";
-import { type Asked, NONE, toggled, useAsked, written } from "./asked";
+import { type Asked, NONE, openOf, toggled, useAsked, written } from "./asked";
 import { CanvasView } from "./canvas";
 import { type Acts, hasColumns, spoken } from "./card";
 import { way } from "./columns";
@@ -19,6 +19,7 @@ import { type Controls, FlowView } from "./flow";
 import { type Actions, Inspector } from "./inspector";
 import { key } from "./layout";
 import { Legend, Sides } from "./legend";
+import { having } from "./marks";
 import { lit as litOf, type SceneNode, search, step, title } from "./scene";
 import { TableTwin } from "./table";
 import { TimeBar } from "./timebar";
@@ -68,12 +69,17 @@ function useActs(asked: Asked, pinned: SceneNode | undefined, touched: RefObject
       change(query);
     };
     const expand = (node: SceneNode) => touch(node, { expand: toggled(asked.expand, node.id) });
-    const opened = (node: SceneNode, side: "up" | "down") => (node.shape === "node" ? touch(node, { open: toggled(asked.open, `${side}:${node.id}`) }) : expand(node));
+    const opened = (node: SceneNode, side: "up" | "down", hops = 1) => {
+      if (node.shape !== "node") return expand(node);
+      const open = openOf(asked.open, side, node.id);
+      touch(node, { open: toggled(asked.open, open ?? `${side}:${node.id}${hops > 1 ? `:${hops}` : ""}`) });
+    };
     const both = (node: SceneNode, address: (a: string, b: string) => string) => pinned && void Promise.all([centre(pinned), centre(node)]).then(([a, b]) => a && b && go(address(a, b)), () => toast(t.error.none));
     const columns = (node: SceneNode) => touch(node, { columns: toggled(asked.columns, node.id), column: undefined });
     return {
       acts: {
         onOpen: opened,
+        isOpen: (node, side) => openOf(asked.open, side, node.id) !== undefined,
         onColumns: columns,
         onColumn: (node, column) => { const name = JSON.stringify([node.id, column]); change({ column: asked.column === name ? undefined : name }); },
       },
@@ -92,7 +98,7 @@ function useActs(asked: Asked, pinned: SceneNode | undefined, touched: RefObject
 }
 
 function Graph({ asked }: { asked: Asked }) {
-  const { main, scene, lines, kinds, spanned } = useScene(asked);
+  const { main, scene, lines, kinds, spanned, news } = useScene(asked);
   const drawn = useLayout(scene);
   const [text, setText] = useState("");
   const [hit, setHit] = useState(0);
@@ -106,7 +112,7 @@ function Graph({ asked }: { asked: Asked }) {
   const node = shown?.nodes.find((one) => one.id === chosen);
   const pinned = shown?.nodes.find((one) => one.id === asked.pin);
   const edge = shown?.edges.find((one) => key(one.src, one.dst) === asked.edge);
-  const lit = useMemo(() => litOf(shown?.edges ?? [], node?.id, pinned?.id), [shown, node?.id, pinned?.id]);
+  const lit = useMemo(() => (asked.light && shown ? new Set([...having(shown, asked.light), ...shown.focus]) : litOf(shown?.edges ?? [], node?.id, pinned?.id)), [shown, node?.id, pinned?.id, asked.light]);
   const hits = useMemo(() => search(shown?.nodes ?? [], text), [shown, text]);
   const found = useMemo(() => new Set(hits.map((one) => one.id)), [hits]);
   const columns = useMemo(() => {
@@ -130,8 +136,8 @@ function Graph({ asked }: { asked: Asked }) {
     const act: Record<string, () => void> = {
       f: () => node && actions.focus(node), e: () => node && (node.shape === "node" ? acts.onOpen(node, "up") : actions.expand(node)), p: () => node && actions.pin(node), d: () => node && actions.compare(node),
       c: () => node && hasColumns(node) && acts.onColumns(node), l: () => change({ edge: edgeAfter(drawn.scene.edges, node?.id ?? edge?.dst, asked.edge), sel: undefined }), o: () => change({ only: !asked.only }),
-      "[": () => node && acts.onOpen(node, "up"), "]": () => node && acts.onOpen(node, "down"), "0": () => controls.current?.fit(), "+": () => controls.current?.zoom(1.25), "=": () => controls.current?.zoom(1.25), "-": () => controls.current?.zoom(0.8),
-      Escape: () => change({ sel: NONE, edge: undefined, pin: undefined, column: undefined }), Enter: () => from && choose(from.id), t: () => document.getElementById("time")?.focus(), h: () => setKeys(true),
+      "[": () => node && acts.onOpen(node, "up"), "]": () => node && acts.onOpen(node, "down"), "{": () => node && acts.onOpen(node, "up", 3), "}": () => node && acts.onOpen(node, "down", 3), "0": () => controls.current?.fit(), "+": () => controls.current?.zoom(1.25), "=": () => controls.current?.zoom(1.25), "-": () => controls.current?.zoom(0.8),
+      Escape: () => change({ sel: NONE, edge: undefined, pin: undefined, column: undefined, light: undefined }), Enter: () => from && choose(from.id), t: () => document.getElementById("time")?.focus(), h: () => setKeys(true),
     };
     if (side && from) {
       event.preventDefault();
@@ -178,11 +184,12 @@ function Graph({ asked }: { asked: Asked }) {
         <Tools asked={asked} kinds={kinds} shown={shown?.nodes.length ?? 0} total={main.data ? main.data.drawn + main.data.hidden : 0} chosen={node !== undefined} finding={{ text, at: hit, hits, finder, onText: (typed) => { setText(typed); setHit(-1); }, onGo: goTo, onLeave: () => { setText(""); stage.current?.focus(); } }} />
         {asked.compare ? <Sides /> : null}
         {pinned ? <p className="pinnote card" role="status"><Plain>{t.lineage.pinned(title(pinned))}</Plain> <button type="button" className="button plain small" onClick={() => change({ pin: undefined })}>{t.lineage.unpin}</button></p> : null}
+        {news.ids.size || news.lines ? <p className="pinnote newsnote card" role="status">{t.lineage.came(news.ids.size, news.lines)} {news.ids.size ? <button type="button" className="button plain small" onClick={() => { const id = [...news.ids].find((one) => drawn?.layout.at[one]); if (id) show(id); }}>{t.lineage.showNew}</button> : null}<button type="button" className="button plain small icon" aria-label={t.lineage.close} onClick={news.seen}><X size={13} aria-hidden="true" /></button></p> : null}
         <div ref={stage} className={`stage ${asked.only && lit.size ? "only" : ""} ${lit.size ? "has-lit" : ""}`} tabIndex={0} role="application" aria-roledescription="graph" aria-label={t.lineage.graphLabel(shown?.nodes.length ?? 0, shown?.edges.length ?? 0)} onKeyDown={press} hidden={asked.table}>
-          {main.error && !main.isPlaceholderData ? (
+          {main.error && main.data === undefined ? (
             <div className="page"><Problem error={main.error} retry={() => void main.refetch()} />{asked.asOf !== undefined ? <div><button type="button" className="button" onClick={() => change({ as_of: undefined })}>{t.lineage.now}</button></div> : null}</div>
           ) : drawn && !asked.table ? (
-            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.to} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} touched={touched} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
+            drawn.scene.nodes.length ? <View key={`${asked.ref} ${asked.compare} ${asked.to} ${asked.lens} ${View === CanvasView}`} drawn={drawn} chosen={node?.id} edge={asked.edge} pinned={pinned?.id} lit={lit} found={found} fresh={news.ids} columns={columns} view={asked.view} onChoose={choose} onEdge={chooseEdge} acts={acts} touched={touched} onView={onView} controls={take} /> : <div className="page"><Empty title={t.lineage.emptyTitle}>{t.lineage.emptyHow}</Empty></div>
           ) : asked.table ? null : <div className="page"><Skeleton lines={6} height={48} /></div>}
           <p className="visually-hidden" role="status">{node ? spoken(node) : ""}</p>
         </div>
@@ -194,10 +201,10 @@ function Graph({ asked }: { asked: Asked }) {
             <button type="button" aria-label={t.lineage.fit} onClick={() => { change({ v: undefined }); controls.current?.fit(); }}><Maximize size={15} aria-hidden="true" /></button>
           </div>
         )}
-        {shown && !asked.table ? <Legend scene={shown} chosen={node?.id} cut={main.data?.cut ? main.data.cut_reason : ""} onChoose={show} /> : null}
+        {shown && !asked.table ? <Legend scene={shown} chosen={node?.id} trait={asked.light} cut={main.data?.cut ? main.data.cut_reason : ""} onChoose={show} /> : null}
         {spanned ? <TimeBar scene={spanned} clock={asked.clock} at={asked.clock === "valid" ? asked.validAt : asked.asOf} onChange={(at) => change({ as_of: asked.clock === "valid" ? undefined : at, valid_at: asked.clock === "valid" ? at : undefined })} /> : null}
       </div>
-      {shown && (node || edge) ? <Inspector node={node} edge={edge} scene={shown} pinned={pinned} expanded={asked.expand} actions={actions} onChoose={show} onEdge={chooseEdge} /> : null}
+      {shown && (node || edge) ? <Inspector node={node} edge={edge} scene={shown} pinned={pinned} expanded={asked.expand} isOpen={acts.isOpen} actions={actions} onChoose={show} onEdge={chooseEdge} /> : null}
       {keys ? <Dialog small title={t.settings.keys} onClose={() => setKeys(false)}>{t.lineage.keys.map(([pressed, what]) => <p key={pressed}><span className="kbd">{pressed}</span> {what}</p>)}</Dialog> : null}
     </div>
   );

@@ -3,7 +3,7 @@ import { isDark } from "../app/theme";
 import { save } from "../kit/parts";
 import { type ColumnLine, ends } from "./columns";
 import { halfway, key, path } from "./layout";
-import { kindsOf, type MarkKind, SIGNS } from "./marks";
+import { kindsOf, type SignKind, SIGNS } from "./marks";
 import { boxOf, kindOf, look, mermaid, MOST_ROWS, subtitle, title } from "./scene";
 import type { Drawn } from "./uselayout";
 
@@ -11,12 +11,12 @@ const css = (name: string): string => getComputedStyle(document.documentElement)
 const escape = (text: string): string => text.replace(/[&<>"']/g, (sign) => `&#${sign.charCodeAt(0)};`);
 
 const SIDES: Record<string, string> = { same: "--muted", changed: "--dot-warn", left: "--dot-bad", right: "--dot-good" };
-const HUES: Record<MarkKind, string> = { conflict: "--dot-bad", withdrawn: "--soft", stale: "--dot-warn", gap: "--muted" };
+const HUES: Record<SignKind, string> = { conflict: "--dot-bad", withdrawn: "--soft", stale: "--dot-warn", gap: "--muted", essential: "--accent", serves: "--dot-good" };
 /** What a character of XML may not be is left out. */
 // biome-ignore lint: these are the characters meant.
 const legal = (text: string): string => escape(text.replace(/[\u0000-\u0008\u000b\u000c\u000e-\u001f\ufffe\uffff]/g, ""));
 
-function signs(kinds: MarkKind[], x: number, y: number): string {
+function signs(kinds: SignKind[], x: number, y: number): string {
   return kinds.map((kind, n) => `<g class="sign" transform="translate(${x + n * 15 - 6},${y - 6})"><title>${kind}</title><circle cx="6" cy="6" r="6.5" fill="${css(HUES[kind])}"/><path d="${SIGNS[kind]}" fill="none" stroke="${css("--surface")}" stroke-width="1.5" stroke-linecap="round"/></g>`).join("");
 }
 
@@ -29,7 +29,7 @@ export function svg({ scene, layout }: Drawn, lines: readonly ColumnLine[] = [])
     const points = layout.routes[key(edge.src, edge.dst)];
     if (!points) continue;
     const [x, y] = halfway(points);
-    parts.push(`<path class="edge" d="${path(points)}" fill="none" stroke="${css("--edge")}" stroke-width="1.5"${edge.evidence === "inferred" || edge.also ? ' stroke-dasharray="5 4"' : ""}/>`, signs(kindsOf(edge.marks), x, y));
+    parts.push(`<path class="edge" d="${path(points)}" fill="none" stroke="${css(edge.way ? "--accent" : "--edge")}" stroke-width="${edge.way ? 2.2 : 1.5}"${edge.evidence === "inferred" || edge.also ? ' stroke-dasharray="5 4"' : ""}/>`, signs(kindsOf(edge.marks), x, y));
   }
   const byId = new Map(scene.nodes.map((node) => [node.id, node]));
   for (const line of lines) {
@@ -53,6 +53,7 @@ export function svg({ scene, layout }: Drawn, lines: readonly ColumnLine[] = [])
       `<text x="${x}" y="${y + 16}"${middle} font-size="11.5" fill="${css("--muted")}">${legal(short(subtitle(node), circle ? 18 : 28))}</text>`,
       ...(node.columns ?? []).slice(0, MOST_ROWS).map((column, n) => `<text x="${spot.x + 14}" y="${spot.y + 69 + n * 19}" font-size="11" font-family="monospace" fill="${css("--soft")}">${legal(short(column, 22))}</text>`),
       signs(kindsOf(node.marks), circle ? spot.x + box.w / 2 - 16 : spot.x + box.w - 24 - 15 * (kindsOf(node.marks).length - 1), spot.y + (circle ? 8 : 0)),
+      node.essential && !node.focus ? signs(["essential"], circle ? spot.x + box.w / 2 + 15 : spot.x + 14, spot.y + (circle ? 42 : box.h)) : "",
       "</g>",
     );
   }

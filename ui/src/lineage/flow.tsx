@@ -17,6 +17,7 @@ export interface ViewProps {
   pinned?: string;
   lit: Set<string>;
   found: Set<string>;
+  fresh: Set<string>; // cards that came while the page was looked at
   columns: { lines: ColumnLine[]; way: Set<string> };
   view?: Viewport;
   onChoose: (id: string | undefined, more?: boolean) => void;
@@ -48,7 +49,7 @@ const CardNodeView = memo(function CardNodeView({ data }: NodeProps<CardNode>) {
 });
 
 export function classOf(edge: SceneEdge): string {
-  return [edge.evidence, edge.also ? "also" : "", edge.loop ? "loop" : "", edge.faint ? "implied" : ""].filter(Boolean).join(" ");
+  return [edge.evidence, edge.also ? "also" : "", edge.loop ? "loop" : "", edge.faint ? "implied" : "", edge.way ? "way" : ""].filter(Boolean).join(" ");
 }
 
 const Route = memo(function Route({ data }: EdgeProps<RouteEdge>) {
@@ -79,7 +80,7 @@ export function FlowView(props: ViewProps) {
   return <ReactFlowProvider><Flow {...props} /></ReactFlowProvider>;
 }
 
-function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose, onEdge, acts, touched, onView, controls }: ViewProps) {
+function Flow({ drawn, chosen, edge, pinned, lit, found, fresh, columns, view, onChoose, onEdge, acts, touched, onView, controls }: ViewProps) {
   const flow = useReactFlow();
   const store = useStoreApi();
   // While it moves, the picture is drawn as one layer and without shadows; it is sharp again when it stands.
@@ -91,9 +92,9 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, columns, view, onChoose
         const spot = layout.at[node.id];
         if (!spot) return [];
         const box = boxOf(node);
-        return [{ id: node.id, type: "card" as const, position: spot, width: box.w, height: box.h, draggable: false, connectable: false, ariaLabel: spoken(node), data: { node, anchor: box.anchor, chosen: node.id === chosen, pinned: node.id === pinned, faint: lit.size > 0 && !lit.has(node.id), found: found.has(node.id), bright: node.columns && columns.way.size ? new Set(node.columns.filter((column) => columns.way.has(`${node.id}\n${column}`))) : NOTHING, acts } }];
+        return [{ id: node.id, type: "card" as const, position: spot, width: box.w, height: box.h, draggable: false, connectable: false, ariaLabel: spoken(node), data: { node, anchor: box.anchor, chosen: node.id === chosen, pinned: node.id === pinned, faint: lit.size > 0 && !lit.has(node.id), found: found.has(node.id), fresh: fresh.has(node.id), bright: node.columns && columns.way.size ? new Set(node.columns.filter((column) => columns.way.has(`${node.id}\n${column}`))) : NOTHING, acts } }];
       }),
-    [scene, layout, chosen, pinned, lit, found, columns, acts],
+    [scene, layout, chosen, pinned, lit, found, fresh, columns, acts],
   );
   const edges = useMemo<(RouteEdge | ColumnEdge)[]>(
     () => [

@@ -4,30 +4,32 @@ import { type ReactNode, useState } from "react";
 import { api, type RunDetail, type VersionDetail } from "../api/client";
 import { linkOf, links, to } from "../app/route";
 import { at, better, delta, figure, plain, short, signed, size } from "../kit/format";
-import { Dialog, DiffList, KindIcon, Loaded, Plain, State, Time, took } from "../kit/parts";
+import { Dialog, DiffList, KindIcon, Loaded, Plain, Popover, State, Time, took } from "../kit/parts";
 import { allChanges } from "../models/changes";
 import { t } from "../text";
-import { hasColumns } from "./card";
+import { type Acts, hasColumns } from "./card";
 import { key } from "./layout";
-import { MARKS, Sign } from "./marks";
+import { MARKS, Sign, spokenTraits } from "./marks";
 import { health, kindOf, type Mark, type Scene, type SceneEdge, type SceneNode, shortest, subtitle, title } from "./scene";
+
+const OPEN_HOPS = [1, 2, 3, 5, 20]; // the server opens at most 20 at once
 
 export interface Actions {
   focus: (node: SceneNode) => void;
   expand: (node: SceneNode) => void;
   columns: (node: SceneNode) => void;
-  open: (node: SceneNode, way: "up" | "down") => void;
+  open: (node: SceneNode, way: "up" | "down", hops?: number) => void;
   pin: (node: SceneNode) => void;
   compare: (node: SceneNode) => void;
   ways: (node: SceneNode) => void;
   close: () => void;
 }
 
-export function Inspector({ node, edge, scene, pinned, expanded, actions, onChoose, onEdge }: { node?: SceneNode; edge?: SceneEdge; scene: Scene; pinned?: SceneNode; expanded: string[]; actions: Actions; onChoose: (id: string) => void; onEdge: (id: string) => void }) {
+export function Inspector({ node, edge, scene, pinned, expanded, isOpen, actions, onChoose, onEdge }: { node?: SceneNode; edge?: SceneEdge; scene: Scene; pinned?: SceneNode; expanded: string[]; isOpen: Acts["isOpen"]; actions: Actions; onChoose: (id: string) => void; onEdge: (id: string) => void }) {
   return (
     <aside className="inspector" aria-label={t.lineage.inspector}>
       <button type="button" className="button plain small icon close" aria-label={t.lineage.close} onClick={actions.close}><X size={15} aria-hidden="true" /></button>
-      {edge ? <EdgeFacts key={key(edge.src, edge.dst)} edge={edge} scene={scene} onChoose={onChoose} /> : node ? <NodeFacts node={node} scene={scene} pinned={pinned} expanded={expanded} actions={actions} onEdge={onEdge} /> : null}
+      {edge ? <EdgeFacts key={key(edge.src, edge.dst)} edge={edge} scene={scene} onChoose={onChoose} /> : node ? <NodeFacts node={node} scene={scene} pinned={pinned} expanded={expanded} isOpen={isOpen} actions={actions} onEdge={onEdge} /> : null}
     </aside>
   );
 }
@@ -119,7 +121,7 @@ function laidOut(text: string): string {
   }
 }
 
-function NodeFacts({ node, scene, pinned, expanded, actions, onEdge }: { node: SceneNode; scene: Scene; pinned?: SceneNode; expanded: string[]; actions: Actions; onEdge: (id: string) => void }) {
+function NodeFacts({ node, scene, pinned, expanded, isOpen, actions, onEdge }: { node: SceneNode; scene: Scene; pinned?: SceneNode; expanded: string[]; isOpen: Acts["isOpen"]; actions: Actions; onEdge: (id: string) => void }) {
   const single = node.shape === "node";
   const exact = single && (node.type === "run" || node.type === "version");
   const found = useQuery({ queryKey: ["show", node.ref], queryFn: ({ signal }) => api.show(node.ref, signal), enabled: exact });
@@ -136,14 +138,15 @@ function NodeFacts({ node, scene, pinned, expanded, actions, onEdge }: { node: S
       <p className="row"><i className={`dot ${state.tone}`} aria-hidden="true" />{state.word}{node.shape !== "node" ? ` · ${t.lineage.alike(node.count)}` : null}</p>
       {node.side ? <p className="row"><i className={`swatch side-${node.side}`} aria-hidden="true" />{t.lineage.legend[node.side]}</p> : null}
       <Marked marks={node.marks} />
+      {spokenTraits(node).map((said) => <p key={said} className="row traitline"><Sign kind={said === t.lineage.traits.serves ? "serves" : "essential"} />{said}</p>)}
       {node.won ? <p className="note good"><Plain>{node.won}</Plain></p> : null}
       {exact ? <Loaded of={found} lines={8}>{(data) => (data.type === "run" ? <RunFacts run={data} /> : <VersionFacts version={data} />)}</Loaded> : single ? <SeriesFacts node={node} /> : <Members node={node} />}
       <Ends node={node} scene={scene} onEdge={onEdge} />
       <div className="actions">
         {single ? <Action on={() => actions.focus(node)} icon={<Crosshair size={14} aria-hidden="true" />} label={t.lineage.focus} /> : <Action on={() => actions.expand(node)} icon={open ? <Shrink size={14} aria-hidden="true" /> : <Expand size={14} aria-hidden="true" />} label={open ? t.lineage.collapse : t.lineage.expand} />}
         {single ? <a className="button small" href={page}><SquareArrowOutUpRight size={14} aria-hidden="true" />{t.lineage.openPage}</a> : null}
-        {single && node.up.count ? <Action on={() => actions.open(node, "up")} icon={<ChevronsLeft size={14} aria-hidden="true" />} label={t.lineage.openUp} /> : null}
-        {single && node.down.count ? <Action on={() => actions.open(node, "down")} icon={<ChevronsRight size={14} aria-hidden="true" />} label={t.lineage.openDown} /> : null}
+        {single ? <Opener node={node} side="up" open={isOpen(node, "up")} actions={actions} /> : null}
+        {single ? <Opener node={node} side="down" open={isOpen(node, "down")} actions={actions} /> : null}
         {hasColumns(node) ? <Action on={() => actions.columns(node)} icon={<Columns3 size={14} aria-hidden="true" />} label={node.columns ? t.lineage.columnsHide : t.lineage.columnsShow} /> : null}
         {single ? <Action on={() => actions.pin(node)} icon={<Pin size={14} aria-hidden="true" />} label={pinned?.id === node.id ? t.lineage.unpin : t.lineage.pin} /> : null}
         {single && others ? <Action on={() => actions.ways(node)} icon={<Waypoints size={14} aria-hidden="true" />} label={t.lineage.ways} /> : null}
@@ -151,6 +154,19 @@ function NodeFacts({ node, scene, pinned, expanded, actions, onEdge }: { node: S
       </div>
       {others ? <Between node={node} pinned={pinned} scene={scene} /> : null}
     </>
+  );
+}
+
+/** Opens what lies on one side of a card, by as many hops as wanted; or closes it again. */
+function Opener({ node, side, open, actions }: { node: SceneNode; side: "up" | "down"; open: boolean; actions: Actions }) {
+  const icon = side === "up" ? <ChevronsLeft size={14} aria-hidden="true" /> : <ChevronsRight size={14} aria-hidden="true" />;
+  if (open) return <Action on={() => actions.open(node, side)} icon={icon} label={t.lineage.less[side]} />;
+  if (!node[side].count) return null;
+  const label = side === "up" ? t.lineage.openUp : t.lineage.openDown;
+  return (
+    <Popover className="button small" up label={<>{icon}{label}</>}>
+      {(close) => OPEN_HOPS.map((hops) => <button key={hops} type="button" className="option" onClick={() => { close(); actions.open(node, side, hops); }}>{t.lineage.hopsOf(hops)}</button>)}
+    </Popover>
   );
 }
 
@@ -183,6 +199,7 @@ function SeriesFacts({ node }: { node: SceneNode }) {
     <dl className="facts">
       <dt>{node.type === "job" ? t.lineage.happeningsTitle : t.lineage.versionsTitle}</dt><dd>{node.count}</dd>
       {Object.entries(node.states).map(([state, n]) => [<dt key={state}><State state={state} /></dt>, <dd key={`${state}=`}>{n}</dd>])}
+      {node.commit ? <><dt>{t.run.commit}</dt><dd className="mono"><Plain>{node.commit.slice(0, 12)}</Plain></dd></> : null}
       {node.namespace ? <><dt>{t.lineage.namespace}</dt><dd><Plain>{node.namespace}</Plain></dd></> : null}
       <dt>{t.lineage.firstSeen}</dt><dd><Time at={node.at} /></dd>
     </dl>
@@ -194,7 +211,16 @@ const Action = ({ on, icon, label, primary }: { on: () => void; icon: ReactNode;
 function Members({ node }: { node: SceneNode }) {
   return (
     <>
-      <dl className="facts">{Object.entries(node.states).map(([state, n]) => [<dt key={state}><State state={state} /></dt>, <dd key={`${state}=`}>{n}</dd>])}</dl>
+      <dl className="facts">
+        {Object.entries(node.states).map(([state, n]) => [<dt key={state}><State state={state} /></dt>, <dd key={`${state}=`}>{n}</dd>])}
+        {node.commit ? <><dt>{t.run.commit}</dt><dd className="mono"><Plain>{node.commit.slice(0, 12)}</Plain></dd></> : null}
+      </dl>
+      {node.metrics.length ? (
+        <table className="list groupmetrics">
+          <thead><tr><th>{t.run.key}</th><th className="num">{t.lineage.lowest}</th><th className="num">{t.lineage.median}</th><th className="num">{t.lineage.highest}</th></tr></thead>
+          <tbody>{node.metrics.map((one) => <tr key={one.key}><td className="cut"><Plain cut>{one.key}</Plain></td><td className="num"><a href={linkOf(one.least)}>{figure(one.minimum)}</a></td><td className="num">{figure(one.median)}</td><td className="num"><a href={linkOf(one.greatest)}>{figure(one.maximum)}</a></td></tr>)}</tbody>
+        </table>
+      ) : null}
       {node.shape === "chain" || node.shape === "cycle" ? <p><Plain>{node.label}</Plain></p> : null}
       {node.lead.length ? <><h3>{t.lineage.lead}</h3><ul>{node.lead.map((ref) => <li key={ref}><a href={linkOf(ref)}><Plain>{ref}</Plain></a></li>)}</ul></> : null}
       <ul className="stack" style={{ gap: 4 }}>{node.members.map((ref) => <li key={ref} className="cut"><a className="mono" href={linkOf(ref)}><Plain cut>{ref}</Plain></a></li>)}{node.count > node.members.length ? <li className="muted">{t.runs.more(node.count - node.members.length)}</li> : null}</ul>

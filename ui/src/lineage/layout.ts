@@ -3,7 +3,7 @@
 // Layers are given. Long edges get a waypoint in each layer that they cross; orders come from `ordered`, positions from the mean
 // of the neighbours, made free of overlaps by isotonic regression, which is the nearest order-preserving answer (pool adjacent
 // violators).
-import { ordered, type Ordered } from "./order";
+import { flat, ordered, type Ordered } from "./order";
 
 export interface Box {
   id: string;
@@ -26,7 +26,7 @@ export interface Layout {
   height: number;
 }
 
-const GAP_X = 40;
+const GAP_X = 36;
 const GAP_Y = 22;
 const MOST_WAYPOINTS = 30_000;
 
@@ -86,32 +86,50 @@ function intoLayers(vertices: Vertex[]): number[][] {
 }
 
 function place(vertices: Vertex[], layers: number[][]): void {
-  const tallest = Math.max(1, ...layers.map((layer) => layer.reduce((sum, n) => sum + (vertices[n] as Vertex).h + GAP_Y, 0)));
-  for (const layer of layers) {
-    let y = (tallest - layer.reduce((sum, n) => sum + (vertices[n] as Vertex).h + GAP_Y, 0)) / 2;
+  const { beforeAt, before, behindAt, behind } = flat(vertices, layers);
+  const heights = layers.map((layer) => layer.reduce((sum, n) => sum + (vertices[n] as Vertex).h + GAP_Y, 0));
+  const tallest = Math.max(1, ...heights);
+  const y = new Float64Array(vertices.length);
+  layers.forEach((layer, l) => {
+    let top = (tallest - (heights[l] as number)) / 2;
     for (const n of layer) {
       const vertex = vertices[n] as Vertex;
-      vertex.y = y + vertex.anchor;
-      y += vertex.h + GAP_Y;
+      y[n] = top + vertex.anchor;
+      top += vertex.h + GAP_Y;
     }
-  }
+  });
+  const columns = layers.map((layer) => column(vertices, layer));
   const passes = vertices.length > 8000 ? 6 : 16;
   for (let pass = 0; pass < passes; pass += 1)
     for (let i = 0; i < layers.length; i += 1) {
-      const layer = layers[pass % 2 === 0 ? i : layers.length - 1 - i] as number[];
+      const one = columns[pass % 2 === 0 ? i : layers.length - 1 - i] as Column;
       const last = pass >= passes - 2;
-      const wanted = layer.map((n) => {
-        const vertex = vertices[n] as Vertex;
-        const beside = last ? [...vertex.before, ...vertex.behind] : pass % 2 === 0 ? vertex.before : vertex.behind;
-        return beside.length ? beside.reduce((sum, other) => sum + (vertices[other] as Vertex).y, 0) / beside.length : vertex.y;
-      });
-      apart(vertices, layer, wanted);
+      for (let k = 0; k < one.layer.length; k += 1) {
+        const n = one.layer[k] as number;
+        let [sum, count] = [0, 0];
+        if (last || pass % 2 === 0) for (let m = beforeAt[n] as number; m < (beforeAt[n + 1] as number); m += 1, count += 1) sum += y[before[m] as number] as number;
+        if (last || pass % 2 === 1) for (let m = behindAt[n] as number; m < (behindAt[n + 1] as number); m += 1, count += 1) sum += y[behind[m] as number] as number;
+        one.wanted[k] = count ? sum / count : (y[n] as number);
+      }
+      apart(one, y);
     }
+  vertices.forEach((vertex, n) => { vertex.y = y[n] as number; });
 }
 
-/** Anchors nearest to what is wanted, in the given order and without overlaps. */
-function apart(vertices: Vertex[], layer: number[], wanted: number[]): void {
-  const offsets: number[] = [];
+/** A layer with how far below the first each anchor stands when all touch, how heavy each is, and room to count in. */
+interface Column {
+  layer: number[];
+  offsets: Float64Array;
+  weights: Float64Array;
+  wanted: Float64Array;
+  sums: Float64Array;
+  weighs: Float64Array;
+  counts: Int32Array;
+}
+
+function column(vertices: Vertex[], layer: number[]): Column {
+  const made = () => new Float64Array(layer.length);
+  const one = { layer, offsets: made(), weights: made(), wanted: made(), sums: made(), weighs: made(), counts: new Int32Array(layer.length) };
   let offset = 0;
   layer.forEach((n, i) => {
     const vertex = vertices[n] as Vertex;
@@ -119,26 +137,40 @@ function apart(vertices: Vertex[], layer: number[], wanted: number[]): void {
       const above = vertices[layer[i - 1] as number] as Vertex;
       offset += above.h - above.anchor + (above.box || vertex.box ? GAP_Y : 6) + vertex.anchor;
     }
-    offsets.push(offset);
+    one.offsets[i] = offset;
+    one.weights[i] = vertex.box ? 1 : 2; // long edges are kept straight first
   });
-  const blocks: { sum: number; weight: number; count: number }[] = [];
-  layer.forEach((n, i) => {
-    const weight = (vertices[n] as Vertex).box ? 1 : 2; // long edges are kept straight first
-    let block = { sum: ((wanted[i] as number) - (offsets[i] as number)) * weight, weight, count: 1 };
-    for (let above = blocks.at(-1); above && above.sum / above.weight > block.sum / block.weight; above = blocks.at(-1)) {
-      blocks.pop();
-      block = { sum: above.sum + block.sum, weight: above.weight + block.weight, count: above.count + block.count };
+  return one;
+}
+
+/** Anchors nearest to what is wanted, in the given order and without overlaps. */
+function apart({ layer, offsets, weights, wanted, sums, weighs, counts }: Column, y: Float64Array): void {
+  let blocks = 0;
+  for (let i = 0; i < layer.length; i += 1) {
+    let weight = weights[i] as number;
+    let sum = ((wanted[i] as number) - (offsets[i] as number)) * weight;
+    let count = 1;
+    while (blocks && (sums[blocks - 1] as number) / (weighs[blocks - 1] as number) > sum / weight) {
+      blocks -= 1;
+      sum += sums[blocks] as number;
+      weight += weighs[blocks] as number;
+      count += counts[blocks] as number;
     }
-    blocks.push(block);
-  });
+    sums[blocks] = sum;
+    weighs[blocks] = weight;
+    counts[blocks] = count;
+    blocks += 1;
+  }
   let i = 0;
-  for (const block of blocks)
-    for (let k = 0; k < block.count; k += 1, i += 1) (vertices[layer[i] as number] as Vertex).y = block.sum / block.weight + (offsets[i] as number);
+  for (let block = 0; block < blocks; block += 1) {
+    const mean = (sums[block] as number) / (weighs[block] as number);
+    for (let k = 0; k < (counts[block] as number); k += 1, i += 1) y[layer[i] as number] = mean + (offsets[i] as number);
+  }
 }
 
 function drawn(vertices: Vertex[], layers: number[][], chains: [string, number[]][], _: Map<string, number>): Layout {
-  const top = Math.min(0, ...vertices.map((vertex) => vertex.y - vertex.anchor));
-  const widths = layers.map((layer) => Math.max(0, ...layer.map((n) => (vertices[n] as Vertex).box?.w ?? 0)));
+  const top = vertices.reduce((least, vertex) => Math.min(least, vertex.y - vertex.anchor), 0);
+  const widths = layers.map((layer) => layer.reduce((most, n) => Math.max(most, (vertices[n] as Vertex).box?.w ?? 0), 0));
   const left: number[] = [];
   let x = 0;
   for (const width of widths) {

@@ -2,19 +2,20 @@ import { Info, X } from "lucide-react";
 import { change } from "../app/route";
 import { Popover } from "../kit/parts";
 import { t } from "../text";
-import { counted, MARKS, type MarkKind, Sign } from "./marks";
+import { counted, having, MARKS, type MarkKind, Sign, type Trait, TRAITS } from "./marks";
 import type { Scene } from "./scene";
 
 /** What signs and lines mean, and how many cards carry which sign; choosing one goes to the next of them. */
-export function Legend({ scene, chosen, cut, onChoose }: { scene: Scene; chosen?: string; cut: string; onChoose: (id: string) => void }) {
+export function Legend({ scene, chosen, cut, trait, onChoose }: { scene: Scene; chosen?: string; cut: string; trait?: Trait; onChoose: (id: string) => void }) {
   const next = (ids: string[]) => ids[(ids.indexOf(chosen ?? "") + 1) % ids.length] as string;
   return (
     <div className="signbar">
       {counted(scene).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" title={t.lineage.markHow[kind]} onClick={() => onChoose(next(ids))}><Sign kind={kind} />{t.lineage.marked[kind](ids.length)}</button>)}
+      {TRAITS.map((kind) => ({ kind, ids: having(scene, kind) })).filter((one) => one.ids.length).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" aria-pressed={trait === kind} title={t.lineage.traitHow[kind]} onClick={() => change({ light: trait === kind ? undefined : kind })}><Sign kind={kind} />{t.lineage.traited[kind](ids.length)}</button>)}
       <Popover className="signcount" label={<><Info size={13} aria-hidden="true" />{t.lineage.key}</>} up>
         {() => (
           <div className="keybox">
-            <ul>{MARKS.map((kind: MarkKind) => <li key={kind}><Sign kind={kind} /><b>{t.lineage.marks[kind]}</b><span>{t.lineage.markHow[kind]}</span></li>)}</ul>
+            <ul>{MARKS.map((kind: MarkKind) => <li key={kind}><Sign kind={kind} /><b>{t.lineage.marks[kind]}</b><span>{t.lineage.markHow[kind]}</span></li>)}{TRAITS.map((kind) => <li key={kind}><Sign kind={kind} /><b>{t.lineage.traits[kind]}</b><span>{t.lineage.traitHow[kind]}</span></li>)}</ul>
             <ul>{t.lineage.lines.map(([name, what]) => <li key={name}><svg width="34" height="8" aria-hidden="true"><path className={`line ${name}`} d="M1,4L33,4" /></svg><span>{what}</span></li>)}</ul>
           </div>
         )}

@@ -32,8 +32,8 @@ it("walks with the arrow keys along edges and columns", () => {
 });
 
 it("tells what changed between two scenes", () => {
-  expect(changes(scene(["a", "b"], []), scene(["b", "c"], []))).toEqual({ added: ["c"], gone: ["a"] });
-  expect(changes(undefined, scene(["a"], []))).toEqual({ added: [], gone: [] });
+  expect(changes(scene(["a", "b"], []), scene(["b", "c"], [["b", "c"]]))).toEqual({ added: ["c"], gone: ["a"], lines: 1 });
+  expect(changes(undefined, scene(["a"], []))).toEqual({ added: [], gone: [], lines: 0 });
 });
 
 it("says in words what is wrong with a card", () => {

@@ -33,7 +33,7 @@ export function look(node: SceneNode): Look {
 
 const SIZES: Record<Look, { w: number; h: number; anchor: number; inset: number }> = {
   card: { w: 180, h: 56, anchor: 28, inset: 0 },
-  circle: { w: 92, h: 84, anchor: 24, inset: 24 },
+  circle: { w: 88, h: 84, anchor: 24, inset: 22 },
   sweep: { w: 210, h: 96, anchor: 48, inset: 0 },
   pill: { w: 176, h: 52, anchor: 26, inset: 0 },
 };
@@ -155,7 +155,7 @@ export function shortest(edges: readonly SceneEdge[], from: string, to: string):
 /** Cards whose name, reference or kind holds the text. */
 export function search(nodes: readonly SceneNode[], text: string): SceneNode[] {
   const wanted = text.trim().toLowerCase();
-  return wanted ? nodes.filter((node) => [node.label, node.ref, node.kind, ...node.names, ...node.aliases].some((word) => word.toLowerCase().includes(wanted))) : [];
+  return wanted ? nodes.filter((node) => [node.label, node.ref, node.kind, node.commit, ...node.names, ...node.aliases].some((word) => word.toLowerCase().includes(wanted))) : [];
 }
 
 /** The card next to one in a direction: along edges to the sides, by place up and down. */
@@ -172,9 +172,11 @@ export function step(scene: Pick<Scene, "nodes" | "edges">, at: Record<string, {
 }
 
 /** What changed between two scenes, by the ids of cards. */
-export function changes(before: Pick<Scene, "nodes"> | undefined, now: Pick<Scene, "nodes">): { added: string[]; gone: string[] } {
+export function changes(before: Pick<Scene, "nodes" | "edges"> | undefined, now: Pick<Scene, "nodes" | "edges">): { added: string[]; gone: string[]; lines: number } {
   const [old, next] = [new Set(before?.nodes.map((node) => node.id)), new Set(now.nodes.map((node) => node.id))];
-  return { added: before ? [...next].filter((id) => !old.has(id)) : [], gone: [...old].filter((id) => !next.has(id)) };
+  const known = new Set(before?.edges.map((edge) => `${edge.src}\n${edge.dst}`));
+  const lines = before ? now.edges.filter((edge) => !known.has(`${edge.src}\n${edge.dst}`)).length : 0;
+  return { added: before ? [...next].filter((id) => !old.has(id)) : [], gone: [...old].filter((id) => !next.has(id)), lines };
 }
 
 /** The graph in the language of Mermaid. Every text is quoted, so none of it can be read as syntax. */

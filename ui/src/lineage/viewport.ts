@@ -8,8 +8,8 @@ export interface View {
 }
 
 const PAD = { left: 28, right: 28, top: 66, bottom: 54 };
-const LEGIBLE = 0.74; // zoom below which words are hard to read
-const [LEAST, MOST] = [0.74, 0.86]; // zoom where not all of it can be read at once: so much that it can, and little is cut off
+const LEGIBLE = 0.7; // zoom below which words are hard to read
+const [LEAST, MOST] = [0.7, 0.86]; // zoom where not all of it can be read at once: so much that it can, and little is cut off
 const AHEAD = 0.78; // the focus stands so far to the right: more lies before it than behind it
 
 /** The view of a layout in a window of w by h pixels, around a point of it when not all of it can be read at once. */

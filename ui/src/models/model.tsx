@@ -77,7 +77,7 @@ function Versions({ versions, shown }: { versions: Version[]; shown: Version }) 
             {versions.map((version) => (
               <tr key={version.number} className={version === shown ? "picked" : ""}>
                 <td><input type="checkbox" aria-label={t.runs.select(version.ref)} checked={picked.includes(version.number)} onChange={() => pick(version.number)} /></td>
-                <td><button type="button" className="linkish" aria-current={version === shown ? "true" : undefined} onClick={() => change({ v: version.number })}>v{version.number}</button> <a className="outward" href={to("/version", { ref: version.ref })} aria-label={`${t.lineage.openPage} ${version.ref}`}>↗</a></td>
+                <td className="nowrap"><button type="button" className="linkish" aria-current={version === shown ? "true" : undefined} onClick={() => change({ v: version.number })}>v{version.number}</button> <a className="outward" href={to("/version", { ref: version.ref })} aria-label={`${t.lineage.openPage} ${version.ref}`}>↗</a></td>
                 <td><div className="row wrap" style={{ gap: 4 }}>{version.aliases.map((alias) => <span key={alias} className="badge good"><Plain>{alias}</Plain></span>)}{version.targets.map((target) => <span key={target} className="badge info"><Plain>{target}</Plain></span>)}{version.deleted_at ? <span className="badge bad">{t.lineage.deleted}</span> : null}</div></td>
                 {keys.map((key) => <td key={key} className="num">{figure(at(version.run?.metrics, key))}</td>)}
                 <td className="mono">{plain(version.commit).slice(0, 7)}{version.dirty ? "+" : ""}</td>

@@ -2,6 +2,7 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useMemo, useState } from "react";
 import { api } from "../api/client";
+import { curvesOf } from "../app/ahead";
 import { LIVE, pace } from "../app/live";
 import { Chart, type Curve } from "../kit/chart";
 import { numeric } from "../kit/format";
@@ -13,7 +14,7 @@ const FIRST = 60;
 
 export default function Charts({ runs, live, most = FIRST, bare, dashed }: { runs: { id: string; name: string }[]; live?: boolean; most?: number; bare?: boolean; dashed?: number[] }) {
   const ids = runs.map((run) => `run:${run.id}`);
-  const found = useQuery({ queryKey: ["charts", ids.join()], queryFn: ({ signal }) => api.charts({ runs: ids, keys: [], points: 500 }, signal), meta: live ? LIVE : undefined, refetchInterval: live ? () => pace(2000) : false, placeholderData: keepPreviousData });
+  const found = useQuery({ ...curvesOf(ids), meta: live ? LIVE : undefined, refetchInterval: live ? () => pace(2000) : false, placeholderData: keepPreviousData });
   const [log, setLog] = useState(false);
   const [smoothing, setSmoothing] = useState(0);
   const [text, setText] = useState("");

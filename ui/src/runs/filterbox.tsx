@@ -3,11 +3,14 @@ import { Filter, X } from "lucide-react";
 import { useEffect, useId, useLayoutEffect, useRef, useState } from "react";
 import { api, type Refused } from "../api/client";
 import { isTyping } from "../app/shell";
+import { plain } from "../kit/format";
 import { Plain } from "../kit/parts";
 import { t } from "../text";
-import { complete, reason, stopped } from "./filter";
+import { complete, reason, stopped, written } from "./filter";
 
-/** The filter: completes fields and states, asks the server when it stands still, and shows where it stopped reading. */
+const HELP: Record<string, string> = t.runs.terms;
+
+/** The filter: completes fields, operators, values and terms of lineage, asks the server when it stands still, and shows where it stopped reading. */
 export function FilterBox({ value, error, onChange }: { value: string; error?: Refused; onChange: (text: string) => void }) {
   const [text, setText] = useState(value);
   const [cursor, setCursor] = useState(value.length);
@@ -48,7 +51,16 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
     input.current?.setSelectionRange(caret.current, caret.current);
     caret.current = undefined;
   }, [text]);
-  const { from, options } = complete(text, cursor, fields.data ?? { metrics: [], params: [], tags: [] });
+  const next = complete(text, cursor, fields.data ?? { metrics: [], params: [], tags: [] });
+  const from = next.from;
+  const typed = text.slice(from, cursor).replace(/^['"]/, "").toLowerCase();
+  const values = useQuery({ queryKey: ["values", next.values], queryFn: ({ signal }) => api.runGroups({ by: next.values ?? "", limit: 50 }, signal), enabled: open && next.values !== undefined, staleTime: 30_000, retry: false });
+  const refs = useQuery({ queryKey: ["find", "refs", next.refs], queryFn: ({ signal }) => api.find({ text: next.refs ?? "", limit: 4 }, signal), enabled: open && (next.refs ?? "") !== "", staleTime: 30_000, retry: false });
+  const told = [
+    ...(next.values ? (values.data?.groups ?? []).flatMap((group) => (group.value !== null && group.value.toLowerCase().includes(typed) && group.value.length <= 80 ? [group.value] : [])) : []),
+    ...(next.refs ? (refs.data?.hits ?? []).map((hit) => (hit.sort === "job" ? `job:${hit.ref}` : hit.ref)) : []),
+  ];
+  const options = [...next.options, ...told.slice(0, 12).map((one) => `${written(one)} `)].filter((one, n, all) => all.indexOf(one) === n);
   const showing = open && options.length > 0;
   const take = (option: string) => {
     const next = text.slice(0, from) + option + text.slice(cursor);
@@ -107,9 +119,9 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
         {text ? <button type="button" className="button plain small icon" aria-label={t.runs.clear} onClick={() => setText("")}><X size={14} aria-hidden="true" /></button> : null}
       </div>
       {showing ? (
-        <div className="popover" id={id} role="listbox" style={{ top: "calc(100% + 4px)", left: 26, minWidth: 260 }}>
+        <div className="popover" id={id} role="listbox" style={{ top: "calc(100% + 4px)", left: 26, minWidth: 320 }}>
           {options.map((option, n) => (
-            <button key={option} id={`${id}-${n}`} type="button" role="option" tabIndex={-1} aria-selected={n === at} className="option mono" onMouseDown={(event) => { event.preventDefault(); take(option); }}>{option.trim()}</button>
+            <button key={option} id={`${id}-${n}`} type="button" role="option" tabIndex={-1} aria-selected={n === at} className="option mono" onMouseDown={(event) => { event.preventDefault(); take(option); }}><bdi className="grow">{plain(option.trim())}</bdi>{HELP[option.trim()] ? <span className="muted help">{HELP[option.trim()]}</span> : null}</button>
           ))}
         </div>
       ) : null}

@@ -61,9 +61,11 @@ function Scatter({ runs, x, y }: { runs: RunSummary[]; x: Column; y: Column }) {
 function Parallel({ runs, axes, by }: { runs: RunSummary[]; axes: Column[]; by: Column }) {
   const [w, h, pad] = [720, 280, 26];
   const ranges = axes.map((one) => extent(runs.map((run) => read(run, one))));
+  const level = axes.map((one) => new Set(runs.map((run) => read(run, one)).filter(Number.isFinite)).size < 2); // all have the same
   const [low, high] = extent(runs.map((run) => read(run, by)));
   const gap = (w - 90) / Math.max(1, axes.length - 1);
   return (
+    <div className="wideplot" tabIndex={0} role="region" aria-label={t.runs.parallel}>
     <svg viewBox={`0 0 ${w} ${h}`} width="100%" role="img" aria-label={axes.map((one) => one.id).join(", ")}>
       {runs.map((run) => {
         const points = axes.map((one, n) => {
@@ -78,10 +80,11 @@ function Parallel({ runs, axes, by }: { runs: RunSummary[]; axes: Column[]; by: 
         <g key={one.id} className="axis">
           <line x1={45 + n * gap} x2={45 + n * gap} y1={pad + 14} y2={h - pad} stroke="var(--line-strong)" />
           <text x={45 + n * gap} y={16} textAnchor="middle">{one.key.slice(0, 14)}</text>
-          <text x={45 + n * gap} y={34} textAnchor="middle">{figure(ranges[n]?.[1])}</text>
-          <text x={45 + n * gap} y={h - 8} textAnchor="middle">{figure(ranges[n]?.[0])}</text>
+          <text x={45 + n * gap} y={34} textAnchor="middle">{level[n] ? "" : figure(ranges[n]?.[1])}</text>
+          <text x={45 + n * gap} y={h - 8} textAnchor="middle">{figure(level[n] ? ((ranges[n]?.[0] ?? 0) + (ranges[n]?.[1] ?? 0)) / 2 : ranges[n]?.[0])}</text>
         </g>
       ))}
     </svg>
+    </div>
   );
 }

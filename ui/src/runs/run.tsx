@@ -1,7 +1,8 @@
-import { keepPreviousData, type QueryClient, useQuery, useQueryClient } from "@tanstack/react-query";
+import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Share2 } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { lazy, Suspense, useEffect, useRef, useState } from "react";
 import { api, type RunDetail, type RunFile } from "../api/client";
+import { curvesAhead } from "../app/ahead";
 import { Head } from "../app/head";
 import { LIVE, pace } from "../app/live";
 import { linkOf, links, to, usePlace } from "../app/route";
@@ -35,19 +36,11 @@ export function useRun(ref: string) {
   return found;
 }
 
-/** Ask for the curves beside the run itself, not after it; and for the part of the page that draws them. */
-function beforehand(queries: QueryClient, id: string, tab: string): void {
-  if (!/^[0-9a-f]{32}$/.test(id) || !["", "overview", "charts"].includes(tab)) return;
-  void import("./charts");
-  const runs = [`run:${id}`];
-  void queries.prefetchQuery({ queryKey: ["charts", runs.join()], queryFn: ({ signal }) => api.charts({ runs, keys: [], points: 500 }, signal), retry: false });
-}
-
 export function Run() {
   const queries = useQueryClient();
   const { query } = usePlace();
   const id = query.get("id") ?? "";
-  useEffect(() => void beforehand(queries, id, query.get("tab") ?? ""), [queries, id]);
+  useEffect(() => curvesAhead(queries, id, query.get("tab") ?? ""), [queries, id]);
   const found = useRun(id ? `run:${id}` : "");
   const run = found.data?.type === "run" && found.data.run_id.startsWith(id) ? found.data : undefined;
   return (
@@ -72,6 +65,11 @@ function Whole({ run, tab }: { run: RunDetail; tab: Tab }) {
     ...(run.error ? [{ key: "error" as Tab }] : []),
   ];
   const active = tabs.some((one) => one.key === tab) ? tab : "overview";
+  const bar = useRef<HTMLElement>(null);
+  useEffect(() => {
+    const here = bar.current?.querySelector<HTMLElement>("[aria-current]"); // where there is no room for all, the one that is open is seen
+    if (here && bar.current) bar.current.scrollLeft = here.offsetLeft + here.offsetWidth / 2 - bar.current.clientWidth / 2;
+  }, [active]);
   return (
     <>
       <div className="page-head">
@@ -83,7 +81,7 @@ function Whole({ run, tab }: { run: RunDetail; tab: Tab }) {
       </div>
       {run.deleted_at ? <p className="note warn">{t.run.deleted}</p> : null}
       {run.error && active !== "error" ? <div className="note bad"><strong><Plain>{run.error.type}</Plain></strong>: <Plain>{run.error.message}</Plain> <a href={to("/run", { id: run.run_id, tab: "error" })}>{t.run.tabs.error}</a></div> : null}
-      <nav className="tabs" aria-label={runName(run.summary)}>
+      <nav ref={bar} className="tabs" aria-label={runName(run.summary)}>
         {tabs.map((one) => <a key={one.key} href={to("/run", { id: run.run_id, tab: one.key === "overview" ? "" : one.key })} aria-current={one.key === active ? "page" : undefined}>{t.run.tabs[one.key]}{one.n ? <span className="n">{one.n}</span> : null}</a>)}
       </nav>
       {active === "overview" ? <Overview run={run} curves={curves} /> : null}

@@ -3,8 +3,9 @@ import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp, ChartScatter, Columns3, Download, GitCompareArrows, Tag, Trash2, X } from "lucide-react";
 import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { api, Refused, type RunSummary } from "../api/client";
+import { firstRuns, RUNS_PAGE } from "../app/ahead";
 import { Head } from "../app/head";
-import { LIVE, pace } from "../app/live";
+import { pace } from "../app/live";
 import { change, go, to, usePlace } from "../app/route";
 import { at } from "../kit/format";
 import { Empty, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
@@ -17,7 +18,7 @@ import { GroupBy, Groups } from "./groups";
 import { Saved } from "./views";
 
 const Plots = lazy(() => import("./plots"));
-const PAGE = 200;
+const PAGE = RUNS_PAGE;
 const ROW = 38;
 const PICK = 44;
 
@@ -25,10 +26,8 @@ const PICK = 44;
 function usePages(where: string, order: string) {
   const [pages, setPages] = useState<number[]>([0]);
   const first = useQuery({
-    queryKey: ["runs", where, order, 0],
-    queryFn: ({ signal }) => api.runs({ where, order, limit: PAGE, counted: true }, signal),
+    ...firstRuns(where, order),
     placeholderData: keepPreviousData,
-    meta: LIVE,
     refetchInterval: (query) => pace(query.state.data?.runs.some((run) => run.state === "running") ? 3000 : 10_000),
   });
   // What was shown last stays while a filter cannot be read.
