@@ -100,7 +100,12 @@ def test_a_drawing_is_opened_again_with_all_its_cards_and_lines(tab: Tab) -> Non
     assert len(cards) == len(data["nodes"]) == page.locator(".react-flow__node").count() == 16
     assert sum(path.get("class") == "edge" for path in drawing.iter(f"{space}path")) == len(data["edges"])
     assert {"churn", "v2 champion"} <= {"".join(text.itertext()) for text in drawing.iter(f"{space}text")}
-    assert {title.text for title in drawing.iter(f"{space}title")} == {"conflict", "stale", "gap", "essential"}
+    assert {title.text for title in drawing.iter(f"{space}title")} == {
+        "conflict",
+        "stale",
+        "gap",
+        "essential",
+    }
 
 
 def test_a_picture_is_opened_again_and_is_not_blank(tab: Tab) -> None:
