@@ -16,7 +16,7 @@ from lineal.service import references
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
 from lineal.service.runs import RunSummary, summaries
-from lineal.store.conditions import Every, Order, Some, Term, Without
+from lineal.store.conditions import Condition, Every, Order, Some, Term, Without
 
 _DAY = 86_400_000_000
 _DAYS = 60
@@ -118,7 +118,7 @@ def overview(scope: Scope, request: Nothing) -> Overview:
     days = store.catalog.count_by_day(tx, since=(today - _DAYS + 1) * _DAY)
 
     def newest(*terms: Term) -> list[RunSummary]:
-        only = [Without(Term("kind", "=", DEPLOYMENT)), *terms]
+        only: list[Condition] = [Without(Term("kind", "=", DEPLOYMENT)), *terms]
         return summaries(scope, store.search.search_runs(tx, only, order=Order(), limit=_SHOWN))
 
     moves = sorted(

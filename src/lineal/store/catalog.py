@@ -133,7 +133,7 @@ def _kinds_and_states(tx: Tx) -> list[tuple[int, str, int]]:
     kinds = tx.rows("SELECT kind, count(*) FROM run GROUP BY kind ORDER BY count(*) DESC, kind")
     if not kinds:
         return []
-    left = dict(tx.rows("SELECT state, count(*) FROM run GROUP BY state"))
+    left: dict[str, int] = dict(tx.rows("SELECT state, count(*) FROM run GROUP BY state"))
     found: list[tuple[int, str, int]] = []
     for kind, _ in kinds[1:]:
         for state, count in tx.rows(
