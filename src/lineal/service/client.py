@@ -50,6 +50,7 @@ _WHERE = {
     "deploy": "registry",
     "undeploy": "registry",
     "delete": "removal",
+    "dependants": "removal",
     "same": "joining",
     "split": "joining",
     "joins": "joining",
