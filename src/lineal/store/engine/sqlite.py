@@ -29,6 +29,7 @@ PRAGMA foreign_keys = ON;
 PRAGMA temp_store = MEMORY;
 PRAGMA cache_size = -32768;
 PRAGMA journal_size_limit = 67108864;
+PRAGMA wal_autocheckpoint = 4000;
 """
 
 _STEPS = 100_000  # of SQLite's virtual machine between two looks at the clock; about a millisecond
@@ -204,7 +205,7 @@ class SqliteEngine:
         connection = apsw.Connection(self.path, flags=flags, statementcachesize=256)
         connection.set_busy_timeout(self._timeout_ms)
         _refuse_foreign(connection, self.path)
-        connection.execute(_SETTINGS)
+        connection.execute(_SETTINGS).fetchall()  # some answer, and the rest follows when that was read
         return connection
 
     def _leave_inherited(self) -> None:
