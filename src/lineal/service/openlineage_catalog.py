@@ -151,16 +151,41 @@ def dataset_views(
     scope: Scope, named: Iterable[LinkedName], *, as_of: int | None = None
 ) -> list[DatasetView]:
     """Datasets with their newest versions."""
-    return [_dataset(scope, each, as_of) for each in named]
+    datasets = list(named)
+    tx, linked = scope.tx, scope.store.linked
+    listed = linked.list_linked_versions(tx, [each.id for each in datasets], as_of=as_of, limit=_LOOKED_BACK)
+    as_such = {ol.state_unknown(ol.Name(each.namespace, each.name)) for each in datasets}
+    told = scope.store.many.find_versions(tx, as_such)
+    said = {artifact: node for (artifact, _), node in told.items()}
+    newest: dict[int, int] = {}
+    for each in datasets:
+        nodes, _ = listed.get(each.id, ([], 0))
+        if nodes or each.id in said:
+            newest[each.id] = nodes[0] if nodes else said[each.id]
+    versions = scope.store.artifacts.get_versions(tx, sorted(set(newest.values())))
+    written = _writers(scope, sorted(versions), as_of)
+    views = []
+    for each in datasets:
+        node = newest.get(each.id)
+        facets = _dataset_facets(scope, said.get(each.id), listed.get(each.id, ([], 0))[0], as_of)
+        last = written.get(node, [])[-1:] if node is not None else []
+        writer = last[0] if last else None
+        views.append(
+            DatasetView(
+                each,
+                None if node is None else versions.get(node),
+                facets,
+                writer.at if writer else None,
+                writer.src if writer else None,
+            )
+        )
+    return views
 
 
-def _dataset(scope: Scope, named: LinkedName, as_of: int | None) -> DatasetView:
-    linked = scope.store.linked
-    nodes, _ = linked.list_linked_versions(scope.tx, named.id, as_of=as_of, limit=_LOOKED_BACK)
-    name = ol.Name(named.namespace, named.name)
-    said = scope.store.many.find_versions(scope.tx, [ol.state_unknown(name)]).values()
+def _dataset_facets(scope: Scope, said: int | None, nodes: Sequence[int], as_of: int | None) -> Facets:
+    """What is said of a dataset as such (vertex `said`) and of its newest version."""
     facets: Facets = {}
-    for node in (*said, *nodes[:1]):
+    for node in (*([] if said is None else [said]), *nodes[:1]):
         facets |= version_facets(scope, node, as_of=as_of)
     for node in nodes[1:]:
         # Not every way of running a job tells them: dbt's two modes tell one of them each.
@@ -168,12 +193,7 @@ def _dataset(scope: Scope, named: LinkedName, as_of: int | None) -> DatasetView:
             break
         older = version_facets(scope, node, as_of=as_of)
         facets |= {name: older[name] for name in _SHAPE & older.keys() - facets.keys()}
-    newest = nodes[0] if nodes else next(iter(said), None)
-    version = None if newest is None else scope.store.artifacts.get_versions(scope.tx, [newest]).get(newest)
-    written = [] if newest is None else _writers(scope, newest, as_of)
-    return DatasetView(
-        named, version, facets, written[-1].at if written else None, written[-1].src if written else None
-    )
+    return facets
 
 
 def version_facets(scope: Scope, node: int, *, as_of: int | None = None) -> Facets:
@@ -182,9 +202,13 @@ def version_facets(scope: Scope, node: int, *, as_of: int | None = None) -> Face
     return {facet.name: facet.body for facet in found if not _deleted(facet.body)}
 
 
-def _writers(scope: Scope, node: int, as_of: int | None) -> list[Edge]:
-    edges = scope.store.edges.get_in(scope.tx, [node], as_of=as_of)
-    return [edge for edge in edges if edge.kind == EdgeKind.GENERATED]
+def _writers(scope: Scope, nodes: Sequence[int], as_of: int | None) -> dict[int, list[Edge]]:
+    """By version, the edges from those that wrote it."""
+    found: dict[int, list[Edge]] = {}
+    for edge in scope.store.edges.get_in(scope.tx, nodes, as_of=as_of):
+        if edge.kind == EdgeKind.GENERATED:
+            found.setdefault(edge.dst, []).append(edge)
+    return found
 
 
 class VersionView(msgspec.Struct, frozen=True):
@@ -200,13 +224,15 @@ def version_views(
     scope: Scope, named: LinkedName, *, as_of: int | None = None, limit: int = 100, offset: int = 0
 ) -> tuple[list[VersionView], int]:
     """A dataset's versions, those written last first, and how many there are."""
-    nodes, count = scope.store.linked.list_linked_versions(
-        scope.tx, named.id, as_of=as_of, limit=limit, offset=offset
+    listed = scope.store.linked.list_linked_versions(
+        scope.tx, [named.id], as_of=as_of, limit=limit, offset=offset
     )
+    nodes, count = listed.get(named.id, ([], 0))
     versions = scope.store.artifacts.get_versions(scope.tx, nodes)
+    writers_of = _writers(scope, nodes, as_of)
     found = []
     for node in nodes:
-        written = _writers(scope, node, as_of)
+        written = writers_of.get(node, [])
         writers = run_views(scope, [written[-1].src], as_of=as_of) if written else {}
         found.append(
             VersionView(

@@ -143,8 +143,14 @@ class LinkedStore(Protocol):
         self, tx: Tx, name: str, *, as_of: int | None = None, limit: int = 100_000
     ) -> list[bytes]: ...  # the documents that stand under a name
     def list_linked_versions(
-        self, tx: Tx, artifact: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
-    ) -> tuple[list[int], int]: ...
+        self,
+        tx: Tx,
+        artifacts: Sequence[int],
+        *,
+        as_of: int | None = None,
+        limit: int = 100,
+        offset: int = 0,
+    ) -> dict[int, tuple[list[int], int]]: ...
 
 
 class StoryStore(Protocol):

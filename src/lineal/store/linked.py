@@ -147,29 +147,33 @@ class Linked:
         return [bytes(body) for (body,) in rows]
 
     def list_linked_versions(
-        self, tx: Tx, artifact: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
-    ) -> tuple[list[int], int]:
-        """The vertices of an artifact's versions that a run read or wrote, those written last first, and how many there are."""
-        mine = "FROM version v {0} WHERE v.artifact = :artifact"
-        written = mine.format(f"JOIN edge e ON e.dst = v.node AND {recorded_by(as_of, 'e')}")
-        read = f"EXISTS (SELECT 1 FROM edge e WHERE e.src = v.node AND {recorded_by(as_of, 'e')})"
-        linked = (  # two halves: an edge at either end is found by an index of its own
-            f"SELECT l.node, max(l.written) AS written FROM (SELECT v.node, e.at AS written {written} UNION ALL "
-            f"SELECT v.node, CAST(NULL AS bigint) AS written {mine.format('')} AND {read}) l GROUP BY l.node"
-        )
-        if tx.engine == "postgres":
-            order = "written DESC NULLS LAST, node DESC"
-        else:
-            order = "written IS NULL, written DESC, node DESC"
+        self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None, limit: int = 100, offset: int = 0
+    ) -> dict[int, tuple[list[int], int]]:
+        """By artifact, the vertices of its versions that a run read or wrote, those written last first, and how many there are."""
+        if not artifacts:
+            return {}
+        wanted = f"({each(tx, 'artifacts')}) k CROSS JOIN version v"
+        written = f"SELECT v.artifact, v.node, e.at AS written FROM {wanted} JOIN edge e ON e.dst = v.node AND {recorded_by(as_of, 'e')} "
+        read = f"SELECT v.artifact, v.node, CAST(NULL AS bigint) FROM {wanted} JOIN edge e ON e.src = v.node AND {recorded_by(as_of, 'e')} "
+        # Two halves: an edge at either end is found by an index of its own.
+        halves = f"{written}WHERE v.artifact = k.item UNION ALL {read}WHERE v.artifact = k.item"
         rows = tx.rows(
-            f"SELECT node, written FROM ({linked}) s ORDER BY {order} LIMIT :limit OFFSET :offset",
-            artifact=artifact,
-            limit=limit,
-            offset=offset,
+            "SELECT artifact, node, place, count FROM (SELECT s.artifact, s.node, ROW_NUMBER() OVER (PARTITION BY s.artifact "
+            "ORDER BY CASE WHEN s.written IS NULL THEN 1 ELSE 0 END, s.written DESC, s.node DESC) AS place, "
+            "count(*) OVER (PARTITION BY s.artifact) AS count FROM "
+            f"(SELECT l.artifact, l.node, max(l.written) AS written FROM ({halves}) l GROUP BY l.artifact, l.node) s) p "
+            "WHERE place = 1 OR (place > :first AND place <= :last) ORDER BY artifact, place",
+            artifacts=list(artifacts),
+            first=offset,
+            last=offset + limit,
             **values_of(as_of),
         )
-        count = tx.value(f"SELECT count(*) FROM ({linked}) s", artifact=artifact, **values_of(as_of))
-        return [node for node, _ in rows], int(count)
+        found: dict[int, tuple[list[int], int]] = {}
+        for artifact, node, place, count in rows:
+            nodes, _ = found.setdefault(artifact, ([], int(count)))
+            if offset < place <= offset + limit:
+                nodes.append(node)
+        return found
 
 
 def _named(tx: Tx, table: str, namespace: str | None, name: str | None) -> tuple[list[str], dict[str, Any]]:
