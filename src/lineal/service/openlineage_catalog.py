@@ -15,6 +15,7 @@ from lineal.core import openlineage as ol
 from lineal.core import openlineage_story as tales
 from lineal.core.errors import NotFound
 from lineal.core.model import Edge, EdgeKind, RunRecord, VersionRecord
+from lineal.service.openlineage_hidden import DATASET, JOB, hidden
 from lineal.service.openlineage_parents import left_out
 from lineal.service.operations import Scope
 from lineal.store.base_doors import LinkedName
@@ -122,7 +123,9 @@ def _gaps(body: msgspec.Raw) -> list[str]:
 
 def find_job(scope: Scope, namespace: str, name: str, *, as_of: int | None = None) -> LinkedName:
     """A job. Raises NotFound."""
-    found, _ = scope.store.linked.list_linked_jobs(scope.tx, namespace=namespace, name=name, as_of=as_of)
+    found, _ = scope.store.linked.list_linked_jobs(
+        scope.tx, namespace=namespace, name=name, without=hidden(scope, JOB, as_of=as_of), as_of=as_of
+    )
     if not found:
         raise NotFound(f"no job {name[:200]!r} in {namespace[:200]!r}", hint="list them: /api/v1/jobs")
     return found[0]
@@ -130,7 +133,9 @@ def find_job(scope: Scope, namespace: str, name: str, *, as_of: int | None = Non
 
 def find_dataset(scope: Scope, namespace: str, name: str, *, as_of: int | None = None) -> LinkedName:
     """A dataset. Raises NotFound."""
-    found, _ = scope.store.linked.list_linked_datasets(scope.tx, namespace=namespace, name=name, as_of=as_of)
+    found, _ = scope.store.linked.list_linked_datasets(
+        scope.tx, namespace=namespace, name=name, without=hidden(scope, DATASET, as_of=as_of), as_of=as_of
+    )
     if not found:
         raise NotFound(
             f"no dataset {name[:200]!r} in {namespace[:200]!r}", hint="search for it: /api/v1/search?q="

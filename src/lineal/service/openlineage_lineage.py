@@ -13,6 +13,7 @@ import msgspec
 from lineal.core.openlineage import Name
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.openlineage_catalog import DatasetView, RunView
+from lineal.service.openlineage_hidden import DATASET, JOB, hidden
 from lineal.service.operations import Scope
 from lineal.store.base_doors import LinkedName
 
@@ -51,10 +52,11 @@ def lineage(
 ) -> Graph:
     """Everything that is linked with a job or dataset within so many hops, in both directions."""
     walk = _Walk(scope, as_of)
+    gone = set(hidden(scope, DATASET, as_of=as_of)), set(hidden(scope, JOB, as_of=as_of))
     jobs, datasets = ({job.id} if job else set()), ({dataset.id: dataset} if dataset else {})
     for hop in range(max(0, depth) + 1):
-        found_datasets = walk.open_jobs(jobs)
-        found_jobs = walk.open_datasets(datasets)
+        found_datasets = {id: named for id, named in walk.open_jobs(jobs).items() if id not in gone[0]}
+        found_jobs = walk.open_datasets(datasets) - gone[1]
         if hop == depth or walk.full():
             walk.graph.cut |= bool((found_jobs - walk.opened) or (set(found_datasets) - walk.seen))
             break

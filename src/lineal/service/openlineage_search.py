@@ -11,6 +11,7 @@ import msgspec
 from lineal.core.model import EdgeKind
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.openlineage_catalog import RunView
+from lineal.service.openlineage_hidden import hidden
 from lineal.service.operations import Scope
 from lineal.store.base_doors import LinkedName
 
@@ -30,11 +31,13 @@ def namespaces(scope: Scope, *, as_of: int | None = None, jobs: bool = True) -> 
 
 def every(scope: Scope, kind: str, as_of: int | None, namespace: str | None = None) -> list[LinkedName]:
     """Every dataset or job (`kind`), in order of their names."""
-    linked = scope.store.linked
+    linked, gone = scope.store.linked, hidden(scope, kind, as_of=as_of)
     if kind == "dataset":
-        return linked.list_linked_datasets(scope.tx, namespace=namespace, as_of=as_of, limit=_ALL)[0]
+        return linked.list_linked_datasets(
+            scope.tx, namespace=namespace, without=gone, as_of=as_of, limit=_ALL
+        )[0]
     return linked.list_linked_jobs(
-        scope.tx, namespace=namespace, hidden=catalog.HIDDEN, as_of=as_of, limit=_ALL
+        scope.tx, namespace=namespace, hidden=catalog.HIDDEN, without=gone, as_of=as_of, limit=_ALL
     )[0]
 
 

@@ -27,6 +27,7 @@ class Linked:
         namespace: str | None = None,
         name: str | None = None,
         hidden: Sequence[str] = (),
+        without: Sequence[int] = (),
         as_of: int | None = None,
         limit: int = 100,
         offset: int = 0,
@@ -34,9 +35,9 @@ class Linked:
         """Jobs in order of their names with the times of their first and last recorded run, and how many there are.
 
         Args:
-            hidden: kinds of runs that make no job to be listed.
+            hidden: kinds of runs that make no job to be listed. without: jobs that are left out.
         """
-        where, values = _named(tx, "j", namespace, name)
+        where, values = _named(tx, "j", namespace, name, without)
         kinds = [word for word in (find_word(tx, kind) for kind in hidden) if word is not None]
         known = "" if as_of is None else " AND r.recorded_at <= :as_of"
         inner = (
@@ -52,12 +53,13 @@ class Linked:
         *,
         namespace: str | None = None,
         name: str | None = None,
+        without: Sequence[int] = (),
         as_of: int | None = None,
         limit: int = 100,
         offset: int = 0,
     ) -> tuple[list[LinkedName], int]:
-        """Artifacts, but for code and environments, in order of their names, and how many there are."""
-        where, values = _named(tx, "a", namespace, name)
+        """Artifacts, but for code, environments and those in `without`, in order of their names, and how many there are."""
+        where, values = _named(tx, "a", namespace, name, without)
         kinds = [word for word in (find_word(tx, kind) for kind in _GOVERNS) if word is not None]
         where.append(f"a.kind NOT IN ({each(tx, 'kinds')})")
         known = "" if as_of is None else "WHERE v.recorded_at <= :as_of "
@@ -176,13 +178,18 @@ class Linked:
         return found
 
 
-def _named(tx: Tx, table: str, namespace: str | None, name: str | None) -> tuple[list[str], dict[str, Any]]:
+def _named(
+    tx: Tx, table: str, namespace: str | None, name: str | None, without: Sequence[int]
+) -> tuple[list[str], dict[str, Any]]:
     where: list[str] = []
     values: dict[str, Any] = {}
     for column, text in (("namespace", namespace), ("name", name)):
         if text is not None:
             where.append(f"{table}.{column} = :{column}")
             values[column] = find_word(tx, text) or -1
+    if without:
+        where.append(f"{table}.id NOT IN ({each(tx, 'without')})")
+        values["without"] = list(without)
     return where, values
 
 

@@ -223,9 +223,35 @@ def test_what_cannot_be_written_is_refused_in_words(door: Door) -> None:
         ("POST", f"/jobs/runs/{run_id('nobody')}/start", {}, 404),
         ("POST", "/namespaces/mq/jobs/x/runs", {"id": "seven"}, 400),
         ("POST", "/namespaces/mq/datasets/nothing/tags/PII", {}, 404),
-        ("DELETE", "/namespaces/mq", {}, 405),
+        ("DELETE", "/namespaces/nothing", {}, 404),
+        ("DELETE", "/namespaces/mq/datasets/nothing", {}, 404),
+        ("DELETE", "/sources/mq", {}, 405),
     ):
         assert door.write(method, path, body, status=status)["message"], (method, path)
+
+
+def test_what_is_deleted_is_hidden_until_it_is_told_of_again_and_the_past_still_has_it(door: Door) -> None:
+    space = "/namespaces/gone"
+    for run in ("gone1", "gone2"):
+        written = {**data("table"), "namespace": "gone"}
+        door.send(event("COMPLETE", run, 3000, job="writes", inputs=("kept",), outputs=(written,)))
+        assert door.get("lineage", nodeId="dataset:gone:table")["graph"]  # the second run brings it back
+        assert door.get("namespaces", "gone", "datasets")["totalCount"] == 1
+        before = time.time_ns() // 1000
+        assert door.write("DELETE", f"{space}/datasets/table", {})["deleted"] is True
+        assert door.get("namespaces", "gone", "datasets")["datasets"] == []
+        assert door.serving.get(f"/api/v1{space}/datasets/table").status == 404
+        assert door.serving.get(f"/api/v1{space}/datasets/table?as_of={before}").status == 200
+        graph = door.get("lineage", nodeId="job:jobs:writes")["graph"]
+        assert {node["id"] for node in graph} == {"job:jobs:writes", f"dataset:{SPACE}:kept"}
+    door.put(f"{space}/datasets/table", {"fields": [{"name": "a", "type": "INT"}]})
+    assert door.get("namespaces", "gone", "datasets")["totalCount"] == 1
+    assert door.write("DELETE", space, {})["isHidden"] is True
+    assert "gone" not in {each["name"] for each in door.get("namespaces", limit=1000)["namespaces"]}
+    door.put(f"{space}/datasets/table", {})
+    assert door.get("namespaces", "gone", "datasets", "table")["name"] == "table"
+    assert door.write("DELETE", "/namespaces/jobs/jobs/writes", {})["deleted"] is True
+    assert "writes" not in {job["name"] for job in door.get("jobs", limit=1000)["jobs"]}
 
 
 def test_stats_the_newer_search_and_jobs_by_how_they_stand(shop: Door) -> None:

@@ -19,6 +19,7 @@ from lineal.core.openlineage import Name
 from lineal.doors.desk import Desk
 from lineal.doors.openlineage import answers, shapes
 from lineal.service import openlineage_catalog as catalog
+from lineal.service import openlineage_hidden as deleted
 from lineal.service import openlineage_search as searching
 from lineal.service.openlineage_lineage import column_lineage, lineage
 from lineal.service.operations import Caller, Scope
@@ -248,7 +249,12 @@ def list_jobs(asked: Asked) -> Json:
     }:
         return _standing(asked, namespace, states)
     named, count = asked.scope.store.linked.list_linked_jobs(
-        asked.scope.tx, namespace=namespace, hidden=catalog.HIDDEN, as_of=asked.as_of, **_page(asked)
+        asked.scope.tx,
+        namespace=namespace,
+        hidden=catalog.HIDDEN,
+        without=deleted.hidden(asked.scope, deleted.JOB, as_of=asked.as_of),
+        as_of=asked.as_of,
+        **_page(asked),
     )
     return {"jobs": [_job(asked, each, runs=1) for each in named], "totalCount": count}
 
@@ -338,7 +344,11 @@ def get_run_facets(asked: Asked) -> Json:
 def list_datasets(asked: Asked) -> Json:
     """The datasets of a namespace."""
     named, count = asked.scope.store.linked.list_linked_datasets(
-        asked.scope.tx, namespace=asked.part("namespace"), as_of=asked.as_of, **_page(asked)
+        asked.scope.tx,
+        namespace=asked.part("namespace"),
+        without=deleted.hidden(asked.scope, deleted.DATASET, as_of=asked.as_of),
+        as_of=asked.as_of,
+        **_page(asked),
     )
     views = catalog.dataset_views(asked.scope, named, as_of=asked.as_of)
     return {"datasets": [shapes.dataset(view) for view in views], "totalCount": count}

@@ -20,6 +20,7 @@ from lineal.doors.desk import Desk
 from lineal.doors.openlineage import answers, marquez, shapes
 from lineal.doors.openlineage.arrive import received
 from lineal.service import openlineage_catalog as catalog
+from lineal.service import openlineage_hidden as deleted
 from lineal.service.openlineage import take_in
 from lineal.service.openlineage_lineage import loaded_facet
 from lineal.service.operations import Caller, Scope
@@ -114,6 +115,7 @@ def put_dataset(told: Told) -> Json:
         told.tell(_of_run(told, run, "OTHER", outputs=[dataset]))
     else:
         told.tell({"schemaURL": _SCHEMA + "DatasetEvent", "dataset": dataset})
+    deleted.show_again(told.scope, deleted.DATASET, namespace, name)
     return marquez.get_dataset(told)
 
 
@@ -135,6 +137,7 @@ def put_job(told: Told) -> Json:
         told.tell({**_of_run(told, run, "OTHER", **sides), "job": job})
     else:
         told.tell({"schemaURL": _SCHEMA + "JobEvent", "job": job, **sides})
+    deleted.show_again(told.scope, deleted.JOB, told.part("namespace"), told.part("job"))
     return marquez.get_job(told)
 
 
@@ -230,6 +233,30 @@ def tag_job(told: Told) -> Json:
     return marquez.get_job(told)
 
 
+# ---- deleting ----------------------------------------------------------------------------------------------------------------
+
+
+def delete_dataset(told: Told) -> Json:
+    """Hide a dataset from these questions until it is written or put again."""
+    found = marquez.get_dataset(told)
+    deleted.hide(told.scope, deleted.DATASET, told.part("namespace"), told.part("dataset"))
+    return {**found, "deleted": True}
+
+
+def delete_job(told: Told) -> Json:
+    """Hide a job from these questions until it runs or is put again."""
+    found = marquez.get_job(told)
+    deleted.hide(told.scope, deleted.JOB, told.part("namespace"), told.part("job"))
+    return {**found, "deleted": True}
+
+
+def delete_namespace(told: Told) -> Json:
+    """Hide all jobs and datasets of a namespace."""
+    found = marquez.get_namespace(told)
+    deleted.hide(told.scope, deleted.NAMESPACE, told.part("namespace"))
+    return {**found, "isHidden": True}
+
+
 # ---- the routes --------------------------------------------------------------------------------------------------------------
 
 
@@ -257,6 +284,9 @@ _WRITES: tuple[tuple[str, str, Callable[[Told], Json], int], ...] = (
     ("PUT", "/tags/{tag}", put_tag, 200),
     ("PUT", _D, put_dataset, 200),
     ("PUT", _J, put_job, 200),
+    ("DELETE", _N, delete_namespace, 200),
+    ("DELETE", _D, delete_dataset, 200),
+    ("DELETE", _J, delete_job, 200),
     ("POST", f"{_J}/runs", post_run, 201),
     *(
         (("POST", f"/jobs/runs/{{id}}/{word}", _mark(word.upper()), 200))
