@@ -8,6 +8,7 @@ import re
 import subprocess
 import threading
 from collections.abc import Iterator
+from contextlib import closing, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -231,24 +232,22 @@ class _Prefixed(BaseHTTPRequestHandler):
         if not self.path.startswith("/tools/lineal/"):
             self.send_error(404)
             return
-        upstream = http.client.HTTPConnection("127.0.0.1", self.port)
         length = int(self.headers.get("content-length") or 0)
-        upstream.request(
-            self.command,
-            self.path.removeprefix("/tools/lineal"),
-            self.rfile.read(length) if length else None,
-            dict(self.headers),
-        )
-        answer = upstream.getresponse()
-        body = answer.read()
-        self.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
-                self.send_header(name, value)
-        self.send_header("Content-Length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-        upstream.close()
+        body = self.rfile.read(length) if length else None
+        with (
+            closing(http.client.HTTPConnection("127.0.0.1", self.port)) as upstream,
+            suppress(OSError, http.client.HTTPException),
+        ):
+            upstream.request(self.command, self.path.removeprefix("/tools/lineal"), body, dict(self.headers))
+            with upstream.getresponse() as answer:
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    if name.lower() not in {"content-length", "transfer-encoding", "connection"}:
+                        self.send_header(name, value)
+                self.send_header("Connection", "close")
+                self.end_headers()
+                while part := answer.read1():  # a stream is passed on as it comes
+                    self.wfile.write(part)
 
     do_POST = do_GET  # noqa: N815 - the name that is looked for
 

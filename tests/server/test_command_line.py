@@ -29,6 +29,8 @@ with lineal.run("slow") as run:
         time.sleep(0.01)
         if step == 20:
             open("going", "w").write("x")
+    while os.path.exists("away"):
+        time.sleep(0.01)
 """
 
 
@@ -55,6 +57,13 @@ def way(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Path, 
     server = Serving(home).start()
     yield folder, ["--server", server.url] if request.param == "named" else []
     server.close()
+
+
+def wait_for(place: Path) -> None:
+    deadline = time.monotonic() + 60
+    while not place.exists():
+        assert time.monotonic() < deadline, f"{place.name} did not come"
+        time.sleep(0.01)
 
 
 def test_a_pipeline_is_recorded_and_asked_about_alike(way: tuple[Path, list[str]]) -> None:
@@ -135,12 +144,12 @@ def test_training_goes_on_while_the_server_is_away_and_all_of_it_arrives(project
         env=environment(LINEAL_URL=server.url),
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 20
-    while not (project / "going").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(project / "going")
+    (project / "away").touch()
     server.kill() if kind == "killed" else server.stop()
     time.sleep(1.0)
     server.start(server.port)
+    (project / "away").unlink()
     _, said = program.communicate(timeout=60)
     assert (program.returncode, said) == (0, b"")
     runs = server.get(f"{API}/runs").json["runs"]
@@ -170,9 +179,7 @@ def test_what_was_recorded_while_no_server_was_there_arrives_later(project: Path
 def test_a_running_program_moves_to_the_server_that_starts_beside_it(project: Path) -> None:
     (project / "slow.py").write_text(SLOW)
     program = subprocess.Popen([LINEAL, "run", sys.executable, "slow.py"], cwd=project, env=environment())
-    deadline = time.monotonic() + 20
-    while not (project / "going").exists() and time.monotonic() < deadline:
-        time.sleep(0.01)
+    wait_for(project / "going")
     server = Serving(project).start()
     assert program.wait(60) == 0
     assert {run["state"] for run in server.get(f"{API}/runs").json["runs"]} == {"finished"}
