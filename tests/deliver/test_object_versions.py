@@ -23,7 +23,8 @@ for text in (b"a\\n1\\n", b"a\\n2\\n"):
     print(client.put_object(Bucket="{BUCKET}", Key="in/k.csv", Body=text)["VersionId"])
 """
 READ = f"""
-import boto3, obstore, pandas, s3fs, sys
+import asyncio, boto3, obstore, pandas, s3fs, sys
+from aiobotocore.session import get_session
 from obstore.store import S3Store
 which = sys.argv[1]
 if which == "boto3":
@@ -33,6 +34,18 @@ elif which == "s3fs":
         file.read()
 elif which == "pandas":
     pandas.read_csv("s3://{BUCKET}/in/k.csv")
+elif which == "aiobotocore":
+    async def read():
+        async with get_session().create_client("s3") as client:
+            answer = await client.get_object(Bucket="{BUCKET}", Key="in/k.csv")
+            await answer["Body"].read()
+    asyncio.run(read())
+elif which == "cat":
+    s3fs.S3FileSystem().cat("s3://{BUCKET}/in/k.csv")
+elif which == "awaited":
+    async def read():
+        await (await S3Store("{BUCKET}", prefix="in").get_async("k.csv")).bytes_async()
+    asyncio.run(read())
 elif which == "old":
     boto3.client("s3").get_object(Bucket="{BUCKET}", Key="in/k.csv", VersionId=sys.argv[2])["Body"].read()
 else:
@@ -63,7 +76,7 @@ def test_an_object_is_the_version_its_answer_names(
     old, new = ran.stdout.split()
     workshop.script("read.py", READ)
     found = {}
-    for which in ("boto3", "s3fs", "pandas", "obstore"):
+    for which in ("boto3", "s3fs", "pandas", "obstore", "aiobotocore", "cat", "awaited"):
         before = requests(tmp_path)
         subprocess.run(
             [tables.PYTHON, "read.py", which], cwd=workshop.root, env=workshop.environment, check=True
@@ -79,7 +92,7 @@ def test_an_object_is_the_version_its_answer_names(
     assert len({tuple(value) for value in found.values()}) == 1
     workshop.run(str(tables.PYTHON), "read.py", "old", old)
     assert workshop.newest().inputs[0].version != found["boto3"][0][0]
-    assert len(workshop.version(f"s3:{BUCKET}/in/k.csv@{new}").used_by) == 4
+    assert len(workshop.version(f"s3:{BUCKET}/in/k.csv@{new}").used_by) == 7
 
 
 DELTA = """

@@ -85,8 +85,10 @@ def focus(run: str) -> None:
         _outer[_focus] = now
         _reads, _reported, _writes, _own = memoryview(bytearray(8 << 13)).cast("q"), 0, {}, set()
     _focus = run
-    if _absent is not None:
-        sys.modules[__name__.rpartition(".")[0] + ".listing"].forget()
+    for name in ("listing", "remote"):
+        beside = sys.modules.get(__name__.rpartition(".")[0] + "." + name)
+        if beside is not None:
+            beside.forget()
 
 
 def _hook(event: str, args: tuple[Any, ...]) -> None:

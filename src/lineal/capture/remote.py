@@ -69,6 +69,11 @@ def _masked(part: str) -> str:
     return part
 
 
+def forget() -> None:
+    """Tell again what is read and written from now on: it belongs to another run."""
+    _seen.clear()
+
+
 def report(url: str, op: str, lib: str, **more: Any) -> None:
     """Report that `url` was read or written (`op`), once for each process and version of it."""
     journal = start.journal()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 MODULES: dict[str, str] = {
     "PIL.Image": "images:pillow",
+    "aiobotocore.client": "boto:awaited",
     "botocore.client": "boto:patch",
     "catboost": "boosting:catboost",
     "cv2": "images:opencv",

@@ -1,11 +1,13 @@
-"""Amazon S3 through boto3: objects that are read or written, with their version when the bucket keeps versions."""
+"""Amazon S3 through boto3 and aiobotocore: objects that are read or written, with their version when the bucket keeps versions."""
 
 from __future__ import annotations
 
 import os
+from functools import wraps
 
 from ...resolve.addresses import is_lakefs
 from ..calls import argument, around
+from ..guard import swallow
 from ..remote import report
 
 TYPE_CHECKING = False
@@ -24,6 +26,23 @@ _OPERATIONS = {
 def patch(module: Any) -> None:
     """Record the calls of every client."""
     around(module.BaseClient, "_make_api_call", lambda args, kwargs: None, _called)
+
+
+def awaited(module: Any) -> None:
+    """Record the calls of every client that is awaited."""
+    kind = module.AioBaseClient
+    inner = kind._make_api_call
+
+    @wraps(inner)
+    async def call(*args: Any, **kwargs: Any) -> Any:
+        result = await inner(*args, **kwargs)
+        try:
+            _called(None, args, kwargs, result, False)
+        except Exception as error:
+            swallow(error)
+        return result
+
+    kind._make_api_call = call
 
 
 def _called(token: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, failed: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..calls import argument, around
+from ..guard import swallow
 from ..places import before_write, read, written
 from ..remote import report
 
@@ -17,7 +18,7 @@ def patch(module: Any) -> None:
     """Record `get` and `put` of objects, plain ones and those that are awaited."""
     for name in ("get", "put"):
         around(module, name, lambda args, kwargs: None, _done(name))
-        around(module, name + "_async", _begun(name))
+        around(module, name + "_async", lambda args, kwargs: None, _later(name))
     around(module, "open_reader", _begun("get"))
 
 
@@ -41,6 +42,29 @@ def _begun(name: str) -> Any:
         _report(args, kwargs, name, {})
 
     return before
+
+
+def _later(name: str) -> Any:
+    """What is awaited is a future, which knows the version when it is done; one that is none is told without."""
+
+    def after(token: Any, args: tuple[Any, ...], kwargs: dict[str, Any], result: Any, failed: bool) -> None:
+        if failed:
+            return
+        tell = _done(name)
+
+        def done(future: Any) -> None:
+            try:
+                if not future.cancelled() and future.exception() is None:
+                    tell(None, args, kwargs, future.result(), False)
+            except Exception as error:
+                swallow(error)
+
+        if hasattr(result, "add_done_callback"):
+            result.add_done_callback(done)
+        else:
+            _report(args, kwargs, name, {})
+
+    return after
 
 
 def _done(name: str) -> Any:
