@@ -62,6 +62,26 @@ def test_what_is_read_by_url_is_recorded(
 
 
 @pytest.mark.peer("fsspec")
+def test_what_a_file_system_that_is_awaited_inside_fetches_at_once_is_recorded(tmp_path: Path) -> None:
+    code = (
+        "import fsspec.asyn\n"
+        "class Made(fsspec.asyn.AsyncFileSystem):\n"
+        "    protocol = 'made'\n"
+        "    async def _cat_file(self, path, **more): return b'x'\n"
+        "    async def _pipe_file(self, path, value, **more): pass\n"
+        "made = Made()\n"
+        "assert made.cat_file('a/b') == b'x'\n"
+        "made.pipe_file('a/c', b'y')"
+    )
+    got = run(tmp_path, code)
+    assert got.code == 0, got.stderr
+    assert {(r["url"], r["op"]) for r in got.records("url")} == {
+        ("made://a/b", "read"),
+        ("made://a/c", "write"),
+    }
+
+
+@pytest.mark.peer("fsspec")
 def test_stores_that_are_not_remote_are_no_urls(tmp_path: Path) -> None:
     code = (
         "import fsspec\nwith fsspec.open('memory://a', 'w') as f: f.write('x')\n"

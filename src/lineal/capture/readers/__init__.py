@@ -15,6 +15,7 @@ MODULES: dict[str, str] = {
     "deltalake": "tables:deltalake",
     "duckdb": "duckdb:patch",
     "faiss": "others:patch",
+    "fsspec.asyn": "fsspec:mirrored",
     "fsspec.spec": "fsspec:patch",
     "h5py": "hdf5:h5py",
     "huggingface_hub.file_download": "hub:patch",

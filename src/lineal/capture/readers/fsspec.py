@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from functools import wraps
+
 from ..calls import argument, around
+from ..guard import swallow
 from ..remote import report, scheme
 
 TYPE_CHECKING = False
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 _LOCAL = frozenset(("file", "local", "memory", "dir", "data", "zip", "tar", "libarchive"))
 _READ = ("cat_file", "cat", "get_file", "get", "read_bytes", "read_text", "download")
 _WRITTEN = ("pipe_file", "write_bytes", "write_text")
+_PUT = ("put_file", "put", "upload")
 
 
 def patch(module: Any) -> None:
@@ -25,8 +29,42 @@ def patch(module: Any) -> None:
         around(kind, name, _moved(1, "path", "read", name))
     for name in _WRITTEN:
         around(kind, name, _moved(1, "path", "write", name))
-    for name in ("put_file", "put", "upload"):
+    for name in _PUT:
         around(kind, name, _moved(2, "rpath", "write", name))
+
+
+def mirrored(module: Any) -> None:
+    """Record what file systems that are awaited inside fetch and store: each object of one has its own functions for that."""
+    around(module, "mirror_sync_methods", lambda args, kwargs: None, _mirrored)
+
+
+def _mirrored(token: Any, args: Args, kwargs: Kwargs, result: Any, failed: bool) -> None:
+    system = argument(args, kwargs, 0, "obj")
+    protocols = system.protocol if isinstance(system.protocol, (tuple, list)) else (system.protocol,)
+    if failed or "s3" in protocols:
+        return  # what that one is answered is told, with its version, by the client in it
+    for names, op, at, key in (
+        (_READ, "read", 0, "path"),
+        (_WRITTEN, "write", 0, "path"),
+        (_PUT, "write", 1, "rpath"),
+    ):
+        for name in names:
+            inner = vars(system).get(name)
+            if inner is not None:
+                setattr(system, name, _told(system, inner, op, name, at, key))
+
+
+def _told(system: Any, inner: Any, op: str, name: str, at: int, key: str) -> Any:
+    @wraps(inner)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        result = inner(*args, **kwargs)
+        try:
+            _report(system, argument(args, kwargs, at, key), op, name)
+        except Exception as error:
+            swallow(error)
+        return result
+
+    return call
 
 
 def _opened(token: Any, args: Args, kwargs: Kwargs, result: Any, failed: bool) -> None:
