@@ -92,7 +92,7 @@ def _end(source: bytes, data: bytes, at: int) -> int:
 def _shapes(data: bytes, spans: list[Span]) -> None:
     # Searching 170 literals in a long text is slow; in its long words that are no numbers, joined, it is not.
     long = [word for word in data.translate(_SPACED).split() if len(word) >= _SHORTEST]
-    words = b" ".join([word for word in long if not word.replace(b".", b"", 1).isdigit()])
+    words = b" ".join([word for word in long if not word.translate(None, b".e+-").isdigit()])
     if any(len(word) >= _SHORTEST_DISCORD and _pattern(_DISCORD).search(word) for word in long):
         spans += [(*match.span(), "discord-token") for match in _pattern(_DISCORD).finditer(data)]
     for kind, literals, tail in SHAPES:
