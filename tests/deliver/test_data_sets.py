@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import os
+import time
 
 import pytest
 
 from lineal.core.errors import Invalid, NotFound
-from lineal.resolve.content import manifest_digest, sha256_of
+from lineal.core.events import VersionUsed
+from lineal.deliver.fingerprint import Fingerprints
+from lineal.deliver.profiles import Profiles
+from lineal.deliver.schemas import Schemas
+from lineal.deliver.tracker import Tracker
+from lineal.journal import frames
+from lineal.resolve.content import manifest_digest, sha256_of, stat_of
+from lineal.resolve.project import Project
 from lineal.service.file_lineage import FilesRequest
 from tests.deliver.below import files, needs_library, sh
 from tests.deliver.conftest import Workshop
@@ -138,3 +146,24 @@ def test_from_which_file_a_file_was_made_is_told_as_far_as_it_is_known(workshop:
     with pytest.raises(NotFound, match="no file 'cat/none'"):
         workshop.call("files", FilesRequest(ref="mixed", path="cat/none"))
     assert "each of them may have" in workshop.lineal("files", "mixed", "7.txt").stdout
+
+
+def test_a_data_set_that_is_read_on_slowly_is_not_told_anew_with_every_part(workshop: Workshop) -> None:
+    images(workshop)
+    project = Project(str(workshop.root), str(workshop.root / ".lineal"))
+    cache = Fingerprints(project)
+    tracker = Tracker("0" * 32, project, cache, Schemas(Profiles(str(workshop.root / "profiles"))))
+    paths = sorted(str(path).encode() for path in (workshop.root / "images").rglob("*.jpg"))
+    now = time.time_ns() // 1000
+
+    def read(some: list[bytes], ago_s: int) -> int:
+        for path in some:
+            tracker.file(frames.READ, frames.AUDIT, now - ago_s * 1_000_000, stat_of(path), "", path)
+        return len(tracker.inputs(final=False))
+
+    assert read(paths[:100], 20) == 1  # nothing more came for seconds
+    assert [read(paths[at : at + 5], 10) for at in (100, 105, 110, 115)] == [0, 0, 0, 0]
+    (last,) = tracker.inputs()
+    assert isinstance(last, VersionUsed)
+    assert len(last.version.members) == 120
+    cache.close()

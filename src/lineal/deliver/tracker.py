@@ -28,7 +28,8 @@ _SNIFFED = 500  # outputs of one run whose bytes are asked whether they are a mo
 
 
 _QUIET_US = 2_000_000  # nothing more read in a folder for so long: what was read of it is told
-_PATIENCE_US = 60_000_000  # told at the latest
+_PATIENCE_US = 60_000_000  # a file is told at the latest
+_FOLDER_PATIENCE_US = 300_000_000  # so is a folder that is read on and on
 _STILL_US = 10_000_000  # a file that was left alone for so long seems to be finished
 _LOOK_US = 1_000_000
 _PASSING = (b"tmp", b"temp", b".part", b".incomplete", b".crdownload")
@@ -43,6 +44,9 @@ class Tracker(Touches):
         self._now = 0
         self._sets_at: dict[bytes, int] = {}  # data sets still being written, and when they were told last
         self._latest: dict[bytes, int] = {}  # folders, and when something in them was last read
+        self._again_at: dict[
+            bytes, int
+        ] = {}  # data sets that were told, and when they may be told anew: ever more seldom
         self.missing: list[bytes] = []  # outputs that were only declared, and were not there at the end
         self.configs: dict[bytes, str] = {}  # config files read -> digest
         self._sniffed = 0
@@ -74,13 +78,15 @@ class Tracker(Touches):
                     whole.join(access)
                 elif path in sets and stat == next(reversed(place.reads)):
                     folded.add(sets[path])
-                elif final or self._settled(os.path.dirname(path), access.at):
+                elif final or self._settled(os.path.dirname(path), access.at, _PATIENCE_US):
                     found.append(self._used(path, place, stat, access))
             for folder, paths in _by_folder(sets):
                 if folder not in folded:
                     continue
                 inside = [(path, self._places[path]) for path in paths]
-                if final or self._settled(folder, min(_last_read(place).at for _, place in inside)):
+                first_at = min(_last_read(place).at for _, place in inside)
+                if final or self._settled(folder, first_at, _FOLDER_PATIENCE_US):
+                    self._again_at[folder] = self._now + max(_PATIENCE_US, self._now - first_at)
                     found.append(self._used_folder(folder, inside))
         found.extend(self._remotes.events("read", before=None if final else self._now - _QUIET_US))
         return found
@@ -111,10 +117,10 @@ class Tracker(Touches):
                 self._latest[folder] = max(self._latest.get(folder, 0), self._latest[os.path.dirname(path)])
         return sets
 
-    def _settled(self, folder: bytes, first_at: int) -> bool:
+    def _settled(self, folder: bytes, first_at: int, patience_us: int) -> bool:
         """Whether a folder seems to be read to its end, or what was read first in it has waited long enough."""
         quiet = self._now - self._latest.get(folder, 0) > _QUIET_US
-        return quiet or self._now - first_at > _PATIENCE_US
+        return (quiet or self._now - first_at > patience_us) and self._now >= self._again_at.get(folder, 0)
 
     def _whole(
         self, path: bytes, access: Access, known: dict[bytes, Access | None], *, written: bool
