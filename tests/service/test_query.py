@@ -123,6 +123,21 @@ def test_versions_are_ordered_by_what_the_run_that_made_them_measured(story: Des
     assert [version.name for version in found] == ["m2.pkl", "m4.pkl", "m3.pkl"]
 
 
+@pytest.mark.parametrize(
+    "where",
+    [
+        "tags.none is null",
+        "params.none is null",
+        "facet.none.x is null",
+        "tag != 'none'",
+        "not tags.none is not null",
+    ],
+)
+def test_what_nobody_ever_said_is_lacked_by_every_version_too(story: Desk, where: str) -> None:
+    assert versions(story, where) == versions(story, "")
+    assert runs(story, where) == runs(story, "")
+
+
 def test_the_past_is_asked_by_as_of(story: Desk) -> None:
     then = story.at
     story.call("tag", ref=f"run:{run_id(4)}", key="stage", value="prod")

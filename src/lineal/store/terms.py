@@ -60,7 +60,7 @@ class Probe(NamedTuple):
     among: bool = False
 
 
-_ALL = Probe("run {t}", "0 = 0", {}, None, False)  # what every run fulfils
+EVERYTHING = Probe("run {t}", "0 = 0", {}, None, False)  # what every run fulfils
 
 
 def split(field: str) -> tuple[Scope | None, str]:
@@ -155,7 +155,7 @@ def keyed(tx: Tx, term: Term, scope: Scope, key: str, number: int, as_of: int | 
     name, value = f"field{number}", f"value{number}"
     if term.op in NULLS:
         if field is None:
-            return _ALL if term.op == "IS NULL" else None
+            return EVERYTHING if term.op == "IS NULL" else None
         living = "" if scope == "metrics" else f" AND {recorded_by(as_of, '{t}')}"
         table = "metric {t}" if scope == "metrics" else "attribute {t}"
         none = term.op == "IS NULL"
@@ -221,7 +221,7 @@ def _attribute(tx: Tx, term: Term, value: str, as_of: int | None) -> Probe | Non
         return _plain(tx, term, value, as_of)
     if term.field == "group" and term.op in UNLIKE:  # in no group of that name
         inside = _attribute(tx, Term("group", UNLIKE[term.op], term.value), value, as_of)
-        return _ALL if inside is None else inside._replace(negated=True, indexed=False)
+        return EVERYTHING if inside is None else inside._replace(negated=True, indexed=False)
     source, column = {
         "job": ("run {t} JOIN job j ON j.id = {t}.job", "j.name"),
         "namespace": ("run {t} JOIN job j ON j.id = {t}.job", "j.namespace"),
@@ -266,7 +266,7 @@ def tagged(tx: Tx, term: Term, value: str, as_of: int | None) -> Probe | None:
     need_text(term)
     if term.op in UNLIKE:
         inside = tagged(tx, Term("tag", UNLIKE[term.op], term.value), value, as_of)
-        return _ALL if inside is None else inside._replace(negated=True, indexed=False)
+        return EVERYTHING if inside is None else inside._replace(negated=True, indexed=False)
     wanted = _listed(term) if term.op == "IN" else (term.value,)
     if term.op not in {"=", "IN"}:
         raise Invalid(
@@ -299,7 +299,7 @@ def _groups(tx: Tx, term: Term, value: str, as_of: int | None) -> Probe | None:
     ):
         raise Invalid("groups are given by their numbers", hint="ask for group_id IN (numbers)")
     if not term.value:
-        return None if term.op == "IN" else _ALL
+        return None if term.op == "IN" else EVERYTHING
     test = (
         f"{{t}}.collection IN ({each(tx, value)})" if len(term.value) > 1 else f"{{t}}.collection = :{value}"
     )

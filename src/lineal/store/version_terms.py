@@ -15,6 +15,7 @@ from lineal.store.base import Tx
 from lineal.store.conditions import Order, Term
 from lineal.store.history import recorded_by
 from lineal.store.terms import (
+    EVERYTHING,
     MOST_TEXTS,
     NULLS,
     PATTERNS,
@@ -46,6 +47,11 @@ def compile_term(tx: Tx, term: Term, number: int, as_of: int | None = None) -> P
 
     Raises Invalid: no such field or operator, or a value that the field cannot be compared with.
     """
+    found = _compiled(tx, term, number, as_of)
+    return Probe("version {t}", "0 = 0", {}, None, False) if found is EVERYTHING else found
+
+
+def _compiled(tx: Tx, term: Term, number: int, as_of: int | None) -> Probe | None:
     refuse_unknown(term)
     value = f"value{number}"
     scope, key = scoped(term.field)
@@ -82,8 +88,8 @@ def compile_term(tx: Tx, term: Term, number: int, as_of: int | None = None) -> P
 
 def _made_by(inner: Probe | None, as_of: int | None) -> Probe | None:
     """What holds for a run that generated the version."""
-    if inner is None:
-        return None
+    if inner is None or inner is EVERYTHING:
+        return inner
     source, where = inner.source.format(t="q"), inner.where.format(t="q")
     made = (
         f"(SELECT e.dst AS node FROM {source} JOIN edge e ON e.src = q.node AND {recorded_by(as_of, 'e')} {_MADE} "
