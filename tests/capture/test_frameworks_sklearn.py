@@ -238,7 +238,6 @@ def test_saved_models_are_named_with_framework_and_class(project: Path) -> None:
 def test_scikit_learns_own_tests_pass_while_it_is_recorded(project: Path) -> None:
     own = [
         "sklearn.tests.test_base",
-        "sklearn.tests.test_metaestimators_metadata_routing",
         "sklearn.metrics.tests.test_score_objects",
     ]
     plain = [

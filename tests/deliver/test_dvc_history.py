@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -31,17 +32,25 @@ stages:
 """
 
 
-@pytest.fixture
-def repository(workshop: Workshop) -> Workshop:
-    """A project that is a DVC repository, with two states of a pipeline in two commits."""
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A DVC repository with two states of a pipeline in two commits."""
     tables.need("dvc")
-    root = workshop.root
+    root = tmp_path_factory.mktemp("dvc") / "project"
+    root.mkdir()
     git(root, "init", "-q", "-b", "main")
     tables.dvc(root, "init", "-q")
     tables.dvc(root, "config", "core.autostage", "false")
     (root / "dvc.yaml").write_text(PIPELINE)
     state(root, "a\n1\n", 1, 0.5)
     state(root, "a\n2\n", 2, 0.75)
+    return root
+
+
+@pytest.fixture
+def repository(made: Path, workshop: Workshop) -> Workshop:
+    """A project that is a copy of it."""
+    shutil.copytree(made, workshop.root, symlinks=True, dirs_exist_ok=True)
     return workshop
 
 
