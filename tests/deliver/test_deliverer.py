@@ -147,6 +147,47 @@ def test_settings_that_lead_elsewhere_have_a_process_of_their_own(workshop: Work
     assert [run["job"] for run in json.loads(workshop.lineal("runs", "--json").stdout)] == ["waiting.py"]
 
 
+CONTAINED = ("unshare", "--pid", "--fork", "--mount-proc", "--uts", "--kill-child", "--")
+
+
+def test_two_containers_that_share_the_folder_have_each_a_process_of_their_own(workshop: Workshop) -> None:
+    if not shutil.which("unshare") or subprocess.run([*CONTAINED, "true"], capture_output=True).returncode:
+        pytest.skip("no namespaces can be made here")
+    workshop.script("step.py", "import sys\nopen(sys.argv[1], 'w').write(sys.argv[1] * 99)\n")
+    line = 'hostname "$1" && exec "$2" -m lineal run --name "$1" "$2" step.py "made-by-$1"'
+    running = [
+        subprocess.Popen(
+            [*CONTAINED, "sh", "-c", line, "sh", name, sys.executable],
+            cwd=workshop.root,
+            env=workshop.environment,
+        )
+        for name in ("one", "two")
+    ]
+    assert [process.wait(120) for process in running] == [0, 0]
+    assert len(list((workshop.root / ".lineal").glob("deliver-*.lock"))) == 2
+    found = {run.name: workshop.detail(run.run_id) for run in workshop.runs()}
+    made = {name: (run.state, [file.path for file in run.outputs]) for name, run in found.items()}
+    assert made == {name: ("finished", [f"made-by-{name}"]) for name in ("one", "two")}
+
+
+OLDER = """
+from lineal.deliver import process, spool
+from lineal.resolve.project import ensure
+spool.SPEAKS -= 1  # what a version understood that knew less words of journals
+process.serve(ensure("."), idle_s=60)
+"""
+
+
+def test_a_process_of_an_older_version_makes_room_for_one_that_understands(workshop: Workshop) -> None:
+    older = subprocess.Popen(
+        [sys.executable, "-c", OLDER], cwd=workshop.root, env=workshop.environment, stderr=subprocess.PIPE
+    )
+    until(lambda: any(path.read_text() for path in (workshop.root / ".lineal").glob("deliver-*.lock")))
+    done = workshop.python("open('made', 'w').write('x' * 99)\n")
+    assert (done.state, [file.path for file in done.outputs]) == ("finished", ["made"])
+    assert (older.wait(60), older.communicate()[1]) == (0, b"")
+
+
 def test_the_process_goes_away_when_nobody_records_and_when_its_folder_is_gone(workshop: Workshop) -> None:
     workshop.run("true")
     (pid,) = at_work(workshop)
