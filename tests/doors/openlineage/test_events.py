@@ -11,6 +11,7 @@ from lineal.core.openlineage_story import GAPS
 from lineal.service import openlineage_catalog as catalog
 from lineal.service.conflicts import ConflictsRequest, conflicts
 from lineal.service.joining import JoinsRequest, SplitRequest, list_joins, split
+from lineal.service.openlineage_lineage import column_lineage, lineage
 from lineal.service.operations import ALL_PERMISSIONS, Scope
 from lineal.service.references import find
 from lineal.service.runs import RunsRequest, list_runs
@@ -386,3 +387,56 @@ def test_an_event_with_20_000_inputs_is_taken(store: Store, count: int) -> None:
         run = store.runs.find_run(tx, hexed("r"))
         assert run is not None
         assert len(store.edges.get_in(tx, [run])) == count
+
+
+def test_what_spark_tells_of_a_table_and_its_columns_is_one_graph(store: Store) -> None:
+    """In the shapes of Spark's listener: an application above its jobs, a table at a path with the catalogue's name as a symlink, an
+    empty version, inputs that only columns name, and a reader that knows the catalogue's name alone."""
+
+    def at(name: str, **facets: Any) -> dict[str, Any]:
+        return {"namespace": "file", "name": f"/tmp/iceberg/default/{name}", "facets": facets}
+
+    def of(*sources: str) -> dict[str, Any]:
+        fields = [{**at(source), "field": "a"} for source in sources]
+        return facet(
+            fields={"a": {"inputFields": [{k: f[k] for k in ("namespace", "name", "field")} for f in fields]}}
+        )
+
+    table = {"namespace": "file:/tmp/iceberg", "name": "default.target"}
+    schema = facet(fields=[{"name": "a", "type": "long"}])
+    target = at(
+        "target",
+        schema=schema,
+        version=facet(),
+        symlinks=facet(identifiers=[{**table, "type": "TABLE"}]),
+        columnLineage=of("source1", "source2"),
+    )
+    told = [
+        event("START", "app", 1, job="shop", job_type="APPLICATION"),
+        event("START", "ctas", 2, job="shop.ctas.default_target", parent="app"),
+        event("RUNNING", "ctas", 3, job="shop.ctas.default_target", parent="app", inputs=(at("source1"),)),
+        event("COMPLETE", "ctas", 4, job="shop.ctas.default_target", parent="app", outputs=(target,)),
+        event("COMPLETE", "read", 6, job="shop.read", parent="app", inputs=(table,), outputs=(at("report"),)),
+        event("COMPLETE", "app", 7, job="shop", job_type="APPLICATION"),
+    ]
+    for one in reversed(told):
+        take(store, [packed(one)])
+    found = record(store)
+    assert found["runs"][hexed("ctas")][3] == found["runs"][hexed("read")][3] == hexed("app")
+    assert {said.partition("/source")[2][:1] for said, *_ in sources(found, hexed("ctas"))} == {"1", "2"}
+    assert any("column" in gap for gap in gaps(found, hexed("ctas")))
+    with store.read() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="p", actor="t", at=1)
+        report = catalog.find_dataset(scope, "file", "/tmp/iceberg/default/report")
+        graph = lineage(scope, dataset=report)
+        columns = column_lineage(
+            scope,
+            [catalog.find_dataset(scope, "file", "/tmp/iceberg/default/target")],
+            {"a"},
+            depth=5,
+            downstream=False,
+        )
+    links = {(link.dataset.name.rpartition("/")[2], link.job.name, link.written) for link in graph.links}
+    assert {("source1", "shop.ctas.default_target", False), ("report", "shop.read", True)} <= links
+    assert any(job == "shop.ctas.default_target" and written for _, job, written in links)
+    assert "source2" in repr(columns)
