@@ -116,6 +116,26 @@ def test_a_walk_in_a_cycle_ends(store: Store) -> None:
         assert ends(store.edges.downstream(tx, 1, depth=3, budget=3)) == (everything, False)
 
 
+def test_a_walk_finds_the_same_whether_it_is_short_enough_for_one_statement_or_not(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with store.write() as tx:
+        chain(store, tx, 12)
+        store.edges.add_edges(tx, [used(2, 7), used(12, 3), used(3, 3)], recorded_at=2)
+    for few, edges in ((1000, 5000), (4, 5000), (1000, 3), (12, 14)):
+        monkeypatch.setattr("lineal.store.edges._FEW", few)
+        monkeypatch.setattr("lineal.store.edges._MOST_OF_FEW", edges)
+        with store.read() as tx:
+            every, cut = store.edges.upstream(tx, 12, depth=10_000, budget=100)
+            assert (len(every), cut) == (14, False)
+            assert store.edges.downstream(tx, 1, depth=10_000, budget=100) == (every, False)
+            assert ends(store.edges.upstream(tx, 2, depth=10_000, budget=100)) == ({(1, 2)}, False)
+            assert store.edges.upstream(tx, 12, depth=10_000, budget=5)[1]
+            assert ends(store.edges.upstream(tx, 12, depth=10_000, budget=100, as_of=1))[0] == {
+                (i, i + 1) for i in range(1, 12)
+            }
+
+
 def test_the_budget_keeps_the_nearest_vertices_and_says_that_it_cut(store: Store) -> None:
     with store.write() as tx:
         chain(store, tx, 10)

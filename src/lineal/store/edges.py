@@ -244,6 +244,8 @@ def _closure(
             hint="the depth must be at least 0, the budget at least 1",
         )
     behind = _behind(ahead)
+    if tx.engine == "postgres" and depth > _FEW and (few := _few(tx, node, ahead, min(budget, _FEW), as_of)):
+        return records(tx, few[0]), False
     # Both engines work through a recursive UNION in the order of arrival: the vertices come nearest first, each once.
     walked = tx.rows(
         "WITH RECURSIVE walk (node) AS (SELECT CAST(:node AS bigint) UNION "
@@ -264,6 +266,31 @@ def _closure(
     cut = over and distance[reached[budget]] <= depth
     rows = [row for row in rows if row[near] in kept and row[far] in kept and distance[row[near]] < depth]
     return records(tx, rows), cut
+
+
+def _few(tx: Tx, node: int, ahead: _Ahead, most: int, as_of: int | None) -> tuple[list[Row]] | None:
+    """The edges of a closure of at most so many vertices, walked and read in one statement; None where it is larger."""
+    behind = _behind(ahead)
+    rows = tx.rows(
+        "WITH RECURSIVE walk (node) AS (SELECT CAST(:node AS bigint) UNION "
+        f"SELECT e.{ahead} FROM walk JOIN edge e ON e.{behind} = walk.node AND {recorded_by(as_of, 'e')}), "
+        "reached AS MATERIALIZED (SELECT node FROM walk LIMIT :most) "
+        "SELECT e.at, e.src, e.dst, t.kind, t.role, t.rule, e.evidence, e.via, e.again, e.batch, e.recorded_at "
+        f"FROM reached w JOIN edge e ON e.{behind} = w.node AND {recorded_by(as_of, 'e')} "
+        "JOIN edge_type t ON t.id = e.type LIMIT :edges",
+        node=node,
+        most=most + 1,
+        edges=_MOST_OF_FEW + 1,
+        **values_of(as_of),
+    )
+    ends = {node, *(row[1 if ahead == "src" else 2] for row in rows)}
+    if len(ends) > most or len(rows) > _MOST_OF_FEW:
+        return None
+    rows.sort()
+    return (rows,)
+
+
+_FEW, _MOST_OF_FEW = 1000, 5000  # vertices and edges of an ordinary closure
 
 
 def _distances(start: int, hops: list[tuple[int, int]]) -> dict[int, int]:
