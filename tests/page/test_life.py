@@ -200,6 +200,11 @@ def test_names_from_outside_are_text_and_nothing_else(fresh: Tab, empty: Serving
         page = fresh.open(f"/lineage?ref=run:{n:032x}")
         page.locator(".react-flow__node").first.wait_for()
     assert "\u202e" not in fresh.open("/jobs").locator("main").inner_text()
+    page = fresh.open("/runs")
+    page.get_by_role("combobox", name="Filter").fill("job = ")
+    page.get_by_role("listbox").get_by_role("option", name="__proto__").wait_for()
+    page = fresh.open(f"/lineage?ref=run:{4:032x}&table=1")
+    assert "\u202e" not in page.locator("main").inner_text()
     assert dialogs == []
 
 

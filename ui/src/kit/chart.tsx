@@ -17,6 +17,9 @@ const css = (name: string): string => {
 };
 export const colour = (n: number): string => `var(--c${(n % 8) + 1})`;
 
+/** So few numbers that no line may lead from one to another: they are drawn as points. */
+const lonely = (values: readonly number[]): boolean => values.length < 3 || values.filter((value) => Number.isFinite(value)).length < 3;
+
 export interface ChartProps {
   title?: string;
   curves: Curve[];
@@ -67,7 +70,7 @@ export function Chart({ title, curves, height = 190, log = false, smoothing = 0,
             stroke: css(`--c${(n % 8) + 1}`),
             width: dashed.includes(n) ? 1.3 : 1.8,
             spanGaps: false,
-            points: { show: curve.x.length < 3 },
+            points: { show: lonely(curve.y) },
             ...(dashed.includes(n) ? { dash: [5, 4] } : {}),
           })),
         ],

@@ -15,7 +15,7 @@ export function Time({ at }: { at: number }) {
 }
 
 const TONES: Record<string, string> = { finished: "good", running: "info", failed: "bad", killed: "bad", lost: "warn", valid: "good", expired: "warn", revoked: "bad", live: "good", ended: "" };
-export const tone = (state: string): string => TONES[state] ?? "";
+export const tone = (state: string): string => (Object.hasOwn(TONES, state) ? (TONES[state] ?? "") : "");
 
 export function State({ state }: { state: string }) {
   return (
@@ -29,7 +29,7 @@ export function State({ state }: { state: string }) {
 const ICONS: Record<string, typeof Box> = { dataset: Database, features: Sparkles, model: Box, run: FlaskConical, job: Workflow, deployment: Rocket, group: Layers, chain: Link2, cycle: Link2, report: FileText, prompt: MessageSquareText, code: Code2, environment: Cpu, other: FileText };
 
 export function KindIcon({ kind, size = 15 }: { kind: string; size?: number }) {
-  const Icon = ICONS[kind] ?? Boxes;
+  const Icon = Object.hasOwn(ICONS, kind) ? (ICONS[kind] ?? Boxes) : Boxes;
   return <Icon size={size} aria-hidden="true" />;
 }
 

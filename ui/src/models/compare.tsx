@@ -58,7 +58,7 @@ function Difference({ data }: { data: Schemas["DiffReply"] }) {
       {data.identical ? <p className="note good">{t.compare.identical}</p> : null}
       <div className="grid">
         {[data.a, data.b].map((side, n) => (
-          <div key={n} className="s6"><div className="card" style={{ padding: "12px 16px" }}><div className="muted">{n ? t.compare.b : t.compare.a}</div><div className="row spread"><strong><a href={linkOf(side.label, side.run === side.label ? "" : "model")}><Plain>{side.label}</Plain></a></strong>{side.run ? <a className="mono" href={links.run(side.run)}>{side.job} {side.run.slice(4, 12)}</a> : null}</div></div></div>
+          <div key={n} className="s6"><div className="card" style={{ padding: "12px 16px" }}><div className="muted">{n ? t.compare.b : t.compare.a}</div><div className="row spread"><strong style={{ flex: "none", maxWidth: "60%" }}><a href={linkOf(side.label, side.run === side.label ? "" : "model")}><Plain>{side.label}</Plain></a></strong>{side.run ? <a className="mono cut" href={links.run(side.run)}><Plain>{side.job}</Plain> {side.run.slice(4, 12)}</a> : null}</div></div></div>
         ))}
       </div>
       <Change change={data.change} a={data.a.run} b={data.b.run} />

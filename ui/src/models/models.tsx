@@ -33,7 +33,7 @@ export function Models() {
                       <td className="nowrap">v{model.newest.split("@").at(-1)} <span className="muted">{t.models.ofAll(model.versions)}</span></td>
                       <td><div className="row wrap" style={{ gap: 4 }}>{Object.entries(model.aliases).map(([alias, number]) => <span key={alias} className="badge good"><Plain>{alias}</Plain> v{number}</span>)}</div></td>
                       <td><div className="row wrap" style={{ gap: 4 }}>{model.targets.map((target) => <span key={target} className="badge info"><Plain>{target}</Plain></span>)}</div></td>
-                      <td className="nowrap">{Object.entries(model.run?.metrics ?? {}).slice(0, 3).map(([key, value]) => <span key={key} style={{ marginRight: 12 }}><span className="muted"><Plain>{key}</Plain></span> {figure(value)}</span>)}</td>
+                      <td>{Object.entries(model.run?.metrics ?? {}).slice(0, 3).map(([key, value]) => <span key={key} className="metricof"><span className="muted"><Plain cut>{key}</Plain></span> {figure(value)}</span>)}</td>
                       <td className="cut"><Plain cut>{model.actor}</Plain></td>
                       <td><Time at={model.recorded_at} /></td>
                     </tr>

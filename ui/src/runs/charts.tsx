@@ -5,7 +5,7 @@ import { api } from "../api/client";
 import { curvesOf } from "../app/ahead";
 import { LIVE, pace } from "../app/live";
 import { Chart, type Curve } from "../kit/chart";
-import { numeric } from "../kit/format";
+import { numeric, plain } from "../kit/format";
 import { Loaded } from "../kit/parts";
 import { over } from "../kit/series";
 import { count, t } from "../text";
@@ -57,7 +57,7 @@ export default function Charts({ runs, live, most = FIRST, bare, dashed }: { run
                 <select className="input" style={{ maxWidth: 200 }} value={axis} onChange={(event) => setAxis(event.target.value)}>
                   <option value="step">{t.run.steps}</option>
                   <option value="time">{t.run.wall}</option>
-                  {charts.length > 1 ? <optgroup label={t.run.metrics}>{charts.slice(0, 200).map(([key]) => <option key={key} value={`m:${key}`}>{key.slice(0, 60)}</option>)}</optgroup> : null}
+                  {charts.length > 1 ? <optgroup label={t.run.metrics}>{charts.slice(0, 200).map(([key]) => <option key={key} value={`m:${key}`}>{plain(key).slice(0, 60)}</option>)}</optgroup> : null}
                 </select>
               </label>
             </div>

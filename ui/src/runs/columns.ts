@@ -13,7 +13,7 @@ export interface Column {
 }
 
 const own = (id: string, width: number): Column => ({ id, scope: "run", key: id, width, numeric: false });
-export const OWN: Column[] = [own("name", 230), own("state", 110), own("started_at", 140), own("duration", 100), own("actor", 130)];
+export const OWN: Column[] = [own("name", 230), own("state", 110), own("started_at", 160), own("duration", 100), own("actor", 130)];
 
 export const column = (scope: "metrics" | "params" | "tags", key: string): Column => ({
   id: field(scope, key),

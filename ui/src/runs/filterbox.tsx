@@ -8,7 +8,7 @@ import { Plain } from "../kit/parts";
 import { t } from "../text";
 import { complete, reason, stopped, written } from "./filter";
 
-const HELP: Record<string, string> = t.runs.terms;
+const helpOf = (option: string): string | undefined => (Object.hasOwn(t.runs.terms, option) ? t.runs.terms[option] : undefined); // a word from the record may be `__proto__`
 
 /** The filter: completes fields, operators, values and terms of lineage, asks the server when it stands still, and shows where it stopped reading. */
 export function FilterBox({ value, error, onChange }: { value: string; error?: Refused; onChange: (text: string) => void }) {
@@ -121,7 +121,7 @@ export function FilterBox({ value, error, onChange }: { value: string; error?: R
       {showing ? (
         <div className="popover" id={id} role="listbox" style={{ top: "calc(100% + 4px)", left: 26, minWidth: 320 }}>
           {options.map((option, n) => (
-            <button key={option} id={`${id}-${n}`} type="button" role="option" tabIndex={-1} aria-selected={n === at} className="option mono" onMouseDown={(event) => { event.preventDefault(); take(option); }}><bdi className="grow">{plain(option.trim())}</bdi>{HELP[option.trim()] ? <span className="muted help">{HELP[option.trim()]}</span> : null}</button>
+            <button key={option} id={`${id}-${n}`} type="button" role="option" tabIndex={-1} aria-selected={n === at} className="option mono" onMouseDown={(event) => { event.preventDefault(); take(option); }}><bdi className="grow">{plain(option.trim())}</bdi>{helpOf(option.trim()) ? <span className="muted help">{helpOf(option.trim())}</span> : null}</button>
           ))}
         </div>
       ) : null}

@@ -2,7 +2,7 @@
 import { useState } from "react";
 import type { RunSummary } from "../api/client";
 import { links } from "../app/route";
-import { at, figure, numeric } from "../kit/format";
+import { at, figure, numeric, plain } from "../kit/format";
 import { Panel, runName } from "../kit/parts";
 import { t } from "../text";
 import type { Column } from "./columns";
@@ -79,7 +79,7 @@ function Parallel({ runs, axes, by }: { runs: RunSummary[]; axes: Column[]; by: 
       {axes.map((one, n) => (
         <g key={one.id} className="axis">
           <line x1={45 + n * gap} x2={45 + n * gap} y1={pad + 14} y2={h - pad} stroke="var(--line-strong)" />
-          <text x={45 + n * gap} y={16} textAnchor="middle">{one.key.slice(0, 14)}</text>
+          <text x={45 + n * gap} y={16} textAnchor="middle">{plain(one.key).slice(0, 14)}</text>
           <text x={45 + n * gap} y={34} textAnchor="middle">{level[n] ? "" : figure(ranges[n]?.[1])}</text>
           <text x={45 + n * gap} y={h - 8} textAnchor="middle">{figure(level[n] ? ((ranges[n]?.[0] ?? 0) + (ranges[n]?.[1] ?? 0)) / 2 : ranges[n]?.[0])}</text>
         </g>

@@ -74,8 +74,8 @@ function Whole({ run, tab }: { run: RunDetail; tab: Tab }) {
     <>
       <div className="page-head">
         <div className="stack">
-          <div className="row wrap"><Tile kind={run.summary.kind === "deployment" ? "deployment" : "run"} /><h1><bdi>{runName(run.summary)}</bdi></h1><span className="badge"><State state={run.state} /></span></div>
-          <p className="muted"><span className="mono">{run.run_id}</span> · {plain(run.summary.actor) || t.value.unknown} · <Time at={run.started_at} /> · {took(run)}</p>
+          <div className="row wrap"><Tile kind={run.summary.kind === "deployment" ? "deployment" : "run"} /><h1><bdi title={runName(run.summary)}>{runName(run.summary)}</bdi></h1><span className="badge"><State state={run.state} /></span></div>
+          <p className="muted"><span className="mono">{run.run_id}</span> · <Plain cut>{run.summary.actor || t.value.unknown}</Plain> · <Time at={run.started_at} /> · {took(run)}</p>
         </div>
         {run.state === "running" ? <span className="badge info" role="status"><span className="dot info pulse" aria-hidden="true" />{t.run.live}</span> : null}
       </div>
@@ -180,7 +180,7 @@ function Data({ run }: { run: RunDetail }) {
               <tbody>{files.map((file) => (
                 <tr key={file.version + file.role}>
                   <td><div className="row"><Tile kind={file.kind} /><a href={linkOf(file.version, file.kind)}><Plain>{file.version}</Plain></a></div></td>
-                  <td>{file.role}</td>
+                  <td><Plain>{file.role}</Plain></td>
                   <td><span title={t.evidence[file.evidence]}>{file.evidence}</span> <span className="muted">{file.via.join(", ")}</span></td>
                   <td className="mono" title={file.digest ?? plain(file.reason)}>{file.digest ? short(file.digest) : <span className="muted">{t.value.unknown}</span>}</td>
                   <td className="num nowrap">{size(file.size)}</td>

@@ -8,7 +8,7 @@ import { Head } from "../app/head";
 import { pace } from "../app/live";
 import { change, go, to, usePlace } from "../app/route";
 import { at } from "../kit/format";
-import { Empty, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
+import { Empty, Plain, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
 import { t } from "../text";
 import { Bulk } from "./bulk";
 import { type Column, column, differing, OWN, parseColumns, usual, value, writeColumns } from "./columns";
@@ -194,7 +194,7 @@ function Cell({ run, one }: { run: RunSummary; one: Column }) {
   if (one.id === "state") return <State state={run.state} />;
   if (one.id === "started_at") return <Time at={run.started_at} />;
   if (one.id === "duration") return <>{took(run)}</>;
-  return <bdi className="cut" title={run.actor}>{run.actor}</bdi>;
+  return <Plain cut>{run.actor}</Plain>;
 }
 
 function ColumnChoice({ columns, seen }: { columns: Column[]; seen: RunSummary[] }) {
