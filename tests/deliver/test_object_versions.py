@@ -113,7 +113,7 @@ def test_a_delta_table_in_a_bucket_is_the_version_that_its_library_read(
 ) -> None:
     tables.need("deltalake")
     workshop.environment |= buckets.settings
-    workshop.script("step.py", DELTA)
+    workshop.script("step.py", DELTA + tables.AT_REST)
     place = f"s3://{BUCKET}/lake/trips"
     done = subprocess.run(
         [tables.PYTHON, "step.py", place, "write"],

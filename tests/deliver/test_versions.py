@@ -33,7 +33,7 @@ def shop(workshop: Workshop) -> Workshop:
 
 def ran(shop: Workshop, text: str, *words: str, name: str = "step.py") -> RunDetail:
     """Run a script with the real tools under `lineal run`."""
-    shop.script(name, text)
+    shop.script(name, textwrap.dedent(text) + (tables.AT_REST if "deltalake" in text else ""))
     shop.run(str(tables.PYTHON), name, *words, timeout=300)
     return shop.newest()
 
