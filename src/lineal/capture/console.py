@@ -16,14 +16,16 @@ from time import monotonic
 
 from ..journal import append
 from ..journal.console import HEAD, KEPT
-from . import start
 from .guard import swallow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any, Optional
 
     from ..journal.append import Journal
+
+    Failure = Callable[[], Optional[BaseException]]
 
 _LINE = 4096  # bytes of a line that is waited for, so that no secret is cut in two
 _KEY = 1 << 16  # bytes of a private key that is waited for
@@ -36,12 +38,15 @@ _NEWLINE = 10
 _here: Optional[Copy] = None
 
 
-def install(journal: Journal) -> None:
-    """Copy from now on what is written to `sys.stdout` and `sys.stderr`, unless LINEAL_CONSOLE forbids it."""
+def install(journal: Journal, failure: Failure) -> None:
+    """Copy from now on what is written to `sys.stdout` and `sys.stderr`, unless LINEAL_CONSOLE forbids it.
+
+    failure: gives back the exception that is ending this process; None while there is none.
+    """
     global _here
     if os.environ.get("LINEAL_CONSOLE", "1") != "1":
         return
-    _here = copy = Copy(journal)
+    _here = copy = Copy(journal, failure)
     os.register_at_fork(after_in_child=copy.anew)
     for stream in (sys.stdout, sys.stderr):
         buffer: Any = getattr(stream, "buffer", None)
@@ -84,8 +89,9 @@ def _listen(buffer: Any, copy: Copy) -> None:
 class Copy:
     """The copy of one process; in a child of a fork it begins anew."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, failure: Failure = lambda: None) -> None:
         self._journal = journal
+        self._failure = failure
         self._clean: Any = None
         self.off = False
         self._late = False
@@ -230,7 +236,7 @@ class Copy:
         """`data` without secrets; binary data as it is."""
         if b"\0" in data:
             return data
-        if "re" not in sys.modules and type(start.failure()) is KeyboardInterrupt:
+        if "re" not in sys.modules and type(self._failure()) is KeyboardInterrupt:
             # After an interruption nothing may be imported, see ending; the exception is recorded there.
             return b""
         if self._clean is None:

@@ -76,7 +76,7 @@ def begin() -> None:
     try:
         from . import console
 
-        console.install(found)
+        console.install(found, failure)
     except Exception as error:
         swallow(error)
     _watch_exit()
