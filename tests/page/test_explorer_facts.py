@@ -194,10 +194,12 @@ def test_opening_goes_on_hop_by_hop(tab: Tab) -> None:
 def test_what_all_came_through_and_what_serves_is_told_and_lit(tab: Tab) -> None:
     page = opened(tab, CHAMPION)
     through = page.locator(".lc:has(.trait)")
+    through.first.wait_for()
     assert through.count() == page.locator(".trait").count() >= 1
     assert "train.py" in through.all_inner_texts()[0]
     page.get_by_role("button", name=re.compile("behind what is live")).click()
     page.wait_for_url(re.compile("light=serves"))
+    page.locator(".lc.faint").first.wait_for()
     lit = page.locator(".lc:not(.faint)")
     assert 3 < lit.count() < page.locator(".lc").count()
     card(page, "train.py").click()
@@ -206,7 +208,7 @@ def test_what_all_came_through_and_what_serves_is_told_and_lit(tab: Tab) -> None
     page.wait_for_url(lambda url: "light=" not in url)
     page.goto(f"{tab.base}/#/lineage?ref=data%2Fregions.csv%401&to=churn%402")
     page.locator(".line.way").first.wait_for(state="attached")
-    assert page.locator(".lc.way").count() == 3  # what lies between is folded
+    page.wait_for_function("document.querySelectorAll('.lc.way').length === 3")  # what lies between is folded
 
 
 TRAIN = """
