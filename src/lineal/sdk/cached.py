@@ -30,6 +30,7 @@ _EVENTS = {
 }
 _open: list[_run.Run] = []  # cached steps that are running
 _begun: set[str] = set()  # what those that ended here were, so that the record of the same one is waited for
+_waited: list[bool] = []  # whether this process has waited for what others recorded
 
 
 def call(
@@ -95,8 +96,16 @@ def _before(
             return reuse.Answer(why=gaps[0])
         if _key(job, parts) in _begun:
             _wait(project)
+        asked = reuse.AskedStep(job=job, parts=parts)
         with connect(project) as client:
-            return reuse.reuse_step(client, project, reuse.AskedStep(job=job, parts=parts))
+            answer = reuse.reuse_step(client, project, asked)
+        if answer.run is None and not answer.tried and not _waited:
+            # A program that ended a moment ago may have steps that are not delivered yet: once a process that is waited for.
+            _waited.append(True)
+            _wait(project)
+            with connect(project) as client:
+                answer = reuse.reuse_step(client, project, asked)
+        return answer
     except (LinealError, OSError) as error:
         return reuse.Answer(why=f"earlier runs could not be looked at: {error}")
 
@@ -179,7 +188,7 @@ def _read(project: Project, journal: Any, gaps: list[str]) -> dict[str, str]:
 
 
 def _wait(project: Project) -> None:
-    """Have delivered what this very process recorded until now."""
+    """Have delivered what this process and others of the project recorded until now."""
     from lineal.sdk.deliverer import Deliverer, Undelivered
 
     try:
