@@ -16,6 +16,7 @@ from tests.page.conftest import Tab
 from tests.page.kept import raw
 from tests.page.seeding import T, project, record, started, table
 from tests.page.test_explorer import CHAMPION, card, opened
+from tests.page.test_explorer_view import at_rest
 from tests.server.serving import Serving
 
 
@@ -100,6 +101,7 @@ def test_cards_are_opened_to_their_columns_and_lines_lead_from_column_to_column(
     events = card(page, "data/raw/events")
     events.hover()
     events.get_by_role("button", name="Show columns").click()
+    at_rest(page)
     events.locator(".columns").get_by_text("logins").click()
     page.locator(".line.column.on").wait_for()
     assert features.locator("button.bright").inner_text() == "logins"
