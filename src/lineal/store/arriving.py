@@ -15,24 +15,11 @@ from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert, update
 from lineal.store.history import STANDS
 from lineal.store.lists import each
-from lineal.store.many import add_jobs
+from lineal.store.many import RUN_COLUMNS, add_jobs
 from lineal.store.nodes import add_nodes, hold_nodes
 from lineal.store.runs import Runs
 from lineal.store.words import add_words
 
-_RUN = (
-    ("node", "bigint"),
-    ("run_id", "text"),
-    ("job", "bigint"),
-    ("name", "bigint"),
-    ("kind", "bigint"),
-    ("actor", "bigint"),
-    ("parent", "bigint"),
-    ("started_at", "bigint"),
-    ("recorded_at", "bigint"),
-    ("state", "text"),
-    ("ended_at", "bigint"),
-)
 _STATE = (
     ("node", "bigint"),
     ("revision", "integer"),
@@ -260,7 +247,7 @@ def _insert(tx: Tx, runs: dict[str, _Run], recorded_at: int) -> None:
     ]
     if tx.engine == "postgres":  # in one order, so that two writers never wait for each other in a ring
         rows.sort(key=lambda row: row[1])
-    insert(tx, "run", _RUN, rows, conflict="")
+    insert(tx, "run", RUN_COLUMNS, rows, conflict="")
 
 
 def _say_again(tx: Tx, said: RunSaid, runs: dict[str, _Run], recorded_at: int) -> None:

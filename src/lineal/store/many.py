@@ -19,7 +19,7 @@ _NODES = {
     "sqlite": "INSERT INTO node (kind) SELECT :kind FROM carray(:places) RETURNING id",
     "postgres": ("INSERT INTO node (kind) SELECT :kind FROM unnest(CAST(:places AS bigint[])) RETURNING id"),
 }
-_RUNS = (
+RUN_COLUMNS = (
     ("node", "bigint"),
     ("run_id", "text"),
     ("job", "bigint"),
@@ -157,7 +157,7 @@ class Many:
             )
             for node, run in zip(nodes, runs, strict=True)
         ]
-        insert(tx, "run", _RUNS, rows, conflict="")
+        insert(tx, "run", RUN_COLUMNS, rows, conflict="")
         return made
 
     def update_runs(self, tx: Tx, runs: dict[int, ManyRun], *, known: dict[str, int]) -> None:
