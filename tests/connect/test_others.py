@@ -111,14 +111,25 @@ def test_a_second_import_adds_nothing(package: str, request: pytest.FixtureReque
     assert len(document(project, "runs")) == 1
 
 
+def _end_of_a_record(log: bytes, after: int) -> int:
+    """Where the first record behind a place ends: 7 bytes of head (checksum, length, kind) and its body, in blocks of 32 KiB."""
+    at = 7
+    while at < after:
+        if 32768 - at % 32768 < 7:
+            at += 32768 - at % 32768
+        at += 7 + int.from_bytes(log[at + 4 : at + 6], "little")
+    return at
+
+
 def test_a_log_that_was_cut_is_taken_up_to_there_and_named(
     wandb: Path, project: Path, tmp_path: Path
 ) -> None:
     (whole,) = (wandb / "wandb").glob("offline-run-*/*.wandb")
     cut = tmp_path / "run-abc123.wandb"
     shutil.copy(whole, cut)
+    size = _end_of_a_record(whole.read_bytes(), 50_000) + 3  # in the middle of what the next one begins with
     with cut.open("r+b") as file:
-        file.truncate(50_000)
+        file.truncate(size)
     done = lineal(project, "import", "wandb-offline", str(cut))
     assert done.returncode == 1
     assert "a record is cut or damaged" in done.stdout

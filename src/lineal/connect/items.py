@@ -233,6 +233,29 @@ class Source(Protocol):
         ...
 
 
+class RunsAlone:
+    """A source that tells of runs only: no logged models, no registered names, no files that are taken, points counted as they lie there."""
+
+    def skip(self, run: Run, points: int) -> None:
+        """Nothing: what is not read costs nothing here."""
+
+    def models(self) -> Iterable[Model]:
+        """None."""
+        return ()
+
+    def links(self) -> Iterable[Link]:
+        """None."""
+        return ()
+
+    def registered(self) -> Iterable[Registered | Version]:
+        """None."""
+        return ()
+
+    def files(self) -> Iterable[Found]:
+        """None are taken."""
+        return ()
+
+
 KINDS = (
     "experiments",
     "runs",

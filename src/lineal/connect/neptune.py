@@ -19,14 +19,10 @@ import msgspec
 
 from lineal.connect.items import (
     Experiment,
-    Found,
     Left,
-    Link,
-    Model,
     Points,
-    Registered,
     Run,
-    Version,
+    RunsAlone,
     points_of,
 )
 from lineal.connect.values import own_id
@@ -77,7 +73,7 @@ class _Recorded:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class Folder:
+class Folder(RunsAlone):
     """A folder that the exporter filled (`data`, or the one above it), or one project's folder in it, as a source.
 
     step_multiplier: steps there are decimal numbers, here they are whole: each is multiplied by this. A point whose step is not
@@ -132,25 +128,6 @@ class Folder:
     def points(self, run: Run) -> Iterator[Points]:
         """All numbers of a run's series whose steps are whole."""
         return points_of(run.id, self._rows(self._runs[run.id]))
-
-    def skip(self, run: Run, points: int) -> None:
-        """Nothing: rows are counted."""
-
-    def models(self) -> Iterator[Model]:
-        """None: models of the exporter's second command are counted, and left."""
-        yield from ()
-
-    def links(self) -> Iterator[Link]:
-        """None."""
-        yield from ()
-
-    def registered(self) -> Iterator[Registered | Version]:
-        """None."""
-        yield from ()
-
-    def files(self) -> Iterator[Found]:
-        """None are taken."""
-        yield from ()
 
     # ---- reading -------------------------------------------------------------------------------------------------------
 

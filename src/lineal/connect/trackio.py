@@ -13,14 +13,10 @@ import msgspec
 
 from lineal.connect.items import (
     Experiment,
-    Found,
     Left,
-    Link,
-    Model,
     Points,
-    Registered,
     Run,
-    Version,
+    RunsAlone,
     points_of,
 )
 from lineal.connect.values import flat, own_id
@@ -35,7 +31,7 @@ _NOT_TAKEN = {
 }
 
 
-class Folder:
+class Folder(RunsAlone):
     """A folder of trackio as a source, or one database of it."""
 
     def __init__(self, path: str) -> None:
@@ -125,25 +121,6 @@ class Folder:
     def points(self, run: Run) -> Iterator[Points]:
         """All numbers that a run logged; other values are left."""
         return points_of(run.id, self._rows(run))
-
-    def skip(self, run: Run, points: int) -> None:
-        """Nothing: rows are counted."""
-
-    def models(self) -> Iterator[Model]:
-        """None: trackio has no logged models."""
-        yield from ()
-
-    def links(self) -> Iterator[Link]:
-        """None."""
-        yield from ()
-
-    def registered(self) -> Iterator[Registered | Version]:
-        """None: trackio has no registry."""
-        yield from ()
-
-    def files(self) -> Iterator[Found]:
-        """None are taken."""
-        yield from ()
 
     def _rows(self, run: Run) -> Iterator[tuple[str, float, int, int]]:
         project, column, key = self._where[run.id]

@@ -13,14 +13,10 @@ from typing import Any
 
 from lineal.connect.items import (
     Experiment,
-    Found,
     Left,
-    Link,
-    Model,
     Points,
-    Registered,
     Run,
-    Version,
+    RunsAlone,
     points_of,
 )
 from lineal.connect.values import flat, own_id
@@ -30,6 +26,7 @@ _BLOCK, _HEAD = 32768, 7
 _FULL, _FIRST, _MIDDLE, _LAST = 1, 2, 3, 4
 _HISTORY, _SUMMARY, _CONFIG, _STATS, _ARTIFACT, _ALERT, _RUN, _EXIT = 2, 3, 5, 7, 8, 10, 17, 18
 _NOT_TAKEN = {_STATS: "system metrics", _ARTIFACT: "artifact versions", _ALERT: "alerts"}
+_CUT = "a record is cut or damaged"
 Fields = dict[int, list[Any]]
 
 
@@ -46,7 +43,7 @@ class _Log:
     counts: dict[str, int] = field(default_factory=dict)
 
 
-class Folder:
+class Folder(RunsAlone):
     """A folder with offline runs as a source: `wandb/`, one `offline-run-...` in it, or one file `run-....wandb`."""
 
     def __init__(self, path: str) -> None:
@@ -102,25 +99,6 @@ class Folder:
     def points(self, run: Run) -> Iterator[Points]:
         """All numbers of a run's history; other values are left."""
         return points_of(run.id, self._rows(self._logs[run.id].path))
-
-    def skip(self, run: Run, points: int) -> None:
-        """Nothing: the file was read for its counts."""
-
-    def models(self) -> Iterator[Model]:
-        """None: models are artifacts there, which are not taken."""
-        yield from ()
-
-    def links(self) -> Iterator[Link]:
-        """None."""
-        yield from ()
-
-    def registered(self) -> Iterator[Registered | Version]:
-        """None."""
-        yield from ()
-
-    def files(self) -> Iterator[Found]:
-        """None are taken."""
-        yield from ()
 
     def _read(self, path: str) -> _Log | None:
         """What a file tells but for its points, or None when it tells of no run."""
@@ -226,20 +204,26 @@ def _frames(path: str) -> Iterator[bytes]:
         if len(head) < _HEAD or head[:4] != b":W&B" or struct.unpack("<H", head[4:6])[0] != 0xBEE1:
             raise _DamagedError("it is no log of wandb")
         block = head + file.read(_BLOCK - _HEAD)
-        at, whole = _HEAD, b""
+        at, whole, open_part = _HEAD, b"", False
         while block:
             while at + _HEAD <= len(block):
                 crc, length, kind = struct.unpack_from("<IHB", block, at)
                 part = block[at + _HEAD : at + _HEAD + length]
                 if not kind and not length and not crc:
-                    break  # the rest of the block is padding
+                    at = len(block)  # the rest of the block is padding
+                    break
                 if len(part) < length or zlib.crc32(part, zlib.crc32(bytes([kind]))) != crc:
-                    raise _DamagedError("a record is cut or damaged")
+                    raise _DamagedError(_CUT)
                 at += _HEAD + length
                 whole = part if kind in (_FULL, _FIRST) else whole + part
-                if kind in (_FULL, _LAST):
+                open_part = kind not in (_FULL, _LAST)
+                if not open_part:
                     yield whole
+            if at < len(block) < _BLOCK:
+                raise _DamagedError(_CUT)
             block, at = file.read(_BLOCK), 0
+        if open_part:
+            raise _DamagedError(_CUT)
 
 
 def _fields(body: bytes) -> Fields:

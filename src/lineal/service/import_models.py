@@ -13,7 +13,7 @@ from lineal.core.events import Level, Member, Reference
 from lineal.core.ids import sha256
 from lineal.core.model import EdgeKind
 from lineal.resolve.content import manifest_digest
-from lineal.service import registry
+from lineal.service import mlflow_tags, registry
 from lineal.service.facets import attach
 from lineal.service.import_runs import (
     DOOR,
@@ -308,7 +308,7 @@ def _origin(taking: Taking, item: found.Version) -> tuple[int, str]:
     """The vertex that a version is, and where a client loads it from."""
     scope = taking.scope
     if item.tags.get(_IS_PROMPT, "").lower() == "true":
-        return _prompt(scope, item), item.source
+        return mlflow_tags.prompt_version(scope, item.name, item.tags.get(_PROMPT_TEXT, "")), item.source
     model = find(scope, "logged_model", item.model) if item.model else None
     if model is not None and model.node is not None:
         return model.node, _address(scope, item)
@@ -327,24 +327,6 @@ def _address(scope: Scope, item: found.Version) -> str:
     """Where the files of the logged model that a version is can be found, empty when it is none."""
     model = find(scope, "logged_model", item.model) if item.model else None
     return "" if model is None else str(msgspec.json.decode(model.body).get("artifact_uri", ""))
-
-
-def _prompt(scope: Scope, item: found.Version) -> int:
-    """The version that a prompt's text is: MLflow keeps prompts among registered models."""
-    told = item.tags.get(_PROMPT_TEXT, "").encode()
-    node, _ = scope.store.artifacts.add_version(
-        scope.tx,
-        namespace=DOOR,
-        name=f"prompts/{item.name}",
-        kind="prompt",
-        digest=sha256(told) if told else None,
-        level=Level.CONTENT if told else Level.NONE,
-        reason="" if told else "no text was sent",
-        size=len(told),
-        location="",
-        recorded_at=scope.at,
-    )
-    return node
 
 
 def _of_run(taking: Taking, run_id: str, path: str, item: found.Version) -> int:

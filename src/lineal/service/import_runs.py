@@ -5,7 +5,6 @@ from __future__ import annotations
 import posixpath
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 
@@ -14,19 +13,14 @@ from lineal.core.errors import Invalid, NotFound
 from lineal.core.events import Evidence, Level, Reference, State
 from lineal.core.ids import is_hex, sha256
 from lineal.core.model import Attribute, Edge, EdgeKind
-from lineal.service import meeting
+from lineal.service import meeting, mlflow_tags
 from lineal.service.facets import attach
 from lineal.service.operations import Scope
 from lineal.store.records import Record
 
 DOOR = "mlflow"  # whose records these are: an imported run is seen through the same door as one logged there
 STAMP = "run"
-_PARENT, _NAME, _SOURCE, _GIT = (
-    "mlflow.parentRunId",
-    "mlflow.runName",
-    "mlflow.source.name",
-    "mlflow.source.git.",
-)
+_PARENT, _NAME, _SOURCE = "mlflow.parentRunId", "mlflow.runName", "mlflow.source.name"
 _CONTEXT = "mlflow.data.context"
 _STATES = {
     "RUNNING": State.RUNNING,
@@ -344,41 +338,11 @@ def _location(source: str) -> str:
 
 def _code(taking: Taking, node: int, tags: dict[str, str]) -> None:
     """The code behind a run, when its tags tell of a git checkout."""
-    scope = taking.scope
-    commit = tags.get(_GIT + "commit", "")
-    if not commit:
+    scope, facts = taking.scope, mlflow_tags.code_facts(tags)
+    if not facts:
         return
-    facts: dict[str, Any] = {"vcs": "git", "commit": commit}
-    if branch := tags.get(_GIT + "branch"):
-        facts["branch"] = branch
-    if remote := tags.get(_GIT + "repoURL"):
-        facts["remote"] = _public(remote)
-    if _GIT + "dirty" in tags:
-        facts["dirty"] = tags[_GIT + "dirty"].lower() == "true"
-    if tags.get("mlflow.source.type") == "LOCAL" and tags.get(_SOURCE):
-        facts["script"] = {"path": tags[_SOURCE]}
     told = _sorted(facts)
-    version, existed = scope.store.artifacts.add_version(
-        scope.tx,
-        namespace=scope.namespace,
-        name="code",
-        kind="code",
-        digest=sha256(told),
-        level=Level.CONTENT,
-        reason="",
-        size=len(told),
-        location="",
-        recorded_at=scope.at,
-    )
+    version, existed = mlflow_tags.code_version(scope, told)
     if not existed:
         attach(scope, [(version, "lineal.code/1", told)], taking.message)
     edge(taking, version, node, "code", EdgeKind.USED)
-
-
-def _public(remote: str) -> str:
-    """The address without a user or password in it."""
-    try:
-        parts = urlsplit(remote)
-        return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2])) if parts.scheme else remote
-    except ValueError:
-        return ""

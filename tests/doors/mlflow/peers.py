@@ -54,7 +54,7 @@ def results(file: str, serving: Serving, **more: str) -> dict[str, str]:
         **more,
     }
     done = subprocess.run(
-        [PYTHON, Path(__file__).parent / "checking.py", Path(__file__).parent / file],
+        [PYTHON, Path(__file__).parents[1] / "checking.py", Path(__file__).parent / file],
         cwd=serving.folder,
         env=environment(**settings),
         capture_output=True,

@@ -67,7 +67,7 @@ def results(file: str, serving: Serving, port: int) -> dict[str, str]:
     """What came of every check of a file: empty, or the traceback."""
     marked = [
         line
-        for line in run("checking.py", serving, port, str(Path(__file__).parent / file)).splitlines()
+        for line in run("../checking.py", serving, port, str(Path(__file__).parent / file)).splitlines()
         if line.startswith("RESULTS ")
     ]
     found: dict[str, str] = json.loads(marked[-1].removeprefix("RESULTS "))

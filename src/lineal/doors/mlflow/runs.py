@@ -17,7 +17,7 @@ from lineal.doors.mlflow.errors import invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.names import random_name
 from lineal.doors.mlflow.wire import Message, integer, items, read, text
-from lineal.service import meeting
+from lineal.service import meeting, mlflow_tags
 from lineal.service.operations import Scope
 from lineal.service.removal import living_dependants
 from lineal.store.records import Record
@@ -231,7 +231,7 @@ def put_tags(scope: Scope, known: Known, tags: dict[str, str]) -> None:
     if name := tags.get(NAME):
         change(scope, known, name=name)
     _put_tags(scope, known.node, {key: value for key, value in tags.items() if key != NAME})
-    if any(key.startswith(code.GIT) for key in tags):
+    if any(key.startswith(mlflow_tags.GIT) for key in tags):
         standing = scope.store.attributes.get_tags(scope.tx, [known.node])[known.node]
         code.govern(scope, known.node, {tag.key: tag.value for tag in standing})
     if PARENT in tags and (parent := _parent(scope, tags)):

@@ -7,13 +7,13 @@ from typing import NamedTuple
 from urllib.parse import urlsplit
 
 from lineal.core.events import Level, Member
-from lineal.core.ids import sha256
 from lineal.doors.mlflow import limits, models, paths, registry, runs, sources, versions
 from lineal.doors.mlflow.errors import MlflowError, invalid, missing
 from lineal.doors.mlflow.experiments import DOOR
 from lineal.doors.mlflow.sources import Source
 from lineal.doors.mlflow.wire import Message, encode
 from lineal.resolve.content import manifest_digest
+from lineal.service import mlflow_tags
 from lineal.service.operations import Scope
 
 PROMPT_TEXT = "mlflow.prompt.text"
@@ -66,7 +66,13 @@ def _origin(scope: Scope, name: str, source: Source, message: Message, tags: dic
     run, model = message.get("run_id", ""), message.get("model_id", "")
     limits.within(run, 256, "run_id")
     if source.kind == sources.PROMPT:
-        return _Origin(_prompt(scope, name, tags), source.uri, source.uri, run, model)
+        return _Origin(
+            mlflow_tags.prompt_version(scope, name, tags.get(PROMPT_TEXT, "")),
+            source.uri,
+            source.uri,
+            run,
+            model,
+        )
     if source.kind == sources.VERSION:
         return _copied(scope, source, message)
     if source.kind == sources.MODEL:
@@ -183,23 +189,6 @@ def _elsewhere(scope: Scope, source: Source, run_id: str, message: Message) -> i
     run = scope.store.runs.find_run(scope.tx, run_id) if run_id else None
     if run is not None:
         models.generated(scope, run, node, encode(message), via="mlflow.register_model")
-    return node
-
-
-def _prompt(scope: Scope, name: str, tags: dict[str, str]) -> int:
-    body = tags.get(PROMPT_TEXT, "").encode()
-    node, _ = scope.store.artifacts.add_version(
-        scope.tx,
-        namespace=DOOR,
-        name=f"prompts/{name}",
-        kind="prompt",
-        digest=sha256(body) if body else None,
-        level=Level.CONTENT if body else Level.NONE,
-        reason="" if body else "no text was sent",
-        size=len(body),
-        location="",
-        recorded_at=scope.at,
-    )
     return node
 
 

@@ -1,4 +1,4 @@
-"""Runs every function `check_*` of a file and prints what came of each; started by `clients.results` in the client's environment."""
+"""Runs every function `check_*` of a file and prints what came of each; started in the environment of the client that it checks."""
 
 from __future__ import annotations
 
