@@ -40,6 +40,19 @@ def started(command: str, **more: Any) -> subprocess.Popen[str]:
     return process
 
 
+def test_the_wrapper_imports_nothing_that_costs(project: Path) -> None:
+    script = str(Path(sys.executable).parent / "lineal")
+    words = (sys.executable, "-X", "importtime", script, "run", "true")
+    for _ in range(2):  # the first may still have to gather its own modules into one file
+        done = subprocess.run(
+            words, capture_output=True, text=True, env={**os.environ, "LINEAL_DELIVER": "off"}
+        )
+    found = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
+    assert done.returncode == 0
+    assert {"lineal.cli.main", "lineal.capture.bundle"} <= found
+    assert found & {"json", "re", "typing", "enum", "signal", "threading", "lineal.capture.launch"} == set()
+
+
 # --- exit codes ------------------------------------------------------------------------------------------------------
 
 

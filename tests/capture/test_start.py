@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -61,6 +62,37 @@ def test_starting_imports_nothing_that_costs(tmp_path: Path) -> None:
     got = run(tmp_path, argv=argv)
     assert got.stdout == bare.stdout
     assert len(got.journals) == 1
+
+
+def test_a_start_reads_one_file_and_notices_changed_sources(tmp_path: Path) -> None:
+    copied = tmp_path / "lineal"
+    for room in ("capture", "journal"):
+        shutil.copytree(SITE.parents[1] / room, copied / room, ignore=shutil.ignore_patterns("__pycache__"))
+    code = (
+        "import _lineal.journal.frames as f, sys; apart = {'_lineal', '_lineal.capture', '_lineal.capture.bundle'}\n"
+        "ours = {n: m for n, m in sys.modules.items() if n.startswith('_lineal') and n not in apart}\n"
+        "print(len(ours), [n for n, m in ours.items() if hasattr(m, '__cached__')], getattr(f, 'X', 0), f.__file__)"
+    )
+
+    def start() -> list[object]:
+        got = run(tmp_path, code, PYTHONPATH=str(copied / "capture" / "site"))
+        assert (got.code, got.stderr, len(got.journals)) == (0, "", 1)
+        return got.stdout.split()
+
+    frames = copied / "journal" / "frames.py"
+    many, *rest = first = start()
+    assert int(str(many)) > 15
+    assert rest == ["[]", "0", str(frames)]
+    assert start() == first
+    with frames.open("a") as file:
+        file.write("X = 7\n")
+    assert start()[2] == "7"
+    (bundle,) = (copied / "capture" / "__pycache__").glob("program.bundle*")
+    bundle.write_bytes(bundle.read_bytes()[:9000])
+    assert start()[2] == "7"
+    shutil.copytree(copied, moved := tmp_path / "moved")
+    copied = moved
+    assert start()[2:] == ["7", str(moved / "journal" / "frames.py")]
 
 
 def test_a_program_that_wants_no_compiled_files_gets_none(tmp_path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from struct import error as struct_error
+from _struct import error as struct_error  # type: ignore[attr-defined]
 
 from ..journal.frames import HEAD, MAGIC
 

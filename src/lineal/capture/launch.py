@@ -10,6 +10,7 @@ import os
 import sys
 
 from ..journal import variables
+from ..journal.frames import json
 from ..journal.ids import new_run_id, run_id
 from . import child, command_name, control, joining
 from .layers import Layers, Refused
@@ -329,13 +330,11 @@ def _injected(environment: Mapping[str, str], project: Any, run: str) -> dict[st
 
 def _parent_of_events(environment: Mapping[str, str], namespace: str, job: str, run: str) -> dict[str, str]:
     """What tells senders of OpenLineage events (dbt) in which run they run; nothing where somebody told them already."""
-    from json import dumps
-
     if any(environment.get(name) for name in ("OPENLINEAGE_CONTEXT", "OPENLINEAGE_PARENT_ID")):
         return {}
     number = "-".join((run[:8], run[8:12], run[12:16], run[16:20], run[20:]))
     parent = {"run": {"runId": number}, "job": {"namespace": namespace, "name": job}}
-    found = {"OPENLINEAGE_CONTEXT": dumps({"parent": {**parent, "root": parent}})}
+    found = {"OPENLINEAGE_CONTEXT": json({"parent": {**parent, "root": parent}})}
     if "/" not in namespace + job:  # for those that only know the older variable, whose parts are divided so
         found["OPENLINEAGE_PARENT_ID"] = f"{namespace}/{job}/{number}"
     return found

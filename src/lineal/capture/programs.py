@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import os
 import stat
-from struct import Struct
+from _struct import Struct
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -59,6 +59,9 @@ def _run(given: dict[str, str], words: list[str]) -> int:
         except OSError as error:
             print(f"lineal: cannot go to {folder!r}: {error.strerror}", file=sys.stderr)
             return 2
+    from lineal.capture import bundle
+
+    bundle.load("wrapper", "lineal")
     from lineal.capture import launch
 
     return launch.main(words, delivery, offer, reuse)

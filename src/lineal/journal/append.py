@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 import sys
+from _struct import error as struct_error  # type: ignore[attr-defined]
 from _thread import RLock
-from itertools import count
-from struct import error as struct_error
 from time import time_ns
 from zlib import crc32
 
@@ -70,7 +69,7 @@ class Journal:
         self._forked = False
         self._fd = -1
         self._opening = RLock()
-        self._ids = count()
+        self._ids = iter(range(1 << 32))
         self._names: dict[int, str] = {}  # by a key's id: what it is called in the record
         self._keys: dict[
             str, list[int]

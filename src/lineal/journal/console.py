@@ -5,7 +5,7 @@ The tail is `HEAD` (bytes printed in all, bytes left out between beginning and e
 
 from __future__ import annotations
 
-from struct import Struct
+from _struct import Struct
 
 KEPT = 1 << 20  # bytes of the beginning, and of the end
 HEAD = Struct("<QQ")

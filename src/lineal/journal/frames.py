@@ -13,14 +13,13 @@ This module is imported at the start of every recorded program, so it needs noth
 
 from __future__ import annotations
 
-from _json import encode_basestring_ascii as _quote
+from _struct import Struct  # `struct` would be one file more at every start
 from os import fsdecode
-from struct import Struct
 from zlib import crc32
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import Any
+    from typing import Any, Callable, Optional
 
 MAGIC = b"LINEALJ1"
 LARGEST = 1 << 28  # bytes of payload; a longer one is damage, not data
@@ -46,6 +45,7 @@ POINT = Struct("<BIqqd")
 NO_STAT = (-1, 0, 0, 0, 0)
 _DEEPEST = 64
 _pack_head, _pack_file = HEAD.pack, FILE.pack
+_encode: Optional[Callable[[str], str]] = None
 
 
 def frame(payload: bytes) -> bytes:
@@ -93,6 +93,23 @@ def json(value: Any, depth: int = 0) -> str:
         if isinstance(value, (list, tuple)):
             return "[" + ",".join([json(v, depth + 1) for v in value]) + "]"
     return _quote(_text(value))
+
+
+def _quote(text: str) -> str:
+    global _encode
+    if (
+        text.__class__ is str
+        and text.isascii()
+        and text.isprintable()
+        and '"' not in text
+        and "\\" not in text
+    ):
+        return '"' + text + '"'
+    if _encode is None:
+        from _json import encode_basestring_ascii
+
+        _encode = encode_basestring_ascii  # most programs say nothing that needs it
+    return _encode(text)
 
 
 def _integer(value: int) -> str:

@@ -7,7 +7,6 @@ LINEAL_DIR names it directly. `config.toml` in it holds `[project] name`, `[stor
 from __future__ import annotations
 
 import os
-from operator import itemgetter
 
 TYPE_CHECKING = False  # `typing` costs milliseconds that every `lineal run` would pay
 if TYPE_CHECKING:
@@ -39,7 +38,10 @@ class Project(_Pair):
         def dir(self) -> str:
             """Its `.lineal` folder."""
     else:
-        root, dir = property(itemgetter(0)), property(itemgetter(1))
+        root, dir = (
+            property(lambda self: self[0]),
+            property(lambda self: self[1]),
+        )  # `operator` costs as much as all of this
 
     def __getnewargs__(self) -> Tuple[str, str]:
         return self.root, self.dir

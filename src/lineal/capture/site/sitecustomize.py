@@ -16,6 +16,8 @@ def _start():
             sys.modules["_lineal"] = package
             kept, sys.dont_write_bytecode = sys.dont_write_bytecode, False
             try:  # compiled once for each interpreter, in our own folder: else every start costs four times as much
+                __import__("_lineal.capture.bundle")
+                sys.modules["_lineal.capture.bundle"].load("program", "_lineal")
                 __import__("_lineal.capture.start")
                 sys.modules["_lineal.capture.start"].begin()
             finally:
