@@ -59,7 +59,8 @@ class Offer:
         if self._listening is not None:
             import _thread
 
-            _thread.start_new_thread(self._accept, ())
+            descriptor = os.dup(self._listening.fileno())  # now: a short command may have ended before the thread runs
+            _thread.start_new_thread(self._accept, (descriptor,))
 
     def end(self) -> None:
         """Take no more connections, answer what was asked, end what was started for it."""
@@ -69,12 +70,10 @@ class Offer:
         if (embedded := sys.modules.get("lineal.server.embedded")) is not None:
             embedded.stop()
 
-    def _accept(self) -> None:
+    def _accept(self, descriptor: int) -> None:
         import _thread
 
-        assert self._listening is not None
-        listening = _socket.socket(fileno=os.dup(self._listening.fileno()))
-        os.set_inheritable(listening.fileno(), False)
+        listening = _socket.socket(fileno=descriptor)
         while True:
             try:
                 near, _ = listening._accept()  # type: ignore[attr-defined]  # `socket.socket.accept` is made of it
