@@ -1,4 +1,4 @@
-"""What the interpreter's audit events say about files: opened, renamed, linked, truncated, removed, handed to a child.
+"""What the interpreter's audit events say about files: above all that they are opened. What befalls their names is told by `names`.
 
 An event comes before the act, so what would fail anyway (no such file, no permission) is not reported. The path of a file
 that is opened ten thousand times is reported once for each state (stat) it is found in. `open` is the hot path: one
@@ -26,8 +26,8 @@ _stat, _getcwd = os.stat, os.getcwd
 _CHANGES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND | os.O_CREAT
 _ODD = os.O_DIRECTORY | getattr(os, "O_PATH", 0)
 _NEW = os.O_CREAT | os.O_EXCL
-_TYPE, _REGULAR, _FOLDER, _LINK = 0o170000, 0o100000, 0o040000, 0o120000
-READ, WRITE, REMOVED, READ_WRITE, MODIFY = 1, 2, 3, 4, 7
+_TYPE, _REGULAR = 0o170000, 0o100000
+READ, WRITE, MODIFY = 1, 2, 7
 AUDIT = 1
 _MOST = 1 << 20  # paths remembered, in 8 MiB
 
@@ -48,9 +48,7 @@ _own: set[str] = (
 _code: set[str] = set()
 _files: set[str] = set()
 _trials: set[str] = set()
-_made: set[str] = set()  # folders that this process made
 _absent: Optional[Callable[[str], object]] = None  # told of files that are opened and are not there
-_told_gone: set[str] = set()  # told to be removed before they were, with the tree they are in
 _focus = ""  # the run within this process that what is seen belongs to, "" for the process's own
 _outer: dict[str, tuple[Any, ...]] = {}  # what was last reported of the runs around it
 _busy: set[int] = set()  # threads inside a slow part of ours, whose own openings are not the program's
@@ -229,7 +227,7 @@ def _change(path: str, flags: int) -> None:
         if flags & _NEW == _NEW and _by_tempfile():
             _trials.add(path)
         else:
-            _wrote(path, None)
+            wrote(path, None)
         return
     if found.st_mode & _TYPE != _REGULAR or flags & _NEW == _NEW:
         return
@@ -240,7 +238,7 @@ def _change(path: str, flags: int) -> None:
         return
     if flags & os.O_TRUNC or not found.st_size:
         overwrite.before(_journal, path, found)
-        _wrote(path, overwrite.stat_of(found))
+        wrote(path, overwrite.stat_of(found))
     else:
         modify(path, found, MODIFY, AUDIT, "")
 
@@ -271,7 +269,8 @@ def note_unwritten(path: str) -> None:
     _own.discard(path)
 
 
-def _wrote(path: str, earlier: Optional[Stat]) -> None:
+def wrote(path: str, earlier: Optional[Stat]) -> None:
+    """Report that `path` is written anew, which was in the state `earlier`."""
     _own.add(path)
     if path not in _writes or _writes[path] != earlier:
         _writes[path] = earlier
@@ -291,114 +290,28 @@ def modify(path: str, found: os.stat_result, op: int, layer: int, lib: str) -> N
         _own.add(path)
 
 
-def _rename(args: tuple[Any, ...], how: str = "rename") -> None:
-    source, target = absolute(args[0], *args[2:3]), absolute(args[1], *args[3:4])
-    if not source or not target:
-        return
-    if ignored(source) and ignored(target):
-        return
-    if how == "link" and source.startswith("/proc/"):
-        _wrote(target, None)  # a file that had no name until now
-        return
-    try:
-        moved = os.lstat(source)
-    except OSError as error:
-        raise_again(error)
-        return
-    try:
-        lost = os.lstat(target)
-        if how != "rename":
-            return  # linking never replaces
-        if (lost.st_ino, lost.st_dev) != (moved.st_ino, moved.st_dev):
-            overwrite.before(_journal, target, lost)
-    except OSError as error:
-        raise_again(error)
-    if not os.access(os.path.dirname(target), os.W_OK):
-        return
-    kind = moved.st_mode & _TYPE
-    more: dict[str, Any] = {} if how == "rename" else {"how": how}
-    if kind == _FOLDER:
-        more["kind"] = "directory"
-        if how == "rename" and source in _made:
-            more["made"] = True
-            _made.difference_update(inside := [p for p in _made if p == source or p.startswith(source + "/")])
-            _made.update([target + p[len(source) :] for p in inside])
-    _journal.json("mv", src=source, dst=target, stat=overwrite.stat_of(moved), **more)
-    if how == "rename":
-        for path in (source, target):  # what was said of these names was said of other files
-            _writes.pop(path, None)
-            _forget_read(path)
-        if source in _own:
-            _own.discard(source)
-            _own.add(target)
+def carried(source: str, target: str) -> None:
+    """A file was renamed: what was said of both names was said of other files."""
+    for path in (source, target):
+        _writes.pop(path, None)
+        _forget_read(path)
+    if source in _own:
+        _own.discard(source)
+        _own.add(target)
 
 
-def _folder(args: tuple[Any, ...]) -> None:
-    path = absolute(args[0], args[2], ours=True)
-    if path and len(_made) < _MOST and not ignored(path) and not os.path.lexists(path):
-        _made.add(path)
-
-
-def _link(args: tuple[Any, ...]) -> None:
-    _rename(args, "link")
-
-
-def _symlink(args: tuple[Any, ...]) -> None:
-    source, target = text(args[0]), absolute(args[1], *args[2:3])
-    if source and target:
-        _rename((os.path.join(os.path.dirname(target), source), target), "symlink")
-
-
-def _remove(args: tuple[Any, ...]) -> None:
-    path = absolute(args[0], *args[1:2])
-    if path in _told_gone:
-        _told_gone.discard(path)
-    elif path:
-        removed(path)
-
-
-def removed_in_tree(path: str) -> None:
-    """Report `path` as removed before its own turn comes."""
-    removed(path)
-    if not seen_below:  # else its own turn is not told here
-        _told_gone.add(path)
-
-
-def removed(path: str) -> None:
-    """Report that `path` is about to be removed, and its digest if nobody has it yet."""
-    if ignored(path) or path in _trials:
-        _trials.discard(path)
-        return
-    try:
-        found = os.lstat(path)
-    except OSError as error:
-        raise_again(error)
-        return
-    kind = found.st_mode & _TYPE
-    if kind not in (_REGULAR, _LINK) or not os.access(os.path.dirname(path), os.W_OK):
-        return
-    overwrite.before(_journal, path, found)
-    _journal.file(REMOVED, AUDIT, path, overwrite.stat_of(found))
+def gone(path: str) -> None:
+    """A file is removed: whatever comes to stand at its path is another."""
     _own.discard(path)
     _writes.pop(path, None)
     _forget_read(path)
 
 
-def _truncate(args: tuple[Any, ...]) -> None:
-    path = absolute(args[0])
-    if not path or ignored(path):
-        return
-    try:
-        found = os.stat(path)
-    except OSError as error:
-        raise_again(error)
-        return
-    if found.st_mode & _TYPE == _REGULAR and os.access(path, os.W_OK):
-        if args[1]:
-            modify(path, found, MODIFY, AUDIT, "os.truncate")
-        else:
-            overwrite.before(_journal, path, found)
-            _wrote(path, overwrite.stat_of(found))
+def tried(path: str) -> bool:
+    """Whether a file was only made to see whether one can be made there; asked once."""
+    found = path in _trials
+    _trials.discard(path)
+    return found
 
 
 def _execute(args: tuple[Any, ...]) -> None:
@@ -491,12 +404,12 @@ _handlers: dict[str, Callable[[tuple[Any, ...]], None]] = {
     "open": _open,
     "exec": _execute,
     "import": _import,
-    "os.rename": guarded(_rename),
-    "os.link": guarded(_link),
-    "os.mkdir": guarded(_folder),
-    "os.symlink": guarded(_symlink),
-    "os.remove": guarded(_remove),
-    "os.truncate": guarded(_truncate),
+    "os.rename": _later("names", "renamed"),
+    "os.link": _later("names", "linked"),
+    "os.mkdir": _later("names", "folder_made"),
+    "os.symlink": _later("names", "symlinked"),
+    "os.remove": _later("names", "removed"),
+    "os.truncate": _later("names", "truncated"),
     "shutil.rmtree": _later("trees", "removed"),
     "sqlite3.connect": _later("databases", "connected"),
     "subprocess.Popen": _later("children", "popen"),

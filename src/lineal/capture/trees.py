@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from . import files
+from . import files, names
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -21,12 +21,12 @@ def removed(journal: Journal, args: tuple[Any, ...]) -> None:
     if not top or (len(args) > 1 and args[1] not in (-1, None)) or files.ignored(top + "/"):
         return
     found: list[str] = []
-    for folder, folders, names in os.walk(top):
+    for folder, folders, inside in os.walk(top):
         folders[:] = [name for name in folders if not files.ignored(os.path.join(folder, name) + "/")]
-        found += [os.path.join(folder, name) for name in names]
+        found += [os.path.join(folder, name) for name in inside]
         if len(found) > _MOST:
             text = f"{top} was removed with more than {_MOST} files, which were not looked at"
             journal.json("note", level="info", text=text)
             return
     for path in found:
-        files.removed_in_tree(path)
+        names.removed_in_tree(journal, path)
