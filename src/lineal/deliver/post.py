@@ -59,11 +59,17 @@ class Post:
                     heard += piece
         return set(os.fsdecode(heard).split("\n")[:-1])
 
-    def working(self, text: str) -> None:
-        """Say what is being done, for those who wait longer than a moment."""
+    def is_heard(self) -> bool:
+        """Whether somebody has woken us whom `wait` has not told of."""
+        return self._fifo >= 0 and bool(select.select([self._fifo], [], [], 0)[0])
+
+    def working(self, text: str) -> bool:
+        """Say what is being done, for those who wait longer than a moment; whether it is time to say so again."""
         now = time.monotonic()
-        if now - self._said_at >= _EVERY_S:
-            self._say(f"working\n{text}", now)
+        if now - self._said_at < _EVERY_S:
+            return False
+        self._say(f"working\n{text}", now)
+        return True
 
     def trouble(self, text: str) -> None:
         """Say why nothing can be delivered at present."""

@@ -11,6 +11,7 @@ from lineal.deliver.delivery import SyncReport
 from lineal.deliver.drain import Drain, journal_files
 from lineal.deliver.lock import store_lock
 from lineal.deliver.post import Post
+from lineal.deliver.priority import Priority
 from lineal.resolve.project import Project
 from lineal.sdk import deliverer
 
@@ -34,7 +35,8 @@ def serve(project: Project, *, place: str = "", idle_s: float = IDLE_S) -> None:
         os.ftruncate(held, 0)
         os.write(held, f"{os.getpid()}\n".encode())
         with contextlib.closing(Post(project, place)) as post:
-            _Work(project, place, post).go_on(idle_s)
+            handed = held == deliverer.LOCK  # by a program that started this process, in a session of its own
+            _Work(project, place, post, Priority(own=handed)).go_on(idle_s)
     finally:
         os.close(held)
 
@@ -50,10 +52,11 @@ def _lock(project: Project, place: str) -> int:
 
 
 class _Work:
-    def __init__(self, project: Project, place: str, post: Post) -> None:
+    def __init__(self, project: Project, place: str, post: Post, priority: Priority) -> None:
         self._project = project
         self._post = post
-        self._drain = Drain(project, place=place, progress=post.working)
+        self._priority = priority
+        self._drain = Drain(project, place=place, progress=self._working)
         self._pause_s = _PAUSE_S
         self._again_at = 0.0
         self._taken = self._moved = time.monotonic()
@@ -70,7 +73,7 @@ class _Work:
                 if only is None:
                     look_at = now + _TICK_S
                 if (waits := journal_files(self._project)) or questions:
-                    self._step(questions, only)
+                    self._step(questions, only, waited_for=bool(questions or heard))
                 if now - self._moved >= idle_s and not (waits and self._trying()):
                     return
                 if not os.path.isdir(self._project.journal_dir):
@@ -79,18 +82,27 @@ class _Work:
         finally:
             self._drain.close()
 
+    def _working(self, text: str) -> None:
+        """Say what is being done; and hurry when somebody waits meanwhile."""
+        if self._post.working(text) and self._post.is_heard():
+            self._priority.usual()
+
     def _trying(self) -> bool:
         """Whether something waits that a store which is away may take soon."""
         return self._again_at > 0 and time.monotonic() - self._taken < _OUTAGE_S
 
-    def _step(self, questions: list[str], only: set[str] | None) -> None:
+    def _step(self, questions: list[str], only: set[str] | None, *, waited_for: bool) -> None:
         """Deliver what is there, or what belongs to the runs that some journals tell of."""
         if time.monotonic() < self._again_at and not questions:
             return
+        if waited_for or not self._drain.living():
+            self._priority.usual()
+        else:
+            self._priority.low()  # what is found can wait for those who compute
         drain = self._drain
         events, runs, told = drain.events, drain.runs, len(drain.problems)
         try:
-            with store_lock(self._project, wait=_LOCK_S, progress=self._post.working):
+            with store_lock(self._project, wait=_LOCK_S, progress=self._working):
                 moved = drain.step(final=True, only=only)
         except LinealError as error:
             self._post.trouble(error.message)

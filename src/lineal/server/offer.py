@@ -59,7 +59,9 @@ class Offer:
         if self._listening is not None:
             import _thread
 
-            descriptor = os.dup(self._listening.fileno())  # now: a short command may have ended before the thread runs
+            descriptor = os.dup(
+                self._listening.fileno()
+            )  # now: a short command may have ended before the thread runs
             _thread.start_new_thread(self._accept, (descriptor,))
 
     def end(self) -> None:
