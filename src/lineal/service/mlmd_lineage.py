@@ -5,12 +5,14 @@ from __future__ import annotations
 from typing import Literal
 
 import msgspec
+import numpy as np
 
 from lineal.core import mlmd
 from lineal.core.errors import Invalid
 from lineal.core.mlmd import Event, Kind, Listing, Node, Type
 from lineal.service.mlmd_read import called, list_types, nodes_by_id
 from lineal.service.operations import Scope
+from lineal.store.mlmd_events import EventRows, Met, in_order
 from lineal.store.mlmd_lists import find_ids, list_nodes
 
 Direction = Literal["up", "down", "both"]
@@ -39,7 +41,8 @@ class Subgraph(msgspec.Struct, gc=False, kw_only=True):
     """What was reached: numbers of nodes, and of the fields asked for what belongs to them."""
 
     ids: dict[Kind, list[int]] = {}
-    events: list[Event] = []
+    events: EventRows | None = None
+    paths: dict[int, list[int | str]] = {}  # by number of the event
     contexts: list[int] = []
     attributions: list[tuple[int, int]] = []
     associations: list[tuple[int, int]] = []
@@ -77,9 +80,10 @@ class _Walk:
     def __init__(self, scope: Scope, query: SubgraphQuery) -> None:
         self._scope = scope
         self._query = query
+        self._near = scope.store.mlmd_events.near(scope.tx)
+        self._found: list[Met] = []
         self.visited: dict[Kind, dict[int, None]] = {Kind.ARTIFACT: {}, Kind.EXECUTION: {}}
         self.ended: dict[Kind, dict[int, None]] = {Kind.ARTIFACT: {}, Kind.EXECUTION: {}}
-        self.events: dict[int, Event] = {}
 
     def go(self, starts: list[int]) -> None:
         at = self._query.start
@@ -88,27 +92,26 @@ class _Walk:
         while front and (hops is None or hops > 0):
             at, front = self._hop(at, front)
             hops = None if hops is None else hops - 1
+        self._near.over()
+
+    def events(self) -> EventRows:
+        """The events that were met, each once, by number."""
+        return in_order(self._found)
 
     def _hop(self, at: Kind, front: list[int]) -> tuple[Kind, list[int]]:
         other = Kind.EXECUTION if at == Kind.ARTIFACT else Kind.ARTIFACT
-        found = [
-            (event, event.execution if at == Kind.ARTIFACT else event.artifact)
-            for event in self._scope.store.mlmd.list_events(
-                self._scope.tx, mlmd.missing(at), front, self._types(at)
-            )
-        ]
+        found = self._near.hop(mlmd.missing(at), front, self._types(at))
+        far: list[int] = found.far.tolist()
         seen, ended = self.visited[other], self.ended[other]
-        before = set(seen) if self._query.direction == "both" else ()
-        new = self._enter(
-            other, list(dict.fromkeys(id for _, id in found if id not in seen and id not in ended))
-        )
+        # Both ways, what leads back was met from the other side.
+        back = [id in seen for id in far] if self._query.direction == "both" else []
+        new = self._enter(other, list(dict.fromkeys(id for id in far if id not in seen and id not in ended)))
         ending = self._query.endings.get(other)
-        for event, id in found:
-            if id in ended:
-                if ending is not None and ending.included:
-                    self.events[event.id] = event
-            elif id not in before:
-                self.events[event.id] = event
+        if ended or back:
+            included = ending is not None and ending.included
+            kept = [included if id in ended else not (back and back[place]) for place, id in enumerate(far)]
+            found = found.among(np.array(kept, dtype=bool))
+        self._found.append(found)
         return other, new
 
     def _types(self, at: Kind) -> frozenset[int] | None:
@@ -136,7 +139,8 @@ def _described(scope: Scope, query: SubgraphQuery, walk: _Walk) -> Subgraph:
     }
     found = Subgraph(ids=ids)
     if "events" in fields:
-        found.events = [walk.events[id] for id in sorted(walk.events)]
+        found.events = walk.events()
+        found.paths = rows.get_paths(tx, found.events.id[found.events.pathed > 0].tolist())
     if fields & {"contexts", "attributions"}:
         found.attributions = rows.list_contexts(tx, Kind.ARTIFACT, ids[Kind.ARTIFACT])
     if fields & {"contexts", "associations"}:

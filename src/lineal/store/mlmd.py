@@ -258,6 +258,14 @@ class Mlmd:
             rows.sort(key=itemgetter(0))
         return [_event(row) for row in rows]
 
+    def get_paths(self, tx: Tx, ids: Sequence[int]) -> dict[int, list[int | str]]:
+        """The paths of events that have one, by number."""
+        rows = tx.rows(
+            f"SELECT id, path FROM mlmd_event WHERE id IN ({each(tx, 'ids')}) AND path IS NOT NULL",
+            ids=list(ids),
+        )
+        return {id: _unpack_path(path) for id, path in rows}
+
     def known_events(self, tx: Tx, ends: Sequence[tuple[int, int]]) -> set[tuple[int, int, int]]:
         """Artifact, execution and type of the events between these pairs of artifact and execution."""
         if not ends:

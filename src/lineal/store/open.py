@@ -79,6 +79,7 @@ from lineal.store.views import Views
 
 if TYPE_CHECKING:
     from lineal.store.csr import Snapshots
+    from lineal.store.mlmd_events import Events
 
 
 @dataclass(frozen=True)
@@ -126,6 +127,13 @@ class Store:
         from lineal.store.csr import Snapshots
 
         return Snapshots(_snapshot_folder(self.engine.url), self.engine.url)
+
+    @cached_property
+    def mlmd_events(self) -> Events:
+        """ML Metadata's events, as far as they are in memory: of one store once in a process."""
+        from lineal.store.mlmd_events import shared
+
+        return shared(self.engine.url, _inode(self.engine.url))
 
     def has_snapshot(self) -> bool:
         """Whether there is a snapshot of the graph, found out without loading what reads it."""
@@ -225,6 +233,13 @@ def _snapshot_folder(url: str) -> Path:
         return Path(_path("sqlite:////" + url.removeprefix("sqlite:///")) + ".csr")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return cache / "lineal" / hashlib.sha256(url.encode()).hexdigest()[:16]
+
+
+def _inode(url: str) -> int:
+    """What tells a file from another that took its place; 0 for a server's database."""
+    if not url.startswith("sqlite:///"):
+        return 0
+    return os.stat(_path("sqlite:////" + url.removeprefix("sqlite:///"))).st_ino
 
 
 def _path(place: str) -> str:

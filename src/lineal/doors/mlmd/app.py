@@ -98,5 +98,6 @@ def _parsed(method: str, raw: bytes) -> Any:
         ) from None
 
 
-def _bytes(message: Any) -> bytes:
-    return bytes(message.SerializeToString())
+def _bytes(answer: Any) -> bytes:
+    """An answer as it is sent; some are made of bytes at once."""
+    return answer if isinstance(answer, bytes) else bytes(answer.SerializeToString())

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import Any
+
+import numpy as np
 
 from lineal.core import mlmd
 from lineal.core.errors import Invalid
 from lineal.core.mlmd import Kind
 from lineal.doors.mlmd import mlmd_pb2 as pb
 from lineal.doors.mlmd import wire
-from lineal.service.mlmd_lineage import Direction, Ending, SubgraphQuery, subgraph, whole_graph
+from lineal.doors.mlmd.encoding import repeated, varint
+from lineal.service.mlmd_lineage import Direction, Ending, Subgraph, SubgraphQuery, subgraph, whole_graph
 from lineal.service.operations import Scope
 
 _DIRECTIONS: dict[int, Direction] = {0: "both", 1: "up", 2: "down", 3: "both"}
-_FIELDS = frozenset(field.name for field in pb.LineageGraph.DESCRIPTOR.fields)
+_NUMBERS = {field.name: field.number for field in pb.LineageGraph.DESCRIPTOR.fields}
+_FIELDS = frozenset(_NUMBERS)
 _MOST_NODES = 20  # what the protocol takes where no limit is said
 _FARTHEST = 20  # hops of the older question, likewise
 
 
-def lineage_subgraph(scope: Scope, message: Any) -> Any:
-    """Numbers of what is before or behind the nodes that a filter finds, with the events between them."""
+def lineage_subgraph(scope: Scope, message: Any) -> bytes:
+    """Numbers of what is before or behind the nodes that a filter finds, with the events between them: the answer's bytes."""
     asked = message.lineage_subgraph_query_options
     start = asked.WhichOneof("starting_nodes")
     if start is None:
@@ -39,25 +44,44 @@ def lineage_subgraph(scope: Scope, message: Any) -> Any:
         fields=frozenset(message.read_mask.paths) or _FIELDS,
     )
     found = subgraph(scope, query)
-    reply = pb.GetLineageSubgraphResponse()
-    graph = reply.lineage_subgraph
+    graph = b"".join(_encoded(found, query.fields))
+    return b"\x0a" + varint(len(graph)) + graph  # the only field of the answer
+
+
+def _encoded(found: Subgraph, fields: frozenset[str]) -> Iterator[bytes]:
+    """The fields of the graph that were asked for, as they are sent. The order of fields does not matter."""
     for kind, ids in found.ids.items():
-        if (field := f"{mlmd.missing(kind)}s") in query.fields:
-            into = getattr(graph, field)
-            for id in ids:
-                into.add(id=id)
-    if "contexts" in query.fields:
-        for id in found.contexts:
-            graph.contexts.add(id=id)
-    wire.events_out(found.events, graph.events)
-    if "attributions" in query.fields:
-        for artifact, context in found.attributions:
-            graph.attributions.add(artifact_id=artifact, context_id=context)
-    if "associations" in query.fields:
-        for execution, context in found.associations:
-            graph.associations.add(execution_id=execution, context_id=context)
-    _types_out(found.types, graph)
-    return reply
+        if (field := f"{mlmd.missing(kind)}s") in fields:
+            yield _numbered(field, [ids])
+    if "contexts" in fields:
+        yield _numbered("contexts", [found.contexts])
+    if "attributions" in fields:
+        yield _numbered("attributions", list(zip(*found.attributions, strict=True)))
+    if "associations" in fields:
+        yield _numbered("associations", list(zip(*found.associations, strict=True)))
+    if (events := found.events) is not None:
+        place = {id: place for place, id in enumerate(events.id.tolist())} if found.paths else {}
+        paths = {place[id]: wire.path_bytes(path) for id, path in found.paths.items()}
+        columns: list[tuple[int, Any]] = [
+            (1, events.artifact),
+            (2, events.execution),
+            (3, paths),
+            (4, events.type),
+            (5, events.at),
+        ]
+        yield repeated(_NUMBERS["events"], len(events.id), columns)
+    types = pb.LineageGraph()
+    _types_out(found.types, types)
+    yield types.SerializeToString()
+
+
+def _numbered(field: str, columns: Sequence[Sequence[int]]) -> bytes:
+    """A field of messages whose first fields are these numbers."""
+    count = len(columns[0]) if columns else 0
+    said: list[tuple[int, Any]] = [
+        (number, np.array(column, dtype=np.int64)) for number, column in enumerate(columns, 1)
+    ]
+    return repeated(_NUMBERS[field], count, said)
 
 
 def lineage_graph(scope: Scope, message: Any) -> Any:

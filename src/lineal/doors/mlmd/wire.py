@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lineal.core.mlmd import Event, Kind, Listing, Node, Of, Properties, Type, Value
@@ -186,8 +186,19 @@ def events_out(events: Iterable[Event], into: Any) -> None:
         )
         if event.path is not None:
             message.path.SetInParent()
-            for step in event.path:
-                message.path.steps.add(**{"key" if isinstance(step, str) else "index": step})
+            _path_out(event.path, message.path)
+
+
+def path_bytes(path: Sequence[int | str]) -> bytes:
+    """The bytes of the message of an event's path."""
+    message = pb.Event.Path()
+    _path_out(path, message)
+    return bytes(message.SerializeToString())
+
+
+def _path_out(path: Sequence[int | str], into: Any) -> None:
+    for step in path:
+        into.steps.add(**{"key" if isinstance(step, str) else "index": step})
 
 
 def listing_in(message: Any, field: str = "options") -> Listing | None:
