@@ -67,7 +67,7 @@ def test_an_edit_of_the_same_size_with_its_time_restored_is_a_change(tmp_path: P
         "f = open('a', 'r+'); f.write('two'); f.close(); os.utime('a', ns=(s.st_atime_ns, s.st_mtime_ns)); open('a').read()"
     )
     got = run(tmp_path, code)
-    assert got.ops("a") == [READ, MODIFY, READ]
+    assert got.ops("a") == [READ, READ_WRITE, READ]
     before, _, after = got.events("a")
     assert before.stat is not None
     assert after.stat is not None
@@ -93,6 +93,28 @@ def test_appending_keeps_what_was_there_as_an_input(tmp_path: Path) -> None:
     (tmp_path / "log").write_text("old\n")
     got = run(tmp_path, "for _ in range(5):\n    with open('log', 'a') as f: f.write('new\\n')")
     assert (got.ops("log"), got.hashes("log")) == ([MODIFY], [sha(b"old\n")])
+
+
+def test_what_is_opened_to_be_read_and_changed_may_have_been_read(tmp_path: Path) -> None:
+    (tmp_path / "log").write_text("old\n")
+    got = run(tmp_path, "for _ in range(3):\n    with open('log', 'r+') as f: f.read(); f.write('new\\n')")
+    assert (got.ops("log"), got.hashes("log")) == ([READ_WRITE], [sha(b"old\n")])
+
+
+def test_data_in_shared_memory_is_data_and_what_programs_share_there_is_not(tmp_path: Path) -> None:
+    code = (
+        "import os\nfor name in ('data', 'sem.x', 'torch_1'):\n    path = f'/dev/shm/{name}-{os.getpid()}'\n"
+        "    open(path, 'w').close(); os.remove(path)\nopen('/dev/null', 'w').close(); open('/dev/zero', 'rb').close()"
+    )
+    found = run(tmp_path, code).paths(READ, WRITE)
+    assert {path.rpartition("-")[0] for path in found} == {"/dev/shm/data"}
+
+
+def test_the_file_that_leads_to_a_repository_is_no_data(tmp_path: Path) -> None:
+    (tmp_path / "sub").mkdir()
+    for path in ("sub/.git", "sub/data"):
+        (tmp_path / path).write_text("gitdir: elsewhere")
+    assert run(tmp_path, "open('sub/.git').read(); open('sub/data').read()").paths(READ) == {"sub/data"}
 
 
 def test_appending_to_a_file_of_ones_own_hashes_nothing(tmp_path: Path) -> None:

@@ -87,6 +87,15 @@ def test_a_file_that_is_not_executable_is_126_and_says_what_to_do(project: Path)
     assert "lineal run python ./train.py" in done.stderr
 
 
+def test_a_script_without_a_first_line_is_found_on_the_path(project: Path) -> None:
+    script = project / "bin" / "tool"
+    script.parent.mkdir()
+    script.write_text("echo $1\n")
+    script.chmod(0o755)
+    done = run("tool", "7", env={**os.environ, "PATH": f"{script.parent}:{os.environ['PATH']}"})
+    assert (done.returncode, done.stdout) == (0, "7\n")
+
+
 def test_a_script_without_a_first_line_is_run_by_the_shell(project: Path) -> None:
     script = project / "plain.sh"
     script.write_text("echo hello $1\n")

@@ -95,6 +95,32 @@ def test_a_start_reads_one_file_and_notices_changed_sources(tmp_path: Path) -> N
     assert start()[2:] == ["7", str(moved / "journal" / "frames.py")]
 
 
+def test_no_compiled_file_of_ours_is_left_in_pieces_and_one_that_is_does_no_harm(tmp_path: Path) -> None:
+    copied = tmp_path / "lineal"
+    for room in ("capture", "journal"):
+        shutil.copytree(SITE.parents[1] / room, copied / room, ignore=shutil.ignore_patterns("__pycache__"))
+    site = str(copied / "capture" / "site")
+    code = "import resource, os\nresource.setrlimit(resource.RLIMIT_FSIZE, (512, 512))\nos.mkdir('a'); os.rename('a', 'b')\n"
+    assert len(run(tmp_path, code, PYTHONPATH=site).journals) == 1  # a rename loads one of our files
+    assert not list((copied / "capture" / "__pycache__").glob("names*"))
+    code = "import os\nos.rename('b', 'c')\n"
+    for _ in range(2):
+        assert len(run(tmp_path, code, PYTHONPATH=site).records("mv")) == 1
+        for path in (*(copied / "capture").glob("__pycache__/*"), *copied.glob("*/*/__pycache__/[!s]*")):
+            path.write_bytes(path.read_bytes()[:100])
+        os.rename(tmp_path / "c", tmp_path / "b")
+
+
+def test_what_a_program_prints_of_an_exception_names_nothing_of_ours(tmp_path: Path) -> None:
+    code = (
+        "import pickle\nclass A:\n    def __reduce__(self): raise ValueError('no')\n"
+        "try:\n    pickle.dumps(A())\nexcept ValueError as error:\n    raise RuntimeError from error\n"
+    )
+    bare = run(tmp_path, code, recorded=False)
+    assert "ValueError" in bare.stderr
+    assert run(tmp_path, code).stderr == bare.stderr
+
+
 def test_a_program_that_wants_no_compiled_files_gets_none(tmp_path: Path) -> None:
     (tmp_path / "mod.py").write_text("X = 1")
     got = run(tmp_path, "import mod, sys; print(sys.dont_write_bytecode)", PYTHONDONTWRITEBYTECODE="1")

@@ -24,6 +24,7 @@ needs_library = pytest.mark.skipif(not _there(), reason="no C compiler, so there
 HEAD = """
 #define _GNU_SOURCE
 #include <fcntl.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

@@ -77,6 +77,37 @@ def test_every_way_of_the_c_library_to_open_a_file_is_seen(workshop: Workshop) -
     assert outputs == ["i1.txt", "o1.txt", "o2.txt", "o3.txt", "o4.txt"]
 
 
+def test_what_is_opened_for_a_program_as_it_is_started_is_seen(workshop: Workshop) -> None:
+    put(workshop.root, data="b\na\n", out="old")
+    done = c(
+        workshop,
+        """posix_spawn_file_actions_t opens; posix_spawn_file_actions_init(&opens);
+        posix_spawn_file_actions_addopen(&opens, 0, "data.txt", O_RDONLY, 0);
+        posix_spawn_file_actions_addopen(&opens, 1, "out.txt", O_WRONLY | O_CREAT | O_TRUNC, 0600);
+        pid_t child; char *words[] = {"sort", 0}; extern char **environ;
+        if (posix_spawnp(&child, "sort", &opens, 0, words, environ)) return 1;
+        posix_spawn_file_actions_destroy(&opens); waitpid(child, 0, 0);""",
+    )
+    assert files(done) == (["data.txt"], ["out.txt"])
+    assert (workshop.root / "out.txt").read_text() == "a\nb\n"
+
+
+def test_a_text_that_a_program_was_started_to_run_is_code_whatever_its_name(workshop: Workshop) -> None:
+    put(workshop.root, data="b\na\n")
+    texts = {
+        "named": "#!/bin/sh\nsort data.txt\n",
+        "plain": "sort data.txt\n",
+        "given": "sort data.txt\n",
+        "prog": "{print}\n",
+    }
+    for name, text in texts.items():
+        (workshop.root / name).write_text(text)
+        (workshop.root / name).chmod(0o755)
+    done = sh(workshop, "./named > 1.txt; ./plain > 2.txt; sh given > 3.txt; awk -f prog data.txt > 4.txt")
+    assert files(done) == (["data.txt"], ["1.txt", "2.txt", "3.txt", "4.txt"])
+    assert set(done.facets["lineal.sources/1"]["files"]) == set(texts)
+
+
 def test_a_file_that_is_the_standard_input_is_an_input(workshop: Workshop) -> None:
     put(workshop.root, data="b\na\n")
     with (workshop.root / "data.txt").open() as file:

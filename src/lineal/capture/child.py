@@ -203,11 +203,11 @@ def _become(
         try:
             os.execvpe(command[0], list(command), dict(environment))
         except OSError as error:
-            if error.errno != errno.ENOEXEC or "/" not in command[0]:
+            path = programs.find(command[0], environment.get("PATH"))
+            if error.errno != errno.ENOEXEC or not path:
                 raise
-            os.execve(
-                "/bin/sh", ["/bin/sh", *command], dict(environment)
-            )  # a script without a first line, as shells do it
+            # A script without a first line, as shells do it.
+            os.execve("/bin/sh", ["/bin/sh", path, *command[1:]], dict(environment))
     except OSError as error:
         code = error.errno or code
     except BaseException:

@@ -37,7 +37,7 @@ def popen(journal: Journal, args: tuple[Any, ...]) -> None:
     """`subprocess.Popen`: (executable, args, cwd, env)."""
     command, cwd = args[1], files.text(args[2]) if args[2] is not None else ""
     words = [command] if isinstance(command, (str, bytes)) else list(command)
-    _command(journal, [files.text(word) for word in words], cwd)
+    _command(journal, [files.text(word) for word in words], cwd, seen=_keeps_us(args[3]))
 
 
 def system(journal: Journal, args: tuple[Any, ...]) -> None:
@@ -47,7 +47,18 @@ def system(journal: Journal, args: tuple[Any, ...]) -> None:
 
 def replaced(journal: Journal, args: tuple[Any, ...]) -> None:
     """`os.exec*`: (path, args, env)."""
-    _command(journal, [files.text(word) for word in args[1]], "", files.text(args[0]))
+    seen = _keeps_us(args[2] if len(args) > 2 else None)
+    _command(journal, [files.text(word) for word in args[1]], "", files.text(args[0]), seen=seen)
+
+
+def _keeps_us(environment: Any) -> bool:
+    """Whether a program that is given this environment loads the preloaded library."""
+    if environment is None:
+        return True
+    kept = (
+        environment.get("LD_PRELOAD") or (type(environment) is dict and environment.get(b"LD_PRELOAD")) or ""
+    )
+    return "/preload.so" in files.text(kept)
 
 
 def spawned(journal: Journal, args: tuple[Any, ...]) -> None:
@@ -55,7 +66,7 @@ def spawned(journal: Journal, args: tuple[Any, ...]) -> None:
     replaced(journal, args)
 
 
-def _command(journal: Journal, words: list[str], cwd: str, program: str = "") -> None:
+def _command(journal: Journal, words: list[str], cwd: str, program: str = "", *, seen: bool = True) -> None:
     if not words:
         return
     name = os.path.basename(program or words[0])
@@ -63,12 +74,12 @@ def _command(journal: Journal, words: list[str], cwd: str, program: str = "") ->
         return
     if name in _SHELLS and "-c" in words[1:3]:
         at = words.index("-c") + 1
-        _shell(journal, words[at] if at < len(words) else "", cwd)
+        _shell(journal, words[at] if at < len(words) else "", cwd, seen=seen)
         return
-    _report(journal, words, cwd)
+    _report(journal, words, cwd, seen=seen)
 
 
-def _shell(journal: Journal, text: str, cwd: str) -> None:
+def _shell(journal: Journal, text: str, cwd: str, *, seen: bool = True) -> None:
     """Each simple command of a shell's text; what stands after `>` is written, so it is left out."""
     import shlex
 
@@ -85,19 +96,19 @@ def _shell(journal: Journal, text: str, cwd: str) -> None:
         if word and all(c in "();<>|&" for c in word):
             skip = ">" in word
             if not skip and "<" not in word:
-                _command(journal, command, cwd)
+                _command(journal, command, cwd, seen=seen)
                 command = []
         elif skip:
             skip = False
         elif word:
             command.append(word)
     if command:
-        _command(journal, command, cwd)
+        _command(journal, command, cwd, seen=seen)
 
 
-def _report(journal: Journal, words: list[str], cwd: str) -> None:
+def _report(journal: Journal, words: list[str], cwd: str, *, seen: bool) -> None:
     global _noted
-    if files.seen_below and not programs.obstacle(programs.find(words[0], cwd=cwd)):
+    if files.seen_below and seen and not programs.obstacle(programs.find(words[0], cwd=cwd)):
         return
     if not _noted and not files.seen_below:  # else the library says which program it could not be loaded into
         _noted = True

@@ -27,7 +27,7 @@ _CHANGES = os.O_WRONLY | os.O_RDWR | os.O_TRUNC | os.O_APPEND | os.O_CREAT
 _ODD = os.O_DIRECTORY | getattr(os, "O_PATH", 0)
 _NEW = os.O_CREAT | os.O_EXCL
 _TYPE, _REGULAR = 0o170000, 0o100000
-READ, WRITE, MODIFY = 1, 2, 7
+READ, WRITE, READ_WRITE, MODIFY = 1, 2, 4, 7
 AUDIT = 1
 _MOST = 1 << 20  # paths remembered, in 8 MiB
 
@@ -240,7 +240,8 @@ def _change(path: str, flags: int) -> None:
         overwrite.before(_journal, path, found)
         wrote(path, overwrite.stat_of(found))
     else:
-        modify(path, found, MODIFY, AUDIT, "")
+        modify(path, found, READ_WRITE if flags & os.O_RDWR else MODIFY, AUDIT, "")
+        _own.add(path)
 
 
 def read(path: str, found: os.stat_result, layer: int, lib: str) -> None:

@@ -8,7 +8,10 @@ than all the rest.
 
 from __future__ import annotations
 
+import os
 import sys
+from _frozen_importlib_external import PathFinder, SourceFileLoader
+from _imp import _fix_co_filename  # type: ignore[attr-defined]
 
 from .guard import swallow
 
@@ -61,7 +64,7 @@ class _Finder:
         self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
     ) -> ModuleSpec | None:
         if name not in _waiting:
-            return None
+            return _own(name, path) if name[:8] == "_lineal." else None
         for finder in sys.meta_path:
             find = getattr(finder, "find_spec", None)
             if finder is self or find is None:
@@ -71,6 +74,48 @@ class _Finder:
                 _watch(spec)
                 return spec
         return None
+
+
+class _OwnLoader(SourceFileLoader):
+    """Loads modules of ours as no file of the program's, so that tools that count and show its lines leave them out."""
+
+    def get_code(self, fullname: str) -> Any:
+        try:
+            code = super().get_code(fullname)
+        except (EOFError, ValueError, TypeError):  # a compiled file that a full disk cut off
+            code = self.source_to_code(self.get_data(self.path), self.path)
+        _fix_co_filename(code, "<lineal " + fullname[8:].replace(".", "/") + ">")
+        return code
+
+    def set_data(self, path: str, data: Any, *, _mode: int = 0o644) -> None:
+        """As the interpreter does, but a compiled file that could not be written whole is not left there."""
+        part = f"{path}.{os.getpid()}"
+        try:
+            if not os.path.isdir(os.path.dirname(path)):
+                os.mkdir(os.path.dirname(path))
+            fd = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, _mode & 0o644)
+        except OSError:
+            return  # the folder is not there, or not ours to write
+        try:
+            whole = os.write(fd, data) == len(data)
+            os.close(fd)
+            (os.replace if whole else _drop)(part, path)
+        except OSError:
+            _drop(part)
+
+
+def _drop(part: str, _path: str = "") -> None:
+    try:
+        os.unlink(part)
+    except OSError:
+        pass
+
+
+def _own(name: str, path: Sequence[str] | None) -> ModuleSpec | None:
+    spec: ModuleSpec | None = PathFinder.find_spec(name, path)
+    if spec is not None and type(spec.loader) is SourceFileLoader:
+        spec.loader = _OwnLoader(name, spec.loader.path)
+    return spec
 
 
 def _watch(spec: ModuleSpec) -> None:

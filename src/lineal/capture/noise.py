@@ -8,7 +8,22 @@ import sys
 _SYSTEM = (
     "/proc/",
     "/sys/",
-    "/dev/",
+    "/dev/pts/",
+    "/dev/fd/",
+    *(  # what programs share their memory by; other files there are data
+        "/dev/shm/" + name
+        for name in (
+            "sem.",
+            "psm_",
+            "pymp-",
+            "joblib_memmapping_folder_",
+            "loky-",
+            "torch_",
+            "plasma",
+            "nccl-",
+            "shm-",
+        )
+    ),
     "/etc/",
     "/run/",
     "/usr/lib",
@@ -131,12 +146,12 @@ def hidden_from(path: str, root: str, home: str, kept: tuple[str, ...]) -> bool:
     """The same for a project's folder `root` (with a slash behind it) and a user's `home`; kept: caches whose content is data."""
     if root and path.startswith(root):
         rest = path[len(root) - 1 :]
-        return rest == "/.git" or any(part in rest for part in _HIDDEN)
+        return rest.endswith("/.git") or any(part in rest for part in _HIDDEN)
     if path.startswith(kept):
         return False
     if home and path.startswith(home + "/."):
         return True
-    return any(part in path for part in _HIDDEN)
+    return path.endswith("/.git") or any(part in path for part in _HIDDEN)
 
 
 class Quiet:

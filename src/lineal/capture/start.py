@@ -124,6 +124,7 @@ def _watch_exit() -> None:
     def excepthook(kind: Any, value: Any, trace: Any) -> Any:
         global _failure
         _failure = value
+        _leave_out_ours(value, trace)
         return hook(kind, value, trace)
 
     excepthook.__doc__, excepthook.__module__ = hook.__doc__, hook.__module__
@@ -131,6 +132,25 @@ def _watch_exit() -> None:
 
 
 _failure: Optional[BaseException] = None
+
+
+def _leave_out_ours(value: Any, trace: Any) -> None:
+    """Take the calls that went through functions of ours out of what is about to be printed of an exception."""
+    try:
+        known: set[int] = set()
+        while value is not None and id(value) not in known:
+            known.add(id(value))
+            while trace is not None:
+                further = trace.tb_next
+                while further is not None and "<lineal" in further.tb_frame.f_code.co_filename:
+                    further = further.tb_next
+                if further is not trace.tb_next:
+                    trace.tb_next = further
+                trace = further
+            value = value.__cause__ or value.__context__
+            trace = getattr(value, "__traceback__", None)
+    except Exception as error:
+        swallow(error)
 
 
 def _ended() -> None:

@@ -62,6 +62,7 @@ class Story:
         self._seen(record)
         if record.get("layer"):
             self.natives[journal] = record
+            self._started_text(record)
             return
         self.processes[journal] = record
         for prefix in (record.get("prefix"), record.get("base_prefix")):
@@ -87,6 +88,19 @@ class Story:
         self._seen(record)
         handler = _HANDLERS.get(str(record.get("t")))
         return handler(self, journal, record) if handler else []
+
+    def _started_text(self, record: dict[str, Any]) -> None:
+        """A program seen from below began; the text that it was started to run is code."""
+        program = os.path.basename(text(record.get("executable") or "")).rstrip("0123456789.")
+        found = record.get("script")
+        if record.get("word") and any(program in programs for programs in _RUNS):
+            found = record["word"]
+        if not found or program.startswith(("python", "pypy")):
+            return  # a Python tells by itself what it runs
+        path = raw(found)
+        if not self._quiet(os.fsdecode(path)):
+            self.sources.add(os.fsdecode(path))
+            self.tracker.code(path)
 
     def _is_source(self, path: str, program: str) -> bool:
         """Whether a program that runs texts was given this one to run."""
@@ -275,7 +289,9 @@ class Story:
         return []
 
     def _code(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
-        self.sources.add(os.fsdecode(raw(record["path"])))
+        path = raw(record["path"])
+        self.sources.add(os.fsdecode(path))
+        self.tracker.code(path)
         return []
 
     # ---- its end -----------------------------------------------------------------------------------------------------
@@ -395,8 +411,8 @@ _RUNS = {
     ("sh", "bash", "dash", "zsh", "ksh", "busybox"): (".sh", ".bash", ".zsh", ".ksh"),
     ("python", "pypy"): (".py",),
     ("make", "gmake"): ("akefile", ".mk"),
-    ("perl", "ruby", "node", "Rscript", "R", "julia", "lua", "awk", "gawk", "mawk"): (
-        ".pl", ".pm", ".rb", ".js", ".mjs", ".R", ".r", ".jl", ".lua", ".awk",
+    ("perl", "ruby", "node", "Rscript", "R", "julia", "lua", "awk", "gawk", "mawk", "java", "php", "tclsh", "fish", "deno", "bun"): (
+        ".pl", ".pm", ".rb", ".js", ".mjs", ".R", ".r", ".jl", ".lua", ".awk", ".java", ".php", ".tcl", ".fish", ".ts",
     ),
 }  # fmt: skip
 _HANDLERS: dict[str, Any] = {

@@ -33,6 +33,7 @@ class Touches:
         self._moves: dict[
             tuple[bytes, bytes], tuple[int, ...]
         ] = {}  # the last one said of two names: what was moved
+        self._codes: set[bytes] = set()
         self.origins = Origins(run)
         self.beyond = fold.Beyond()
         self.last_at = 0
@@ -42,6 +43,8 @@ class Touches:
         self.last_at = max(self.last_at, at)
         if len(self._places) >= fold.MOST_FILES and path not in self._places:
             self.beyond.add(path)
+            return
+        if op == frames.READ and path in self._codes:
             return
         place = self._place(path)
         access = Access(at, layer, lib)
@@ -116,6 +119,12 @@ class Touches:
             old.written = None
             self._contents.went[src] = dst
             self.origins.moved(src, dst)
+
+    def code(self, path: bytes) -> None:
+        """The path was executed: whoever opened it before, or opens it later, looks at code and not at data."""
+        self._codes.add(path)
+        if (place := self._places.get(path)) is not None:
+            place.reads = {stat: read for stat, read in place.reads.items() if read.told or read.said}
 
     def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
         """The program hashed the path itself, at this stat, before it overwrote or removed it."""

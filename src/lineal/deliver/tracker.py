@@ -95,8 +95,13 @@ class Tracker(Touches):
         """What was read and is not told."""
         for path, place in self._places.items():
             for stat, access in place.reads.items():
-                if not access.told:
+                if not access.told and not (access.kept and self._left_alone(path, stat)):
                     yield path, place, stat, access
+
+    @staticmethod
+    def _left_alone(path: bytes, stat: Stat | None) -> bool:
+        """Whether a file that was opened to be changed still is as it was then."""
+        return stat is not None and stat_of(path) == stat
 
     def _data_sets(self, *, final: bool) -> dict[bytes, bytes]:
         """Which of the files read are part of which folder."""

@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/auxv.h>
 #include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
@@ -35,6 +36,8 @@ static int failed_pid, failures, first_pid;
 static enum layer layer;
 static char run[33], folder[PATH_MAX - 64], parent[16], boot[40], who[80], host[65], name[64], program[512];
 static size_t name_length;
+static char script[1024]; /* the text this program was started to run, where its file is one, or its first word names a file */
+static bool is_program; /* whether that text is the program itself, which names its interpreter in its first line */
 
 /* ---- set up ------------------------------------------------------------------------------------------------------ */
 
@@ -82,6 +85,39 @@ static void introduce(void)
     }
 }
 
+static bool same_file(const char *one, const char *other)
+{
+    struct state a, b;
+    return state_at(AT_FDCWD, one, 0, &a, NULL) && state_at(AT_FDCWD, other, 0, &b, NULL) && a.ino == b.ino && a.dev == b.dev;
+}
+
+/* What this program was started to run. The kernel keeps the name that was given to `execve`: of a text with a first line that
+ * names an interpreter it is the text's. */
+static void look_for_script(void)
+{
+    char words[1024], path[PATH_MAX];
+    mode_t mode;
+    struct state state;
+    const char *given = (const char *)getauxval(AT_EXECFN);
+    is_program = given && *given && !same_file(given, "/proc/self/exe");
+    if (!is_program) {
+        int fd = (int)kernel(SYS_openat, AT_FDCWD, "/proc/self/cmdline", O_RDONLY | O_CLOEXEC, 0);
+        long got = fd < 0 ? -1 : kernel(SYS_read, fd, words, sizeof words - 1);
+        if (fd >= 0)
+            kernel(SYS_close, fd);
+        if (got <= 0)
+            return;
+        words[got] = 0;
+        given = words + strlen(words) + 1;
+        while (given < words + got && *given == '-')
+            given += strlen(given) + 1;
+        if (given >= words + got)
+            return;
+    }
+    if (state_at(AT_FDCWD, given, 0, &state, &mode) && S_ISREG(mode) && path_absolute("/proc/self", AT_FDCWD, given, path))
+        copy(script, sizeof script, path);
+}
+
 /* Take the run and the folder of journals; false when they are not such. Called once, before anything is told. */
 bool journal_configure(enum layer as, const char *run_id, const char *journals, const char *wrapper)
 {
@@ -92,6 +128,8 @@ bool journal_configure(enum layer as, const char *run_id, const char *journals, 
     layer = as;
     first_pid = (int)kernel(SYS_getpid);
     introduce();
+    if (as == PRELOAD)
+        look_for_script();
     paths_own(folder);
     copy(run, sizeof run, run_id);
     return true;
@@ -273,6 +311,8 @@ static size_t first_frame(char *out, int pid)
     put_field(&text, "executable", program);
     put_field(&text, "cwd", link_of("/proc/self", "cwd", -1, cwd) > 0 ? cwd : "");
     put_field(&text, "layer", layer == PRELOAD ? "preload" : "supervisor");
+    if (*script)
+        put_field(&text, is_program ? "script" : "word", script);
     put_plain(&text, pid != first_pid ? ",\"forked\":true" : ",\"forked\":false");
     put_plain(&text, pid == first_pid && !strcmp(parent, of_parent) ? ",\"direct\":true}" : ",\"direct\":false}");
     if (text.at > text.size)
@@ -534,6 +574,23 @@ void tell_move(struct room *room, const char *src, const char *dst, const struct
         put_state(&text, state);
     put_plain(&text, "}");
     write_json(file, &text);
+}
+
+void tell_code(const char *path)
+{
+    struct room *room = room_take();
+    if (!room)
+        return;
+    struct file *file = path_absolute("/proc/self", AT_FDCWD, path, room->path) ? file_for(room) : NULL;
+    if (file) {
+        struct text text = {room->frame, 0, FRAME_MAX};
+        put_plain(&text, "J{\"t\":\"code\"");
+        put_count(&text, "at", now_us());
+        put_field(&text, "path", room->path);
+        put_plain(&text, "}");
+        write_json(file, &text);
+    }
+    room_leave(room);
 }
 
 void tell_note(const char *before, const char *subject, const char *after)

@@ -151,16 +151,27 @@ static struct start look(const char *name, char *const *env, bool search)
     env = copy;                                                                               \
     return call;
 
+/* A file without a first line that names an interpreter is no program to the kernel: a shell then runs it by itself. */
+static int executed(const char *path, char *const argv[], char *const *env)
+{
+    int result = REAL(execve)(path, argv, env);
+    if (errno == ENOEXEC && preload_on()) {
+        tell_code(path);
+        errno = ENOEXEC;
+    }
+    return result;
+}
+
 SHOWN int execve(const char *path, char *const argv[], char *const given[])
 {
     char *const *env = given;
-    WITH(path, env, false, REAL(execve)(path, argv, env))
+    WITH(path, env, false, executed(path, argv, env))
 }
 
 SHOWN int execv(const char *path, char *const argv[])
 {
     char *const *env = environ;
-    WITH(path, env, false, REAL(execve)(path, argv, env))
+    WITH(path, env, false, executed(path, argv, env))
 }
 
 SHOWN int execvp(const char *name, char *const argv[])
@@ -175,18 +186,73 @@ SHOWN int execvpe(const char *name, char *const argv[], char *const given[])
     WITH(name, env, true, REAL(execvpe)(name, argv, env))
 }
 
+/* ---- files that are opened for a program as it is started ----------------------------------------------------------- */
+
+#define OPENS 32 /* remembered at a time, in the order of their making */
+
+static struct {
+    const void *actions; /* whose they are; NULL: free */
+    int flags;
+    char path[PATH_MAX];
+} opens[OPENS];
+
+SHOWN int posix_spawn_file_actions_addopen(posix_spawn_file_actions_t *restrict actions, int fd, const char *restrict path, int flags,
+                                           mode_t mode)
+{
+    int result = REAL(posix_spawn_file_actions_addopen)(actions, fd, path, flags, mode);
+    if (result || !preload_on() || !path || strlen(path) >= PATH_MAX)
+        return result;
+    for (int i = 0; i < OPENS; i++) {
+        const void *none = NULL;
+        if (__atomic_compare_exchange_n(&opens[i].actions, &none, actions, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED)) {
+            opens[i].flags = flags;
+            strcpy(opens[i].path, path);
+            return 0;
+        }
+    }
+    return 0;
+}
+
+SHOWN int posix_spawn_file_actions_destroy(posix_spawn_file_actions_t *actions)
+{
+    for (int i = 0; i < OPENS; i++) {
+        const void *own = actions;
+        __atomic_compare_exchange_n(&opens[i].actions, &own, NULL, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED);
+    }
+    return REAL(posix_spawn_file_actions_destroy)(actions);
+}
+
+static void about_opens(const void *actions, void (*tell)(const char *path, int flags))
+{
+    int kept = errno;
+    for (int i = 0; actions && preload_on() && i < OPENS; i++)
+        if (__atomic_load_n(&opens[i].actions, __ATOMIC_ACQUIRE) == actions)
+            tell(opens[i].path, opens[i].flags);
+    errno = kept;
+}
+
+/* `spawn` starts a program; what it opens for that is told when it was started. */
+#define SPAWNED(spawn)                                                                        \
+    ({                                                                                        \
+        about_opens(actions, opens_for_another);                                              \
+        int result = spawn;                                                                   \
+        if (!result)                                                                          \
+            about_opens(actions, opened_for_another);                                         \
+        result;                                                                               \
+    })
+
 SHOWN int posix_spawn(pid_t *pid, const char *path, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *how,
                       char *const argv[], char *const given[])
 {
     char *const *env = given;
-    WITH(path, env, false, REAL(posix_spawn)(pid, path, actions, how, argv, env))
+    WITH(path, env, false, SPAWNED(REAL(posix_spawn)(pid, path, actions, how, argv, env)))
 }
 
 SHOWN int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_actions_t *actions, const posix_spawnattr_t *how,
                        char *const argv[], char *const given[])
 {
     char *const *env = given;
-    WITH(name, env, true, REAL(posix_spawnp)(pid, name, actions, how, argv, env))
+    WITH(name, env, true, SPAWNED(REAL(posix_spawnp)(pid, name, actions, how, argv, env)))
 }
 
 /* A process that becomes another user may not be able to open its journal afterwards, so it does before. */

@@ -226,6 +226,19 @@ static int after_open(int fd, int dirfd, const char *path, int flags, void *call
     return fd;
 }
 
+void opens_for_another(const char *path, int flags)
+{
+    before_open(AT_FDCWD, path, flags, NULL);
+}
+
+void opened_for_another(const char *path, int flags)
+{
+    struct state state;
+    mode_t mode;
+    if (on && !(flags & (O_PATH | O_DIRECTORY)) && state_at(AT_FDCWD, path, 0, &state, &mode) && S_ISREG(mode))
+        tell_open(AT_FDCWD, path, flags, &state);
+}
+
 #define CALLER __builtin_return_address(0)
 #define MODE(flags, last)                                  \
     mode_t mode = 0;                                       \

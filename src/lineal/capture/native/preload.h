@@ -19,4 +19,8 @@
 
 bool preload_on(void);
 
+/* A file that is opened for a program as it is started: before that, and once the program was started. */
+void opens_for_another(const char *path, int flags);
+void opened_for_another(const char *path, int flags);
+
 #endif

@@ -16,7 +16,16 @@ def _start():
             sys.modules["_lineal"] = package
             kept, sys.dont_write_bytecode = sys.dont_write_bytecode, False
             try:  # compiled once for each interpreter, in our own folder: else every start costs four times as much
-                __import__("_lineal.capture.bundle")
+                try:
+                    __import__("_lineal.capture.bundle")
+                except (EOFError, ValueError, TypeError):  # a compiled file was cut off by a full disk
+                    from _frozen_importlib_external import cache_from_source
+
+                    for name in ("__init__.py", "bundle.py"):
+                        path = cache_from_source(os.path.join(os.path.dirname(here), name))
+                        if os.path.exists(path):
+                            os.unlink(path)
+                    __import__("_lineal.capture.bundle")
                 sys.modules["_lineal.capture.bundle"].load("program", "_lineal")
                 __import__("_lineal.capture.start")
                 sys.modules["_lineal.capture.start"].begin()
