@@ -11,6 +11,7 @@ from lineal.server.config import Config
 from lineal.server.refusals import RefusedError
 
 _AUTHORITY = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?")
+_REMEMBERED = 100
 _HINT = "start the server with --allow-host NAME if that is a name of it"
 
 
@@ -24,6 +25,7 @@ class Origins:
             names |= {config.host.lower(), socket.gethostname().lower(), socket.getfqdn().lower()}
         self._names = names
         self._pages = {origin.lower().rstrip("/") for origin in config.origins}
+        self._good: set[bytes] = set()  # Host headers that were found good; nearly all requests send the same
 
     def check(self, method: str, headers: list[tuple[bytes, bytes]]) -> None:
         """Raises RefusedError: the request was addressed to another host, or sent by another web site's page."""
@@ -45,6 +47,13 @@ class Origins:
         self._page(method, hosts[0], origins, site, mode)
 
     def _host(self, raw: bytes) -> None:
+        if raw in self._good:
+            return
+        self._look_at(raw)
+        if len(self._good) < _REMEMBERED:
+            self._good.add(raw)
+
+    def _look_at(self, raw: bytes) -> None:
         found = _AUTHORITY.fullmatch(raw.decode("latin-1"))
         if not found or int(found[2] or 0) > 65535:
             raise RefusedError(

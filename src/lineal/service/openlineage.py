@@ -27,7 +27,6 @@ from lineal.store.base import Asked
 from lineal.store.many import ManyRun, ManyState
 from lineal.store.stories import KeptEvent, KeptRun
 
-_OTHERS = (b"mlflow", b"kfp", b"kubeflow")
 _read = msgspec.msgpack.Decoder(Story).decode
 _write = msgspec.msgpack.Encoder().encode
 
@@ -54,8 +53,7 @@ def take_in(scope: Scope, events: Sequence[Received]) -> int:
     if not fresh:
         return 0
     received = _Message(scope, list(fresh.values()))
-    mentioning = {event.told.run for event in fresh.values() if event.told.run and _names_others(event.raw)}
-    telling = _Telling(scope, received.number, mentioning, runs(), due())
+    telling = _Telling(scope, received.number, runs(), due())
     telling.tell([event.told for event in fresh.values()])
     nodes = telling.nodes
     stories.add_events(
@@ -130,7 +128,6 @@ class _Telling:
         self,
         scope: Scope,
         message: Asked[int],
-        mentioning: set[str],
         known: dict[str, KeptRun],
         due: list[int],
     ) -> None:
@@ -138,7 +135,6 @@ class _Telling:
         self._ask_message = message
         self._known = known
         self._due = due
-        self._mentioning = mentioning  # runs whose events name another system
         self.nodes: dict[str, int] = {}
         self._fresh: set[int] = set()
         self._links: dict[str, str | None] = {}
@@ -262,9 +258,9 @@ class _Telling:
         made = {r: node for r, node in self.nodes.items() if node in self._fresh and self._known[r].awaited}
         if made:
             meeting.meet_awaited(self._scope, made)
-        for run in self._mentioning:
-            for name, raw in self._facets.get(run, {}).items():
-                if _names_others(name.encode()) or _names_others(raw):
+        for run, facets in self._facets.items():
+            for name, raw in facets.items():
+                if _names_others(name, raw):
                     meeting.meet_in_facet(self._scope, self.nodes[run], name, bytes(raw), message)
 
     def _facet_rows(self, outcomes: dict[str, Outcome]) -> list[Row]:
@@ -288,9 +284,9 @@ def _stated(outcome: Outcome) -> tuple[object, ...]:
     return outcome.job, outcome.kind, outcome.parent, outcome.started_at
 
 
-def _names_others(text: bytes | msgspec.Raw) -> bool:
-    lowered = bytes(text).lower()
-    return any(system in lowered for system in _OTHERS)
+def _names_others(name: str, raw: msgspec.Raw) -> bool:
+    text = name.lower().encode() + bytes(raw).lower()
+    return b"mlflow" in text or b"kfp" in text or b"kubeflow" in text
 
 
 def _error(message: str, trace: str) -> ErrorInfo:

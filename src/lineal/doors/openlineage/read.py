@@ -27,6 +27,7 @@ MOST_PARTS = 50_000  # inputs and outputs of one event
 _SHOWN = 80
 _DOC = "https://openlineage.io/spec/2-0-2/OpenLineage.json"
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_EXACT = len("2026-03-03T12:00:00.123456Z")
 _FRACTION = re.compile(r"\.(\d{6})\d+")
 _T = TypeVar("_T")
 
@@ -61,11 +62,11 @@ class _Event(_Ours, frozen=True, gc=False):
     event_time: str
     producer: str = ""
     event_type: str | None = None
-    run: _Run | None = None
-    job: _Job | None = None
+    run: msgspec.Raw = _NOTHING
+    job: msgspec.Raw = _NOTHING
     dataset: msgspec.Raw = _NOTHING
-    inputs: list[msgspec.Raw] | None = None
-    outputs: list[msgspec.Raw] | None = None
+    inputs: msgspec.Raw = _NOTHING
+    outputs: msgspec.Raw = _NOTHING
 
 
 class Named(msgspec.Struct, frozen=True, gc=False):
@@ -158,6 +159,9 @@ class _JobLineage(msgspec.Struct, frozen=True, gc=False):
 _TOLD = frozenset({"version", "lifecycleStateChange", "symlinks", "columnLineage", "lineage"})
 _event = msgspec.json.Decoder(_Event).decode
 _part = msgspec.json.Decoder(_Dataset).decode
+_parts = msgspec.json.Decoder(list[msgspec.Raw]).decode
+_run = msgspec.json.Decoder(_Run).decode
+_job = msgspec.json.Decoder(_Job).decode
 _DECODERS: dict[type, Callable[[msgspec.Raw], Any]] = {
     kind: msgspec.json.Decoder(kind).decode
     for kind in (
@@ -278,77 +282,53 @@ def _dataset(body: bytes, side: str) -> tuple[Seen, tuple[str, ...]]:
     return _Part().seen(part, own or {})
 
 
-# The events of a run name its datasets word for word, and so do other runs: what was understood once is the same again.
-_SHORT = 8192
-_dataset_again = lru_cache(maxsize=2048)(_dataset)
+def _datasets(body: bytes, side: str) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
+    """The datasets of one side of a run, and what is doubtful about them."""
+    seen: list[Seen] = []
+    flags: list[str] = []
+    parts = _parts(body)
+    if len(parts) > MOST_PARTS:
+        raise _too_many(len(parts))
+    for part in parts:
+        one = bytes(part)
+        found, doubts = _dataset_again(one, side) if len(one) <= _SHORT else _dataset(one, side)
+        seen.append(found)
+        flags += doubts
+    return tuple(seen), tuple(flags)
 
 
-class _Reading(_Understanding):
-    """One event on its way from the message to our words."""
+class _RunSaid(msgspec.Struct, frozen=True, gc=False):
+    """A run as an event names it."""
 
-    def __init__(self, event: _Event, digest: bytes) -> None:
-        super().__init__()
-        self._event = event
-        self._digest = digest
+    run: str
+    facets: ol.Facets
+    parent: Parent | None
+    root: Parent | None
+    error: tuple[str, str]
+    flags: tuple[str, ...]
 
-    def told(self) -> Told:
-        event = self._event
-        at = _time(event.event_time)
-        if event.run is not None:
-            return self._run(event, event.run, at)
-        if event.job is not None:
-            return self._job(event, event.job, at, kind="job", run=ol.declared_run(_name(event.job, "job")))
-        if event.dataset == _NOTHING:
-            raise Invalid("the event has neither a run, a job nor a dataset", hint=f"see {_DOC}")
-        dataset = self._seen(event.dataset, "")
-        return Told(kind="dataset", at=at, digest=self._digest, dataset=dataset, flags=tuple(self._flags))
 
-    def _run(self, event: _Event, run: _Run, at: int) -> Told:
-        if event.job is None:
-            raise Invalid("the event has a run and no job", hint=f"see {_DOC}")
-        kind = (event.event_type or ol.OTHER).upper()
-        if kind not in ol.TYPES:
-            raise Invalid(
-                f"eventType {_short(event.event_type)}", hint=f"known are {', '.join(sorted(ol.TYPES))}"
-            )
-        return self._job(event, event.job, at, kind="run", run=_run_id(run.run_id), type=kind)
+class _JobSaid(msgspec.Struct, frozen=True, gc=False):
+    """A job as an event names it."""
 
-    def _job(self, event: _Event, job: _Job, at: int, *, kind: str, run: str, type: str = ol.OTHER) -> Told:
-        ours = event.run.facets or {} if event.run else {}
-        facets = job.facets or {}
-        inputs, outputs = event.inputs or [], event.outputs or []
-        if len(inputs) + len(outputs) > MOST_PARTS:
-            raise Invalid(
-                f"the event names {len(inputs) + len(outputs)} inputs and outputs",
-                hint=f"at most {MOST_PARTS} are taken; send several events of the run",
-            )
-        parent, root = self._links(ours)
-        job_type = self._facet(_JobType, facets, "jobType") or _JobType()
-        node = self._facet(_DbtNode, facets, "dbt_node") or _DbtNode()
-        error = self._facet(_Error, ours, "errorMessage")
-        reads, writes = self._lineage(facets)
-        return Told(
-            kind=kind,
-            at=at,
-            digest=self._digest,
-            type=type,
-            run=run,
-            job=_name(job, "job"),
-            run_facets=ours,
-            job_facets=facets,
-            inputs=tuple([self._seen(part, "inputs") for part in inputs]),
-            outputs=tuple([self._seen(part, "outputs") for part in outputs]),
-            parent=parent,
-            root=root,
-            processing=job_type.processing_type.upper(),
-            integration=job_type.integration.upper(),
-            task=job_type.job_type.upper(),
-            node=node.unique_id,
-            reads=reads,
-            writes=writes,
-            error=("", "") if error is None else (error.message or "failed", error.stack_trace or ""),
-            flags=tuple(self._flags),
-        )
+    name: Name
+    facets: ol.Facets
+    type: _JobType
+    node: str
+    reads: tuple[Name, ...]
+    writes: tuple[Name, ...]
+    flags: tuple[str, ...]
+
+
+class _OfRun(_Understanding):
+    def said(self, body: bytes) -> _RunSaid:
+        run = _run(body)
+        facets = run.facets or {}
+        id = _run_id(run.run_id)
+        parent, root = self._links(facets)
+        error = self._facet(_Error, facets, "errorMessage")
+        told = ("", "") if error is None else (error.message or "failed", error.stack_trace or "")
+        return _RunSaid(id, facets, parent, root, told, tuple(self._flags))
 
     def _links(self, facets: ol.Facets) -> tuple[Parent | None, Parent | None]:
         found = self._facet(_Parent, facets, "parent")
@@ -364,19 +344,15 @@ class _Reading(_Understanding):
             return None, None
         return parent, root
 
-    def _seen(self, part: msgspec.Raw, side: str) -> Seen:
-        body = bytes(part)
-        try:
-            seen, flags = _dataset_again(body, side) if len(body) <= _SHORT else _dataset(body, side)
-        except msgspec.ValidationError as error:
-            raise Invalid(f"a dataset of the event does not fit: {error}", hint=f"see {_DOC}") from None
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise Invalid(
-                f"a dataset of the event cannot be read: {str(error)[:200]}",
-                hint="send JSON that is nested less",
-            ) from None
-        self._flags += flags
-        return seen
+
+class _OfJob(_Understanding):
+    def said(self, body: bytes) -> _JobSaid:
+        job = _job(body)
+        facets = job.facets or {}
+        type = self._facet(_JobType, facets, "jobType") or _JobType()
+        node = self._facet(_DbtNode, facets, "dbt_node") or _DbtNode()
+        reads, writes = self._lineage(facets)
+        return _JobSaid(_name(job, "job"), facets, type, node.unique_id, reads, writes, tuple(self._flags))
 
     def _lineage(self, facets: ol.Facets) -> tuple[tuple[Name, ...], tuple[Name, ...]]:
         """The datasets that a job's explicit lineage says it reads and writes."""
@@ -392,6 +368,114 @@ class _Reading(_Understanding):
         return self._sources(lists), self._names(targets, "lineage")
 
 
+# The events of a run name its job and datasets word for word, and so do other runs: what was understood once is the same again.
+_SHORT = 8192
+_again = lru_cache(maxsize=1024)
+_dataset_again = lru_cache(maxsize=2048)(_dataset)
+_datasets_again = _again(_datasets)
+
+
+def _said_of_run(body: bytes) -> _RunSaid:
+    return _OfRun().said(body)
+
+
+def _said_of_job(body: bytes) -> _JobSaid:
+    return _OfJob().said(body)
+
+
+_run_again, _job_again = _again(_said_of_run), _again(_said_of_job)
+
+
+class _Reading:
+    """One event on its way from the message to our words."""
+
+    def __init__(self, event: _Event, digest: bytes) -> None:
+        self._event = event
+        self._digest = digest
+
+    def told(self) -> Told:
+        event = self._event
+        at = _time(event.event_time)
+        run, job = bytes(event.run), bytes(event.job)
+        if run != b"null":
+            said = _within("run", _run_again if len(run) <= _SHORT else _said_of_run, run)
+            if job == b"null":
+                raise Invalid("the event has a run and no job", hint=f"see {_DOC}")
+            kind = (event.event_type or ol.OTHER).upper()
+            if kind not in ol.TYPES:
+                raise Invalid(
+                    f"eventType {_short(event.event_type)}", hint=f"known are {', '.join(sorted(ol.TYPES))}"
+                )
+            return self._told("run", at, kind, said, job)
+        if job != b"null":
+            return self._told("job", at, ol.OTHER, None, job)
+        if event.dataset == _NOTHING:
+            raise Invalid("the event has neither a run, a job nor a dataset", hint=f"see {_DOC}")
+        dataset, flags = _within("dataset", lambda body: _dataset(body, ""), bytes(event.dataset))
+        return Told(kind="dataset", at=at, digest=self._digest, dataset=dataset, flags=flags)
+
+    def _told(self, kind: str, at: int, type: str, run: _RunSaid | None, body: bytes) -> Told:
+        job = _within("job", _job_again if len(body) <= _SHORT else _said_of_job, body)
+        inputs, doubts = self._side(self._event.inputs, "inputs")
+        outputs, more = self._side(self._event.outputs, "outputs")
+        if len(inputs) + len(outputs) > MOST_PARTS:
+            raise _too_many(len(inputs) + len(outputs))
+        flags = (*(run.flags if run else ()), *job.flags, *doubts, *more)
+        return Told(
+            kind=kind,
+            at=at,
+            digest=self._digest,
+            type=type,
+            run=run.run if run else ol.declared_run(job.name),
+            job=job.name,
+            run_facets=run.facets if run else {},
+            job_facets=job.facets,
+            inputs=inputs,
+            outputs=outputs,
+            parent=run.parent if run else None,
+            root=run.root if run else None,
+            processing=job.type.processing_type.upper(),
+            integration=job.type.integration.upper(),
+            task=job.type.job_type.upper(),
+            node=job.node,
+            reads=job.reads,
+            writes=job.writes,
+            error=run.error if run else ("", ""),
+            flags=flags,
+        )
+
+    def _side(self, given: msgspec.Raw, side: str) -> tuple[tuple[Seen, ...], tuple[str, ...]]:
+        body = bytes(given)
+        if body in _NO_DATASETS:
+            return (), ()
+        return _within(side, _datasets_again if len(body) <= _SHORT else _datasets, body, side)
+
+
+_NO_DATASETS = frozenset({b"null", b"[]"})
+
+
+def _too_many(count: int) -> Invalid:
+    return Invalid(
+        f"the event names {count} inputs and outputs",
+        hint=f"at most {MOST_PARTS} are taken; send several events of the run",
+    )
+
+
+def _within(part: str, understand: Callable[..., _T], *given: Any) -> _T:
+    """What a part of an event says. Raises Invalid: it does not fit, or is nested too deep to be read."""
+    try:
+        return understand(*given)
+    except msgspec.ValidationError as error:
+        what = "a dataset of the event" if part in ("inputs", "outputs", "dataset") else "the event"
+        where = str(error).replace("`$", f"`$.{part}", 1)
+        raise Invalid(f"{what} does not fit: {where}", hint=f"see {_DOC}") from None
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(
+            f"the {part} of the event cannot be read: {str(error)[:200]}",
+            hint="send JSON that is nested less",
+        ) from None
+
+
 def _columns(columns: _Columns) -> list[Named]:
     return [*columns.dataset, *(item for field in columns.fields.values() for item in field.input_fields)]
 
@@ -400,7 +484,7 @@ def _time(text: str) -> int:
     """UTC microseconds of an ISO 8601 time; one without a zone is UTC; digits beyond microseconds are dropped."""
     given = text.strip()
     try:
-        at = datetime.fromisoformat(_FRACTION.sub(r".\1", given))
+        at = datetime.fromisoformat(given if len(given) <= _EXACT else _FRACTION.sub(r".\1", given))
     except ValueError:
         raise Invalid(
             f"eventTime {_short(text)}", hint="wanted is a time as 2026-03-03T12:00:00.123456Z"
