@@ -24,8 +24,8 @@ from bench.load import MLFLOW, batches, new_run, post, single
 from bench.servers import Server
 from lineal.doors.mlflow import experiments, points, runs
 from lineal.service.operations import ALL_PERMISSIONS, Scope
-from lineal.store.base import Tx
 from lineal.store.open import Store, open_store
+from lineal.store.tx import Tx
 
 RUNS = 100_000
 PEER_RUNS = 300  # MLflow's server takes longer to be filled than to be asked

@@ -13,8 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from lineal.core.events import Level, Member, Reference, VersionState
-from lineal.store.base import Tx
 from lineal.store.open import Store, open_store
+from lineal.store.tx import Tx
 from tests.store import postgres_server
 
 SOAK = bool(os.environ.get("LINEAL_SOAK"))

@@ -6,8 +6,8 @@ import struct
 
 from lineal.core.events import Level
 from lineal.core.model import Edge, EdgeKind
-from lineal.store.base import Tx
 from lineal.store.open import Store
+from lineal.store.tx import Tx
 
 
 def add_run(store: Store, tx: Tx, number: int = 1, **said: object) -> int:

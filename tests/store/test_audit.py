@@ -9,8 +9,8 @@ import pytest
 
 from lineal.core import merkle
 from lineal.core.errors import NotFound
-from lineal.store.base import Tx
 from lineal.store.open import Store
+from lineal.store.tx import Tx
 
 
 def fill(store: Store, tx: Tx, count: int) -> None:

@@ -6,8 +6,8 @@ import pytest
 
 from lineal.core.model import Attribute
 from lineal.store import metrics
-from lineal.store.base import Tx
 from lineal.store.open import Store
+from lineal.store.tx import Tx
 from tests.store.making import add_points, add_run, add_version, generated, used
 
 

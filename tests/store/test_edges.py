@@ -5,8 +5,8 @@ import pytest
 from lineal.core.errors import Invalid
 from lineal.core.events import Evidence
 from lineal.core.model import Edge, EdgeKind
-from lineal.store.base import Tx
 from lineal.store.open import Store
+from lineal.store.tx import Tx
 from tests.store.making import generated, used
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 from lineal.core.errors import Conflict
-from lineal.store.base import Engine
 from lineal.store.migrations import MIGRATIONS
 from lineal.store.open import connect, open_store
 from lineal.store.schema import get_version, migrate
+from lineal.store.tx import Engine
 
 
 @pytest.fixture

@@ -10,9 +10,8 @@ import pytest
 
 from lineal.core.errors import Conflict, LinealError, Unavailable
 from lineal.core.model import Attribute
-from lineal.store.base import Tx
-from lineal.store.numbers import undoable
 from lineal.store.open import Store, open_store
+from lineal.store.tx import Tx, undoable
 from tests.store import postgres_server
 from tests.store.making import add_points, add_run, add_version, used
 

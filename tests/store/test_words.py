@@ -5,8 +5,8 @@ from __future__ import annotations
 import contextlib
 
 from lineal.core.errors import Invalid
-from lineal.store.numbers import undoable
 from lineal.store.open import Store, open_store
+from lineal.store.tx import undoable
 from lineal.store.words import add_fields, add_words, find_field, find_word, get_words
 
 REFUSED = Invalid("refused", hint="")

@@ -22,6 +22,7 @@ from lineal.connect.items import (
     Version,
     points_of,
 )
+from lineal.connect.values import number_text
 from lineal.core.errors import Invalid, Unavailable
 
 Row = tuple[Any, ...]
@@ -169,7 +170,7 @@ class Database:
         ):
             metric = ModelMetric(
                 key=key,
-                value=text_of(exact(value)),
+                value=number_text(exact(value)),
                 at=at,
                 step=step,
                 run=run,
@@ -360,13 +361,6 @@ def exact(value: float | None, *, is_nan: Any = False) -> float:
     if abs(value) >= LARGEST:
         return float("inf") if value > 0 else float("-inf")
     return float(value)
-
-
-def text_of(value: float) -> str:
-    """A value as exact text, as MLflow's protocol spells those that are no numbers."""
-    if value != value:
-        return "NaN"
-    return repr(value) if abs(value) != float("inf") else ("Infinity" if value > 0 else "-Infinity")
 
 
 def model_in(source: str) -> str:

@@ -22,6 +22,7 @@ from lineal.connect.items import (
     Version,
     points_of,
 )
+from lineal.connect.values import number_text
 from lineal.core.errors import Invalid
 
 _STATUSES = {1: "RUNNING", 2: "SCHEDULED", 3: "FINISHED", 4: "FAILED", 5: "KILLED"}
@@ -299,15 +300,13 @@ def _version(name: str, number: int, place: str, of: dict[str, Any], aliases: di
 
 
 def _measured(root: str) -> Iterator[ModelMetric]:
-    from lineal.connect.mlflow_database import text_of
-
     for file in _files(root):
         for line in _read(file).splitlines():
             words = line.split()
             if len(words) in (4, 6):
                 yield ModelMetric(
                     key=os.path.relpath(file, root),
-                    value=text_of(float(words[1])),
+                    value=number_text(float(words[1])),
                     at=int(words[0]),
                     step=int(words[2]),
                     run=words[3],

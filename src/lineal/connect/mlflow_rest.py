@@ -25,7 +25,8 @@ from lineal.connect.items import (
     Version,
     points_of,
 )
-from lineal.connect.mlflow_database import exact, model_in, text_of
+from lineal.connect.mlflow_database import exact, model_in
+from lineal.connect.values import number_text
 from lineal.core.errors import Denied, Invalid, LinealError, NotFound, Unavailable
 
 Said = dict[str, Any]
@@ -345,7 +346,7 @@ def _model(said: Said, experiment: str) -> Model:
         metrics=[
             ModelMetric(
                 key=item["key"],
-                value=text_of(exact(float(item["value"]))),
+                value=number_text(exact(float(item["value"]))),
                 at=int(item.get("timestamp", 0)),
                 step=int(item.get("step", 0)),
                 run=item.get("run_id", ""),

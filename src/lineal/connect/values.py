@@ -1,4 +1,4 @@
-"""Settings and ids of systems whose runs have none that MLflow would take."""
+"""Ids, settings and numbers of other systems as they are told here."""
 
 from __future__ import annotations
 
@@ -26,3 +26,10 @@ def flat(given: dict[str, Any], prefix: str = "") -> dict[str, str]:
         else:
             found[name] = value if isinstance(value, str) else msgspec.json.encode(value).decode()
     return found
+
+
+def number_text(value: float) -> str:
+    """A value as exact text, as MLflow's protocol spells those that are no numbers."""
+    if value != value:
+        return "NaN"
+    return repr(value) if abs(value) != float("inf") else ("Infinity" if value > 0 else "-Infinity")

@@ -16,9 +16,9 @@ from lineal.core.ids import sha256
 from lineal.service import operations
 from lineal.service.operations import Caller, Scope
 from lineal.store.audit import Leaf
-from lineal.store.base import AuditStore, Tx
-from lineal.store.numbers import undoable
+from lineal.store.base import AuditStore
 from lineal.store.open import Store
+from lineal.store.tx import Tx, undoable
 
 _PATIENCE_S = 10.0  # how long a change waits for a database that went away
 _ENGINES = ("apsw", "psycopg")

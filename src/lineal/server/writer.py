@@ -22,9 +22,9 @@ from lineal.service import operations
 from lineal.service.client import now_us
 from lineal.service.operations import Caller, Operation, Scope
 from lineal.service.threads import Threads
-from lineal.store.base import Tx
 from lineal.store.blobs import Blobs
 from lineal.store.open import Store, open_store
+from lineal.store.tx import Tx
 
 GROUP = 256  # most changes in one transaction
 WAITING = 4096  # most changes that wait; more are refused, and asked to come again

@@ -13,7 +13,7 @@ from lineal.core.ids import sha256
 from lineal.service import import_models, import_runs
 from lineal.service.import_runs import DOOR, STAMP, Taking
 from lineal.service.operations import Scope, operation
-from lineal.store.numbers import undoable
+from lineal.store.tx import undoable
 
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _LONGEST_NAME = 500

@@ -23,9 +23,9 @@ from lineal.service.openlineage_facets import Keeping, Row
 from lineal.service.openlineage_graph import AT_ONCE, Teller, settle
 from lineal.service.openlineage_parents import open_circles
 from lineal.service.operations import Scope
-from lineal.store.base import Asked
 from lineal.store.many import ManyRun, ManyState
 from lineal.store.stories import KeptEvent, KeptRun
+from lineal.store.tx import Asked
 
 _read = msgspec.msgpack.Decoder(Story).decode
 _write = msgspec.msgpack.Encoder().encode

@@ -21,9 +21,9 @@ from lineal.core.openlineage import DOOR, Name, Seen
 from lineal.core.openlineage_story import Outcome, Read, Story, Write
 from lineal.service import meeting
 from lineal.service.operations import Scope
-from lineal.store.base import Asked
 from lineal.store.many import ManyVersion
 from lineal.store.moments import DatasetWrite
+from lineal.store.tx import Asked
 
 _DATASET = "dataset"
 _READ, _WRITE = 0, 1

@@ -16,9 +16,9 @@ import msgspec
 from lineal.core.errors import Denied, NotFound
 
 if TYPE_CHECKING:
-    from lineal.store.base import Tx
     from lineal.store.blobs import Blobs
     from lineal.store.open import Store
+    from lineal.store.tx import Tx
 
 _MODULES = (
     "ingest",

@@ -11,13 +11,13 @@ import msgspec
 from lineal.core.events import ErrorInfo, State
 from lineal.core.model import Attribute, EdgeKind, NodeKind
 from lineal.store.attributes import set_attributes
-from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert, update
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.many import RUN_COLUMNS, add_jobs
 from lineal.store.nodes import add_nodes, hold_nodes
 from lineal.store.runs import Runs
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_words
 
 _STATE = (

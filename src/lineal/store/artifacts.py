@@ -7,12 +7,12 @@ from collections.abc import Iterable, Sequence
 from lineal.core.events import Level, Member, Reference, VersionState
 from lineal.core.model import VersionRecord
 from lineal.store import versions
-from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.text import above, give, keep
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_words, find_word, find_words, get_words
 
 _GREATEST = 2**63 - 1

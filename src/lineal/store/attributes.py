@@ -7,12 +7,12 @@ from collections.abc import Collection, Mapping, Sequence
 import msgspec
 
 from lineal.core.model import Attribute, FacetRecord
-from lineal.store.base import Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.nodes import hold_nodes
 from lineal.store.text import number_of
+from lineal.store.tx import Tx
 from lineal.store.words import Scope, add_fields, add_words, find_word, get_words, in_order
 
 ATTRIBUTE = (

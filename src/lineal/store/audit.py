@@ -9,10 +9,10 @@ import msgspec
 
 from lineal.core import merkle
 from lineal.core.errors import NotFound
-from lineal.store.base import Asked, MessageRecord, Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.packing import pack, unpack
 from lineal.store.text import give, keep
+from lineal.store.tx import Asked, Row, Tx
 from lineal.store.words import add_words, find_word, get_words
 
 _LOCK = 0x4C494E4C4C454146  # advisory lock of PostgreSQL: leaves are numbered in the order of their commits
@@ -21,6 +21,16 @@ _PAGE = 10_000
 _TREE = "SELECT size, frontier FROM tree WHERE id = 1"
 _HOLD = _TREE + " FOR UPDATE"  # waits for whoever holds it, and sees what they committed
 _LEAF = (("sequence", "bigint"), ("entry", "bytea"), ("body", "bytea"), ("hash", "bytea"))
+
+
+class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Whence and when a message came. digest: `sha256:...` of its bytes as received."""
+
+    number: int
+    door: str
+    source: str
+    digest: str
+    recorded_at: int
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,9 +6,8 @@ microseconds). Vertices (`node`) are dense integers shared by runs and versions.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeVar
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Literal, Protocol
 
 import msgspec
 
@@ -25,59 +24,14 @@ from lineal.core.model import (
     VersionRecord,
 )
 from lineal.store.conditions import Condition, Order
+from lineal.store.tx import Asked, Tx
 
 if TYPE_CHECKING:
     import numpy as np
 
-    from lineal.store.audit import Leaf
+    from lineal.store.audit import Leaf, MessageRecord
     from lineal.store.facet_schemas import FacetFault, FacetSchema
-    from lineal.store.numbers import Numbers
     from lineal.store.tokens import TokenRecord
-
-Row = tuple[Any, ...]
-
-
-_T = TypeVar("_T")
-Asked = Callable[
-    [], _T
-]  # gives the answer when it is needed; what is asked until then goes to the database together
-
-
-class Tx(Protocol):
-    """An open transaction on one connection. Parameters are named `:name` on both engines.
-
-    numbers: what is remembered of the dictionary.
-    """
-
-    numbers: Numbers
-
-    @property
-    def engine(self) -> Literal["sqlite", "postgres"]: ...
-
-    def run(self, sql: str, **values: Any) -> None: ...
-    def run_each(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None: ...  # once with each
-    def many(self, sql: str, rows: Sequence[Mapping[str, Any] | Row]) -> int: ...  # rows changed in all
-    def rows(self, sql: str, **values: Any) -> list[Row]: ...
-    def ask(
-        self, sql: str, **values: Any
-    ) -> Callable[[], list[Row]]: ...  # what gives the rows when they are needed
-    def rows_each(self, sql: str, rows: Sequence[Row]) -> list[Row]: ...  # SQLite only: `?`, once with each
-    def row(self, sql: str, **values: Any) -> Row | None: ...
-    def value(self, sql: str, **values: Any) -> Any: ...
-    def settle(self) -> None: ...  # what `run` said is executed by then; raises what is wrong with it
-    def forget(self) -> None: ...  # what it said and nobody executed yet is left out
-
-
-class Engine(Protocol):
-    """A database. `write()` serialises writers (SQLite: BEGIN IMMEDIATE; durable on exit); both roll back on an error."""
-
-    url: str
-    query_s: float | None  # how long a question may take; beyond it Invalid is raised
-
-    def read(self) -> AbstractContextManager[Tx]: ...
-    def write(self) -> AbstractContextManager[Tx]: ...
-    def check(self) -> list[str]: ...  # one sentence per thing found broken
-    def close(self) -> None: ...
 
 
 class RunStore(Protocol):
@@ -282,16 +236,6 @@ class GroupStore(Protocol):
     def list_groups(self, tx: Tx, *, limit: int) -> list[tuple[int, str, str]]: ...
     def list_groups_of(self, tx: Tx, nodes: Sequence[int]) -> list[tuple[int, str]]: ...  # node, group name
     def list_members(self, tx: Tx, group: int, *, limit: int) -> list[int]: ...
-
-
-class MessageRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """Whence and when a message came. digest: `sha256:...` of its bytes as received."""
-
-    number: int
-    door: str
-    source: str
-    digest: str
-    recorded_at: int
 
 
 class AuditStore(Protocol):

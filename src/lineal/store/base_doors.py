@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from lineal.store.records import Record
     from lineal.store.stories import KeptEvent, KeptRun
 
-from lineal.store.base import Asked, Tx
+from lineal.store.tx import Asked, Tx
 
 
 class RecordStore(Protocol):

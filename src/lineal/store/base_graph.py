@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from lineal.core.events import Evidence
 from lineal.core.model import Edge
-from lineal.store.base import Tx
+from lineal.store.tx import Tx
 
 if TYPE_CHECKING:
     from lineal.store.join_rows import Meeting

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from lineal.store.base import Row, Tx
+from lineal.store.tx import Row, Tx
 
 Columns = tuple[tuple[str, str], ...]  # name and SQL type of each
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lineal.store.base import ArtifactRow, JobRow, Tx
+from lineal.store.base import ArtifactRow, JobRow
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.text import give
+from lineal.store.tx import Tx
 from lineal.store.words import Scope, find_word, get_words
 
 _TEXT = "COALESCE({0}.body, {0}.name)"

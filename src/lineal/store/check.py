@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from lineal.core.errors import LinealError
-from lineal.store.base import Tx
 from lineal.store.migrations import MIGRATIONS
 from lineal.store.schema import get_version
+from lineal.store.tx import Tx
 
 _PAGE = 200  # chunks that are read at a time
 

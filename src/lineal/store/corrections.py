@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineal.core.errors import Conflict, NotFound
-from lineal.store.base import Tx
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.text import keep
+from lineal.store.tx import Tx
 from lineal.store.words import add_words, find_field
 
 

@@ -19,10 +19,10 @@ import msgspec
 import numpy as np
 
 from lineal.core.model import EdgeKind
-from lineal.store.base import Tx
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.logical import KEPT_PARTS
+from lineal.store.tx import Tx
 from lineal.store.words import find_word, get_words
 
 if TYPE_CHECKING:

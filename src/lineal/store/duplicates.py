@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import msgspec
 
-from lineal.store.base import Tx
+from lineal.store.tx import Tx
 
 # Columns of points: index of the key, step, microseconds, value.
 Columns: TypeAlias = "tuple[array[int], array[int], array[int], array[float]]"

@@ -13,11 +13,11 @@ from typing import Literal
 from lineal.core.errors import Invalid
 from lineal.core.events import Evidence
 from lineal.core.model import Edge, EdgeKind, NodeKind
-from lineal.store.base import Asked, Row, Tx
 from lineal.store.bulk import insert_counted
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.logical import ask_series, data_edges, keep_logical, keep_part
+from lineal.store.tx import Asked, Row, Tx
 from lineal.store.words import add_words, find_word, get_words
 
 _COLUMNS = (

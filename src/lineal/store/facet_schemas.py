@@ -7,12 +7,12 @@ from collections.abc import Sequence
 import msgspec
 
 from lineal.store.attributes import ATTRIBUTE
-from lineal.store.base import Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.text import give, keep, number_of
+from lineal.store.tx import Tx
 from lineal.store.words import add_fields, add_words, find_word, get_words
 
 

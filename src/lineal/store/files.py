@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import msgspec
 
 from lineal.core.errors import Invalid, NotFound
-from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node
 from lineal.store.text import above, give, keep
+from lineal.store.tx import Row, Tx
 
 _LONGEST_PATH = 2000  # bytes; an index entry of PostgreSQL has a size limit
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from lineal.core.errors import Invalid
-from lineal.store.base import RunGroupRow, Tx
+from lineal.store.base import RunGroupRow
 from lineal.store.history import STANDS
 from lineal.store.lists import each
+from lineal.store.tx import Tx
 from lineal.store.words import find_field, get_words
 
 COLUMNS = ("job", "name", "state", "kind", "actor")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineal.core.errors import NotFound
-from lineal.store.base import Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS
 from lineal.store.lists import each, each_pair, pairs
+from lineal.store.tx import Tx
 from lineal.store.words import add_words, get_words
 
 _TOP = 0  # the parent of a group that has none

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from lineal.store.base import Tx
 from lineal.store.text import keep
+from lineal.store.tx import Tx
 
 KEPT_US = 24 * 3600 * 1_000_000
 

@@ -11,11 +11,11 @@ from typing import Literal
 import msgspec
 
 from lineal.core.events import Evidence
-from lineal.store.base import Tx
 from lineal.store.edges import BY_CODE, EVIDENCE
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.text import give, keep
+from lineal.store.tx import Tx
 from lineal.store.words import add_words, find_word, get_words
 
 Table = Literal["meeting", "name_join"]

@@ -11,13 +11,13 @@ from collections.abc import Sequence
 
 from lineal.core.errors import Conflict
 from lineal.core.events import Evidence
-from lineal.store.base import Tx
 from lineal.store.edges import JOIN_LOCK
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.join_rows import Meeting, add_row, list_rows, retract_rows
 from lineal.store.lists import each
 from lineal.store.logical import keep_part
 from lineal.store.text import give, keep
+from lineal.store.tx import Tx
 from lineal.store.words import add_words, get_words
 
 _MOST = 10_000  # vertices that stand for one thing

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from lineal.store.base import Tx
+from lineal.store.tx import Tx
 
 
 class Leases:

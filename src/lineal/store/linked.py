@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from itertools import takewhile
 from typing import Any
 
-from lineal.store.base import Tx
 from lineal.store.base_doors import LinkedName
 from lineal.store.history import recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.text import give
+from lineal.store.tx import Tx
 from lineal.store.words import find_word
 
 _TEXT = "COALESCE({0}.body, {0}.name)"

@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 
-from lineal.store.base import Tx
+from lineal.store.tx import Tx
 
 _SOURCES = {
     ("sqlite", "bigint"): "SELECT value AS item FROM carray(:{})",

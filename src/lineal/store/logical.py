@@ -12,10 +12,10 @@ from typing import Any
 import msgspec
 
 from lineal.core.model import Edge, EdgeKind
-from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
+from lineal.store.tx import Asked, Tx
 from lineal.store.words import get_words
 
 KEPT_PARTS = 200_000  # of the edges that came, the last so many messages are kept for snapshots to be brought up to date by

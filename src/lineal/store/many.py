@@ -8,11 +8,11 @@ import msgspec
 
 from lineal.core.events import ErrorInfo, Level, State
 from lineal.core.model import Attribute, NodeKind
-from lineal.store.base import Asked, Row, Tx
 from lineal.store.bulk import insert, update
 from lineal.store.lists import each
 from lineal.store.logical import relink
 from lineal.store.text import give, keep, number_of
+from lineal.store.tx import Asked, Row, Tx
 from lineal.store.words import add_fields, add_words
 
 _NODES = {

@@ -16,11 +16,11 @@ import msgspec
 
 from lineal.core.errors import Invalid
 from lineal.core.model import MetricSummary
-from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.duplicates import Block, Columns, new_only
 from lineal.store.lists import each
 from lineal.store.nodes import hold_node, hold_nodes
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_fields, find_field, get_words, in_order
 
 if TYPE_CHECKING:

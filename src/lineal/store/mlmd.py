@@ -10,10 +10,10 @@ from typing import Any
 import msgspec
 
 from lineal.core.mlmd import Event, Kind, Node, Of, Properties, Type
-from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.text import give, keep
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_words, find_word
 
 _LOCK = 0x4C494E4C4D4C4D44  # advisory lock of PostgreSQL: numbers are given by one server at a time

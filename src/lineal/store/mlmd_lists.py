@@ -12,10 +12,10 @@ import msgspec
 from lineal.core.errors import Invalid
 from lineal.core.mlmd import Kind, Listing, Node
 from lineal.core.mlmd_filter import Both, Compare, Field, Filter, Not, Operand, parse
-from lineal.store.base import Tx
 from lineal.store.lists import each
 from lineal.store.mlmd import columns_of_node, key_of, node_of
 from lineal.store.text import glob_of, keep
+from lineal.store.tx import Tx
 from lineal.store.words import find_word
 
 MOST = 100  # nodes on a page

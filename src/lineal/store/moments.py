@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
-from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
+from lineal.store.tx import Asked, Tx
 
 _WRITES = (
     ("series", "bigint"),

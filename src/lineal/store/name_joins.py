@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineal.core.events import Evidence
-from lineal.store.base import Tx
 from lineal.store.history import STANDS
 from lineal.store.join_rows import Meeting, add_row, list_rows, retract_rows
 from lineal.store.lists import each
 from lineal.store.text import give, keep
+from lineal.store.tx import Tx
 from lineal.store.words import find_word, get_words
 
 

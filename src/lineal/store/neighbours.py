@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from lineal.core.model import Edge, EdgeKind
-from lineal.store.base import Row, Tx
 from lineal.store.edges import EVIDENCE, records
 from lineal.store.history import recorded_by, values_of
 from lineal.store.lists import each
+from lineal.store.tx import Row, Tx
 from lineal.store.words import find_word, get_words
 
 _AT_ONCE = 50_000  # vertices of one statement

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineal.core.model import NodeKind
-from lineal.store.base import Tx
 from lineal.store.lists import each
+from lineal.store.tx import Tx
 
 
 def add_node(tx: Tx, kind: NodeKind) -> int:

@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from lineal.store.base import Tx
+from collections.abc import Callable, Iterable
 
 _MOST = 10_000  # numbers of each kind; then it begins anew
 
@@ -62,20 +57,3 @@ class Numbers:
     def forget(self) -> None:
         """Some of what was learnt may not be true any more."""
         self._learnt = {}
-
-
-@contextmanager
-def undoable(tx: Tx) -> Iterator[None]:
-    """A part of a transaction of which nothing remains when it raises. Parts may lie within each other."""
-    tx.run("SAVEPOINT part")
-    tx.settle()  # what is wrong with what came before is no matter of this part
-    try:
-        yield
-        tx.settle()
-    except BaseException:
-        tx.forget()
-        tx.run("ROLLBACK TO SAVEPOINT part")
-        tx.run("RELEASE SAVEPOINT part")
-        tx.numbers.forget()
-        raise
-    tx.run("RELEASE SAVEPOINT part")

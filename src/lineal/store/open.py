@@ -23,7 +23,6 @@ from lineal.store.base import (
     CatalogStore,
     CorrectionStore,
     EdgeStore,
-    Engine,
     FacetSchemaStore,
     GroupingStore,
     GroupStore,
@@ -32,7 +31,6 @@ from lineal.store.base import (
     RunStore,
     SearchStore,
     TokenStore,
-    Tx,
     ViewStore,
 )
 from lineal.store.base_doors import (
@@ -75,6 +73,7 @@ from lineal.store.schema import migrate
 from lineal.store.search import Search
 from lineal.store.stories import Stories
 from lineal.store.tokens import Tokens
+from lineal.store.tx import Engine, Tx
 from lineal.store.views import Views
 
 if TYPE_CHECKING:

@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lineal.core.errors import Invalid
-from lineal.store.base import Tx
 from lineal.store.conditions import Order
 from lineal.store.history import recorded_by, values_of
 from lineal.store.terms import LINKS, split
+from lineal.store.tx import Tx
 from lineal.store.words import Scope, find_field
 
 _MOST = 16  # keys of one order

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from lineal.store.base import Tx
 from lineal.store.lists import each
+from lineal.store.tx import Tx
 
 # What changes with everything that is recorded of a run. Of metrics only the count tells; their times are the sender's.
 _PARTS = (

@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from lineal.core.errors import Conflict, Invalid, NotFound
-from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS
 from lineal.store.lists import each
 from lineal.store.text import above, give, keep
+from lineal.store.tx import Row, Tx
 
 _LONGEST_KEY = 2000  # bytes; an index entry of PostgreSQL has a size limit
 _COLUMNS = "id, door, kind, key, number, parent, node, revision, body, created_at, recorded_at, retracted_at"

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 
 from lineal.core.errors import Conflict, NotFound
 from lineal.core.model import AliasRecord, NamedVersion
-from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS, recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.text import give, keep
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_words, find_word, get_words
 
 _RETRACT = "SET retracted_at = :at, retracted_by = :actor, retract_reason = :reason"

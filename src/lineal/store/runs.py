@@ -11,12 +11,12 @@ from lineal.core.errors import NotFound
 from lineal.core.events import ErrorInfo, State
 from lineal.core.ids import is_hex
 from lineal.core.model import NodeKind, RunRecord
-from lineal.store.base import Row, Tx
 from lineal.store.history import STANDS, recorded_by
 from lineal.store.lists import each
 from lineal.store.logical import relink
 from lineal.store.nodes import add_node, hold_node
 from lineal.store.text import keep
+from lineal.store.tx import Row, Tx
 from lineal.store.words import add_words, get_words
 
 _RUNS = """

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from lineal.core.errors import Conflict
-from lineal.store.base import Engine, Tx
 from lineal.store.migrations import MIGRATIONS
+from lineal.store.tx import Engine, Tx
 
 # What the two engines call the same thing: a number given by the database, one given by us, and so on. Text is compared
 # byte by byte on both.

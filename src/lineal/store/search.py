@@ -11,12 +11,12 @@ from typing import Any, NamedTuple
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
 from lineal.store import version_terms
-from lineal.store.base import Tx
 from lineal.store.conditions import Among, Condition, Every, Joined, Order, Term, Without
 from lineal.store.history import recorded_by, values_of
 from lineal.store.lists import each
 from lineal.store.orders import Phase, phases, then
 from lineal.store.terms import Probe, compile_term
+from lineal.store.tx import Tx
 
 _MOST = 1_000_000  # things in one answer
 _MOST_TERMS = 500

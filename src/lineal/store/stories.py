@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from lineal.store.base import Asked, Tx
 from lineal.store.bulk import insert
 from lineal.store.lists import each
+from lineal.store.tx import Asked, Tx
 
 _LOCK = 0x4C494E4C53544F52  # advisory lock of PostgreSQL: stories are told by one server at a time
 _EVENTS = (

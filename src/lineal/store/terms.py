@@ -10,11 +10,11 @@ from lineal.core.errors import Invalid
 from lineal.core.events import State
 from lineal.core.model import EdgeKind
 from lineal.core.pattern import Pattern
-from lineal.store.base import Row, Tx
 from lineal.store.conditions import Term
 from lineal.store.history import recorded_by
 from lineal.store.lists import each
 from lineal.store.text import glob_of, keep, number_of
+from lineal.store.tx import Row, Tx
 from lineal.store.words import Scope, find_field, find_word, get_words
 
 FIELDS = (

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from lineal.store.base import Tx
 from lineal.store.text import give, keep
+from lineal.store.tx import Tx
 
 _COLUMNS = "id, name, digest, scopes, actor, recorded_at, expires_at, revoked_at, used_at"
 

@@ -11,7 +11,6 @@ from typing import Any
 
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
-from lineal.store.base import Tx
 from lineal.store.conditions import Order, Term
 from lineal.store.history import recorded_by
 from lineal.store.terms import (
@@ -32,6 +31,7 @@ from lineal.store.terms import (
     word_named,
     word_test,
 )
+from lineal.store.tx import Tx
 from lineal.store.words import find_field
 
 _NUMBERS = ("number", "size", "recorded_at")

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from lineal.core.errors import Invalid
 from lineal.core.events import Reference, VersionState
 from lineal.core.model import NodeKind
-from lineal.store.base import Tx
 from lineal.store.bulk import insert, insert_counted, update
 from lineal.store.history import STANDS
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.nodes import add_nodes, hold_nodes
 from lineal.store.text import give, keep
+from lineal.store.tx import Tx
 from lineal.store.words import add_words
 
 # A kind that says nothing yet, so that a later report may name a better one.

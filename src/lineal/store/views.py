@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from lineal.store.base import SavedView, Tx
+from lineal.store.base import SavedView
 from lineal.store.history import STANDS
+from lineal.store.tx import Tx
 from lineal.store.words import add_words, find_word, get_words
 
 

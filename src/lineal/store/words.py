@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
-from lineal.store.base import Row, Tx
 from lineal.store.bulk import insert, insert_returning
 from lineal.store.lists import each
 from lineal.store.text import give, keep, key_of, name_of
+from lineal.store.tx import Row, Tx
 
 _WORD = (("name", "text"), ("body", "text"))
 Scope = Literal["params", "tags", "metrics", "facets"]

@@ -20,8 +20,8 @@ from typing import Any, Literal, LiteralString, NamedTuple
 from urllib.parse import urlsplit, urlunsplit
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
-from lineal.store.base import Row
 from lineal.store.numbers import Numbers, Seen
+from lineal.store.tx import Row
 
 try:
     import psycopg

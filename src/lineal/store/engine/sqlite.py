@@ -17,8 +17,8 @@ from typing import Any, Literal
 import apsw
 
 from lineal.core.errors import Conflict, Invalid, LinealError, Unavailable
-from lineal.store.base import Row
 from lineal.store.numbers import Numbers, Seen
+from lineal.store.tx import Row
 
 OLDEST = (3, 51, 3)  # older ones can corrupt a write-ahead log when two processes checkpoint at once
 APPLICATION_ID = 0x4C494E4C  # "LINL", which `file` and we recognise
