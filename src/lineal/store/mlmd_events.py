@@ -13,8 +13,8 @@ from weakref import WeakValueDictionary
 
 import numpy as np
 
-from lineal.store.base import Tx
 from lineal.store.lists import each
+from lineal.store.tx import Tx
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
