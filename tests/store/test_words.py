@@ -26,7 +26,8 @@ def test_a_text_has_one_number_for_every_connection(store: Store, place: str) ->
 
 def test_what_a_transaction_added_is_not_remembered_when_it_is_undone(store: Store) -> None:
     with contextlib.suppress(Invalid), store.write() as tx:
-        add_words(tx, ("a", "b"))
+        undone = add_words(tx, ("a", "b"))
+        assert get_words(tx, undone.values()) == {number: text for text, number in undone.items()}
         add_fields(tx, "params", ("lr",))
         raise REFUSED
     with store.write() as tx:
@@ -43,8 +44,8 @@ def test_what_a_part_of_a_transaction_added_is_not_remembered_when_the_part_is_u
         before = add_words(tx, ("before",))["before"]
         with contextlib.suppress(Invalid), undoable(tx):
             with undoable(tx):
-                add_words(tx, ("a", "before"))
-            assert find_word(tx, "a") is not None
+                undone = add_words(tx, ("a", "before"))
+            assert get_words(tx, [undone["a"]]) == {undone["a"]: "a"}
             raise REFUSED
         assert find_word(tx, "a") is None
         assert find_word(tx, "before") == before

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from typing import Any
 
 _MOST = 10_000  # numbers of each kind; then it begins anew
+_SHORT = 200  # characters of a text that is remembered
 
-Seen = dict[str, dict[str, int]]  # by kind and name
+Seen = dict[str, dict[Any, Any]]  # numbers by kind and name; texts by number under a kind of their own
+_TEXTS = "\0texts"
 
 
 class Numbers:
@@ -38,6 +41,25 @@ class Numbers:
             more = dict(ask(missing))
             found |= more
             learnt |= more
+        return found
+
+    def texts(self, ids: list[int], ask: Callable[[list[int]], list[tuple[int, str]]]) -> dict[int, str]:
+        """The texts that numbers mean; `ask` gives those of numbers that are not remembered."""
+        committed = self._committed.get(_TEXTS, {})
+        learnt = self._learnt.get(_TEXTS, {})
+        found: dict[int, str] = {}
+        missing: list[int] = []
+        for id in ids:
+            text = committed.get(id)
+            if text is None and (text := learnt.get(id)) is None:
+                missing.append(id)
+            else:
+                found[id] = text
+        if missing:
+            more = dict(ask(missing))
+            found |= more
+            short = {id: text for id, text in more.items() if len(text) <= _SHORT}
+            self._learnt.setdefault(_TEXTS, {}).update(short)
         return found
 
     def learn(self, kind: str, numbers: dict[str, int]) -> None:

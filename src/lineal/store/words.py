@@ -11,6 +11,7 @@ from lineal.store.text import give, keep, key_of, name_of
 from lineal.store.tx import Row, Tx
 
 _WORD = (("name", "text"), ("body", "text"))
+_FEW = 500  # texts that are asked for at once and remembered; more are an answer's own
 Scope = Literal["params", "tags", "metrics", "facets"]
 
 
@@ -48,8 +49,14 @@ def get_words(tx: Tx, ids: Iterable[int]) -> dict[int, str]:
     wanted = list(set(ids))
     if not wanted:
         return {}
-    rows = tx.rows(f"SELECT id, COALESCE(body, name) FROM word WHERE id IN ({each(tx, 'ids')})", ids=wanted)
-    return {id: give(text) for id, text in rows}
+
+    def ask(missing: list[int]) -> list[tuple[int, str]]:
+        rows = tx.rows(
+            f"SELECT id, COALESCE(body, name) FROM word WHERE id IN ({each(tx, 'ids')})", ids=missing
+        )
+        return [(id, give(text)) for id, text in rows]
+
+    return dict(ask(wanted)) if len(wanted) > _FEW else tx.numbers.texts(wanted, ask)
 
 
 def in_order(rows: list[Row], words: Mapping[int, str]) -> list[Row]:
