@@ -8,8 +8,6 @@
 Every name below is loaded when it is first used, so that `import lineal` costs a training program nothing.
 """
 
-from __future__ import annotations
-
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from lineal.core.errors import Conflict, Invalid, LinealError, NotFound, Unavailable

@@ -54,9 +54,8 @@ def _made(name: str) -> str:
         raise Missing("it is made for Linux on 64-bit x86 and ARM processors")
     if os.environ.get("LINEAL_PRELOAD") == "0":
         raise Missing("LINEAL_PRELOAD=0 switches it off")
-    texts = {file: _text(os.path.join(_HERE, file)) for file in (*_HEADERS, *_SOURCES[name])}
-    texts["noise.h"] = noise.header().encode()
-    folder = _folder(texts, name)
+    files = (*_HEADERS, *_SOURCES[name])
+    folder = _folder(files)
     path = os.path.join(folder, name)
     if os.path.exists(path):
         return path
@@ -69,6 +68,8 @@ def _made(name: str) -> str:
             raise Missing(_text(failed).decode("utf-8", "replace"))
     except OSError:
         pass
+    texts = {file: _text(os.path.join(_HERE, file)) for file in files}
+    texts["noise.h"] = noise.header().encode()
     return _compile(compiler, texts, folder, name)
 
 
@@ -77,13 +78,18 @@ def _text(path: str) -> bytes:
         return file.read()
 
 
-def _folder(texts: dict[str, bytes], name: str) -> str:
-    """Where what is made from `texts` lies: in a folder that nobody else can write, for it is loaded into every program."""
+def _folder(files: tuple[str, ...]) -> str:
+    """Where what is made from these sources lies: in a folder that nobody else can write, for it is loaded into every program.
+
+    It is named after where they are, how large, and when they were changed: reading them costs every `lineal run` more.
+    """
     from zlib import crc32  # `hashlib` costs every start of `lineal run` milliseconds
 
-    whole = os.uname().machine.encode() + b"\0".join(
-        [file.encode() + b"\0" + texts[file] for file in sorted(texts)]
-    )
+    told = [os.uname().machine, _HERE]
+    for file in (*files, os.path.abspath(noise.__file__)):
+        found = os.stat(os.path.join(_HERE, file))
+        told.append("%s %d %d" % (file, found.st_size, found.st_mtime_ns))
+    whole = os.fsencode("\0".join(told))
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
     folder = os.path.join(os.path.abspath(cache), "lineal", "%08x%08x" % (crc32(whole), crc32(whole[::-1])))
     if ":" in folder or " " in folder:

@@ -38,6 +38,8 @@ _SCRIPTS = (
 _IGNORES_SITE = {"I": "-I", "E": "-E", "S": "-S"}
 _WITH_VALUE = "cmWXQ"
 _LARGEST = 1 << 20  # bytes of a first record
+_MOSTLY = 4096  # bytes in which most of them fit
+_BEFORE = len(MAGIC) + HEAD.size
 
 
 def is_python(program: str) -> bool:
@@ -78,9 +80,13 @@ def unobserved(command: Sequence[str], directory: str, run: str, wrapper: int, l
     """
     python = is_python(command[0])
     ours = b'"pid":%d,' % wrapper
-    pythons = [o for o in _opened(directory, run) if ours not in o and b'"layer":' not in o]
-    if any(b'"main":true' in opened for opened in pythons):
-        return ""
+    pythons = False
+    for opened in _opened(directory, run):
+        if ours in opened or b'"layer":' in opened:
+            continue
+        if b'"main":true' in opened:
+            return ""
+        pythons = True
     if not python:
         if layers.sees:
             return ""
@@ -120,9 +126,15 @@ def _opened(directory: str, run: str) -> Iterator[bytes]:
         if not name.endswith(".lj"):
             continue
         try:
-            with open(os.path.join(directory, name), "rb") as file:
-                head = file.read(len(MAGIC) + HEAD.size)
-                first = file.read(min(HEAD.unpack_from(head, len(MAGIC))[0], _LARGEST))
+            fd = os.open(os.path.join(directory, name), os.O_RDONLY | os.O_CLOEXEC)
+            try:
+                head = os.read(fd, _MOSTLY)
+                end = min(HEAD.unpack_from(head, len(MAGIC))[0], _LARGEST) + _BEFORE
+                if end > len(head):
+                    head += os.read(fd, end - len(head))
+                first = head[_BEFORE:end]
+            finally:
+                os.close(fd)
         except (OSError, struct_error):
             continue
         if ours in first:

@@ -52,8 +52,11 @@ def modules() -> list[str]:
             module, "__file__", None
         )
         paths = [origin] if isinstance(origin, str) and os.sep in origin else _folders(module)
-        if any("-packages" in p or not os.path.realpath(p).startswith((standard, *own)) for p in paths):
-            found.append(name)
+        for path in paths:
+            inside = path.startswith(standard) or os.path.realpath(path).startswith((standard, *own))
+            if "-packages" in path or not inside:
+                found.append(name)
+                break
     return sorted(found)
 
 

@@ -129,7 +129,7 @@ def interpreter(prefix: str, *above: str) -> list[str]:
 
 def header() -> str:
     """The same for C: what no program's file begins with or holds, whoever opens it."""
-    begins, inside = sorted({*_SYSTEM}), ["-packages/", "/__pycache__/"]
+    begins, inside = sorted({*_SYSTEM}), ["-packages/", "/__pycache__/", "/pyvenv.cfg"]
     lines = ["/* Made from capture/noise.py. */", "struct piece { const char *text; unsigned length; };"]
     for name, pieces in (("QUIET_BEGINS", begins), ("QUIET_INSIDE", inside)):
         listed = ", ".join(['{"%s", %d}' % (piece, len(piece)) for piece in pieces])

@@ -1,11 +1,11 @@
 """Entry point. `lineal run` and `lineal version` are answered here, before anything heavy is imported."""
 
-from __future__ import annotations
-
 import os
 import sys
 
-TYPE_CHECKING = False  # `typing` costs milliseconds that every `lineal run` would pay
+TYPE_CHECKING = (
+    False  # `typing` costs milliseconds that every `lineal run` would pay, `__future__` a fifth of one
+)
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 _COMPLETE = "_LINEAL_COMPLETE"  # click's variable: the shell asks for completions
 
 
-def main(argv: Sequence[str] | None = None) -> int:
+def main(argv: "Sequence[str] | None" = None) -> int:
     """Run one command; gives back its exit code (see `lineal.cli.exits`)."""
     words = list(sys.argv[1:] if argv is None else argv)
     if _COMPLETE not in os.environ:
@@ -77,21 +77,21 @@ def _leave(code: int) -> None:
     os._exit(code)
 
 
-def delivery(project: Any) -> Any:
+def delivery(project: "Any") -> "Any":
     """What hands a run's journals over to the store of a project."""
     from lineal.sdk.deliverer import Deliverer
 
     return Deliverer(project)
 
 
-def offer(project: Any, variables: Any) -> Any:
+def offer(project: "Any", variables: "Any") -> "Any":
     """Where programs of a run that speak to an MLflow server reach the record of a project."""
     from lineal.server.offer import Offer
 
     return Offer(project, variables)
 
 
-def reuse(project: Any, options: Any, command: Any, job: str, variables: Any) -> Any:
+def reuse(project: "Any", options: "Any", command: "Any", job: str, variables: "Any") -> "Any":
     """The earlier run that stands for the one which is asked for (see `deliver.reuse`); None where it has to run, said on stderr."""
     from lineal.cli import exits
     from lineal.core.errors import LinealError

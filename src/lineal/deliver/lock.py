@@ -95,8 +95,9 @@ def _acquire(
             if error.errno not in (errno.EWOULDBLOCK, errno.EAGAIN, errno.EINTR):
                 raise Unavailable(f"the store's lock {path} cannot be taken: {error.strerror}") from error
         else:
-            os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"{os.getpid()}\n".encode())
+            holder = f"{os.getpid():<19}\n".encode()
+            if os.pread(descriptor, 20, 0) != holder:  # never emptied first: ext4 then waits for the disk
+                os.pwrite(descriptor, holder, 0)
             return _LOCKED
         if elsewhere():
             return _SERVED

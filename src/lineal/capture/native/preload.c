@@ -215,7 +215,7 @@ static int after_open(int fd, int dirfd, const char *path, int flags, void *call
         return fd;
     int kept = errno;
     struct stat found;
-    if (CHANGES(flags))
+    if (CHANGES(flags) && !left) /* of what the hook tells, the time of change says when it was written last */
         mark(fd, true);
     if (!(flags & O_DIRECTORY) && !left &&
         kernel(SYS_newfstatat, fd, "", &found, AT_EMPTY_PATH) == 0 && S_ISREG(found.st_mode)) {
