@@ -34,10 +34,14 @@ def refused(code, function, *words, **more):
     raise AssertionError(f"{function} was not refused")
 
 
+# MLflow finds what a model needs by loading it in another process, every time. One check lets it.
+NEEDS = ["scikit-learn"]
+
+
 def logged(name="model", **more):
     with mlflow.start_run() as run:
         fitted = LogisticRegression(max_iter=500).fit(X, y)
-        return run, fitted, mlflow.sklearn.log_model(fitted, name=name, **more)
+        return run, fitted, mlflow.sklearn.log_model(fitted, name=name, pip_requirements=NEEDS, **more)
 
 
 def check_an_autologged_model_comes_back_and_predicts_the_same():
@@ -80,7 +84,7 @@ def check_a_model_below_a_runs_files_is_registered_and_loaded():
     name = fresh("below")
     run, fitted, _info = logged()
     with tempfile.TemporaryDirectory() as folder:
-        mlflow.sklearn.save_model(fitted, folder + "/m")
+        mlflow.sklearn.save_model(fitted, folder + "/m", pip_requirements=NEEDS)
         client.log_artifacts(run.info.run_id, folder + "/m", "old-style")
     version = mlflow.register_model(f"runs:/{run.info.run_id}/old-style", name)
     assert version.run_id == run.info.run_id
