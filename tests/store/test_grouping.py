@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import struct
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from lineal.core import events as ev
 from lineal.core.errors import Invalid
 from lineal.core.model import Attribute
+from lineal.store.grouping import bounds
 from lineal.store.open import Store
 
 
@@ -78,7 +82,48 @@ def test_each_field_groups(store: Store, by: str, wanted: dict[str | None, int])
     assert {row.value: row.runs for row in rows} == wanted
 
 
-@pytest.mark.parametrize("by", ["", "started_at", "metrics.auc", "params.", "state; DROP TABLE run"])
+def test_runs_are_grouped_by_few_values_of_a_metric_or_by_stretches_of_many(store: Store) -> None:
+    nodes = filled(store)
+    more = []
+    with store.write() as tx:
+        for n in range(30):
+            node = store.runs.add_run(
+                tx, f"{100 + n:032x}", namespace="shop", job="many", name="", kind="run",
+                parent=None, actor="ana", started_at=n, recorded_at=n,
+            )  # fmt: skip
+            value = (math.inf, -math.inf, math.nan)[n] if n < 3 else 0.01 * n
+            points = struct.pack("<d", value)
+            store.metrics.add_points(tx, node, ["auc"], bytes(4), bytes(8), bytes(8), points)
+            more.append(node)
+    with store.read() as tx:
+        few = store.grouping.count_runs(tx, nodes, by="metrics.auc", metric="", limit=20)
+        assert {(row.value, row.runs, row.low, row.high) for row in few} == {
+            ("NaN", 1, None, None),
+            *((f"{n / 10:g}", 1, n / 10, n / 10) for n in (0, 2, 3, 4, 5)),
+        }
+        many = store.grouping.count_runs(tx, more, by="metrics.auc", metric="auc", limit=20)
+        assert {row.value: row.runs for row in many if row.low is None} == {
+            "Infinity": 1, "-Infinity": 1, "NaN": 1
+        }  # fmt: skip
+        stretches = sorted(
+            (row.low, row.high, row.runs) for row in many if row.low is not None and row.high is not None
+        )
+        assert [low for low, _, _ in stretches] == pytest.approx([n / 20 for n in range(6)])
+        assert [runs for _, _, runs in stretches] == [2, 5, 5, 5, 5, 5]
+        assert store.grouping.count_runs(tx, nodes, by="metrics.none", metric="", limit=9)[0].value is None
+
+
+@given(st.floats(allow_nan=False, allow_infinity=False), st.floats(allow_nan=False, allow_infinity=False))
+def test_stretches_hold_every_value_between_the_least_and_the_greatest(a: float, b: float) -> None:
+    low, high = min(a, b), max(a, b)
+    found = bounds(low, high)
+    assert found == sorted(set(found))
+    assert found[0] <= low
+    assert found[-1] > high
+    assert len(found) <= 20
+
+
+@pytest.mark.parametrize("by", ["", "started_at", "metrics.", "params.", "state; DROP TABLE run"])
 def test_other_fields_do_not_group(store: Store, by: str) -> None:
     with store.read() as tx, pytest.raises(Invalid, match="cannot be grouped"):
         store.grouping.count_runs(tx, [], by=by, metric="", limit=10)

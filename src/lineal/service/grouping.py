@@ -20,7 +20,7 @@ _ADDRESS = re.compile(r"/[a-z]*(\?[^\s#]*)?")
 
 
 class GroupsRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """by: job, name, state, kind, actor, group, `params.KEY` or `tags.KEY`. where: only runs that fulfil this query. metric: whose
+    """by: job, name, state, kind, actor, group, `params.KEY`, `tags.KEY` or `metrics.KEY`. where: only runs that fulfil this query. metric: whose
     last values are summed up. limit: groups, 1 to 1000."""
 
     by: str
@@ -30,7 +30,8 @@ class GroupsRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RunGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """Runs with one value of the field; value: None where they have none. failed: also killed and lost ones. numbers: how many
+    """Runs with one value of the field; value: None where they have none. low, high: by a metric, of which a group is a stretch: from low
+    on, below high, or the one value that both are. failed: also killed and lost ones. numbers: how many
     have the metric as a number, of which mean, minimum and maximum are told."""
 
     value: str | None
@@ -42,6 +43,8 @@ class RunGroup(msgspec.Struct, frozen=True, kw_only=True):
     mean: float | None
     minimum: float | None
     maximum: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 class GroupList(msgspec.Struct, frozen=True, kw_only=True):

@@ -342,7 +342,8 @@ class TokenStore(Protocol):
 
 
 class RunGroupRow(msgspec.Struct, frozen=True):
-    """Runs that have one value of a field (None: they lack it), and what a metric's last values do among them."""
+    """Runs that have one value of a field (None: they lack it), and what a metric's last values do among them. low, high: of a
+    metric's values, which are grouped by stretches: from low on, below high; both the same where it is one value."""
 
     value: str | None
     runs: int
@@ -353,6 +354,8 @@ class RunGroupRow(msgspec.Struct, frozen=True):
     mean: float | None
     minimum: float | None
     maximum: float | None
+    low: float | None = None
+    high: float | None = None
 
 
 class GroupingStore(Protocol):

@@ -98,7 +98,8 @@ test("only columns in which runs differ are left", () => {
 });
 
 test("the runs of a group are meant by a query", () => {
-  expect(within("state = failed", "params.lr", "0.1")).toBe("(state = failed) AND params.lr = '0.1'");
-  expect(within("", "tags.a b", null)).toBe('tags."a b" IS NULL');
-  expect(within("", "job", "it's")).toBe("job = 'it''s'");
+  expect(within("state = failed", "params.lr", { value: "0.1" })).toBe("(state = failed) AND params.lr = '0.1'");
+  expect(within("", "tags.a b", { value: null })).toBe('tags."a b" IS NULL');
+  expect(within("", "metrics.auc", { value: "0.8 – 0.9", low: 0.8, high: 0.9 })).toBe("metrics.auc >= 0.8 AND metrics.auc < 0.9");
+  expect(within("", "job", { value: "it's" })).toBe("job = 'it''s'");
 });

@@ -137,9 +137,9 @@ export function cell(value: unknown): string {
 export const csv = (rows: unknown[][]): string => rows.map((row) => row.map(cell).join(",")).join("\r\n");
 
 /** The part of a query that means the runs of one group. */
-export function within(where: string, by: string, value: string | null): string {
+export function within(where: string, by: string, { value, low, high }: { value: string | null; low?: number | null; high?: number | null }): string {
   const dot = by.indexOf(".");
-  const name = dot > 0 ? field(by.slice(0, dot) as "params" | "tags", by.slice(dot + 1)) : by;
-  const own = value === null ? (by === "group" ? "" : `${name} IS NULL`) : `${name} = ${quote(value)}`;
+  const name = dot > 0 ? field(by.slice(0, dot) as "params" | "tags" | "metrics", by.slice(dot + 1)) : by;
+  const own = value === null ? (by === "group" ? "" : `${name} IS NULL`) : typeof low === "number" && typeof high === "number" ? (low === high ? `${name} = ${low}` : `${name} >= ${low} AND ${name} < ${high}`) : `${name} = ${quote(value)}`;
   return [where.trim() ? `(${where.trim()})` : "", own].filter(Boolean).join(" AND ");
 }

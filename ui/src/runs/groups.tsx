@@ -23,7 +23,7 @@ export function GroupBy({ by }: { by: string }) {
       <select className="input" value={by} style={{ maxWidth: 170 }} onChange={(event) => change({ by: event.target.value, metric: event.target.value ? undefined : "" })}>
         <option value="">{t.runs.nogroup}</option>
         {OWN.map((one) => <option key={one} value={one}>{one}</option>)}
-        {(["params", "tags"] as const).map((scope) => fields.data?.[scope].length ? (
+        {(["params", "metrics", "tags"] as const).map((scope) => fields.data?.[scope].length ? (
           <optgroup key={scope} label={t.runs[scope]}>{fields.data[scope].slice(0, 500).map((key) => <option key={key} value={`${scope}.${key}`}>{plain(key).slice(0, 60)}</option>)}</optgroup>
         ) : null)}
       </select>
@@ -71,7 +71,7 @@ export function Groups({ by, where, metric }: { by: string; where: string; metri
                         {shown ? <><td className="num">{figure(low ? group.minimum : group.maximum)}</td><td className="num" title={group.minimum === null ? undefined : `${figure(group.minimum)} – ${figure(group.maximum)}`}>{figure(group.mean)}</td></> : null}
                         <td><Time at={group.last_at} /></td>
                       </tr>
-                      {on ? <tr className="opened"><td colSpan={6}><Members where={within(where, by, group.value)} group={group} order={shown ? `${field("metrics", shown)} ${low ? "asc" : "desc"}` : ""} /></td></tr> : null}
+                      {on ? <tr className="opened"><td colSpan={6}><Members where={within(where, by, group)} group={group} order={shown ? `${field("metrics", shown)} ${low ? "asc" : "desc"}` : ""} /></td></tr> : null}
                     </Fragment>
                   );
                 })}
