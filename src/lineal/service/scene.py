@@ -67,11 +67,6 @@ def _refuse(request: SceneRequest) -> None:
             f"a budget of {request.budget} cards, a depth of {request.depth}",
             hint=f"a budget of 1 to {_MOST_BUDGET}, a depth of at least 1",
         )
-    if request.valid_at is not None and request.lens != "versions":
-        raise Invalid(
-            f"the lens {request.lens!r} as it had happened by a moment",
-            hint="the lens `versions`, or `as_of`",
-        )
     if request.compare and request.to:
         raise Invalid("to compare with one and to lead to another", hint="`compare` or `to`, not both")
     if (request.compare or request.to) and not request.ref:
@@ -146,6 +141,7 @@ class _Scene:
             or any(up.count or down.count for up, down in beyond.values()),
             cut_reason=cut_reason(picture, beyond, self.request.budget, told=self.seen.told),
             as_of=self.request.as_of,
+            valid_at=self.request.valid_at,
         )
 
     def _told(

@@ -95,8 +95,10 @@ class _Logical:
             step for line in picture.lines for pair in line.pairs for step in through.get(pair, (pair,))
         }
         edges: dict[tuple[int, int], list[LogicalEdge]] = {}
+        then = self.request.valid_at
         for edge in self.logical.list_between(self.scope.tx, wanted):
-            edges.setdefault((edge.src, edge.dst), []).append(edge)
+            if then is None or edge.first_at <= then:
+                edges.setdefault((edge.src, edge.dst), []).append(edge)
         return SceneReply(
             lens=self.request.lens,
             focus=[card.id for card in picture.cards if set(card.members) & set(self.focus)],
@@ -113,6 +115,7 @@ class _Logical:
                 picture, beyond, self.request.budget, what="artifacts and jobs", told=self.told
             ),
             as_of=self.request.as_of,
+            valid_at=self.request.valid_at,
         )
 
     def _name(self, known: dict[int, LogicalNode]) -> None:
@@ -123,7 +126,12 @@ class _Logical:
 
     def _ask(self, keys: Sequence[int], up: bool) -> dict[int, list[int]]:
         return self.logical.list_neighbours(
-            self.scope.tx, keys, up=up, limit=EXACT + 1, as_of=self.request.as_of
+            self.scope.tx,
+            keys,
+            up=up,
+            limit=EXACT + 1,
+            as_of=self.request.as_of,
+            valid_at=self.request.valid_at,
         )
 
     def _seen(self) -> Walk:
@@ -133,7 +141,9 @@ class _Logical:
         if self.focus:
             up, down = self.request.direction != "down", self.request.direction != "up"
             return walk(self.focus, self._ask, most=most, up=up, down=down, depth=self.request.depth)
-        greatest = self.logical.list_greatest(self.scope.tx, limit=most, as_of=self.request.as_of)
+        greatest = self.logical.list_greatest(
+            self.scope.tx, limit=most, as_of=self.request.as_of, valid_at=self.request.valid_at
+        )
         return Walk(
             rank={key: place for place, key in enumerate(greatest)}, before={}, behind={}, further=set()
         )
@@ -144,7 +154,13 @@ class _Logical:
 
         def ask(nodes: Sequence[int], up: bool) -> dict[int, list[int]]:
             return self.scope.store.neighbours.list_neighbours(
-                self.scope.tx, nodes, up=up, limit=EXACT + 1, as_of=request.as_of, skip=GOVERNS
+                self.scope.tx,
+                nodes,
+                up=up,
+                limit=EXACT + 1,
+                as_of=request.as_of,
+                valid_at=request.valid_at,
+                skip=GOVERNS,
             )
 
         seen = look(self.scope, request, self.nodes, ask)

@@ -28,8 +28,8 @@ class SceneRequest(msgspec.Struct, frozen=True, kw_only=True):
     nothing stands in the middle); compare: a second one, to see in four colours what their ancestries share.
 
     direction: `both`, `up` or `down`. budget: cards, 1 to 2000. depth: hops from the middle. as_of: as recorded by then
-    (microseconds UTC). valid_at: what had happened by then, whenever it was recorded (lens `versions`). expand: ids of groups, chains and cycles drawn member by member. fold: false draws every vertex by
-    itself. governing: also code and environment.
+    (microseconds UTC). valid_at: what had happened by then, whenever it was recorded. expand: ids of groups, chains and
+    cycles drawn member by member. fold: false draws every vertex by itself. governing: also code and environment.
 
     open: `up:ID` or `down:ID` of a card that is one vertex: its neighbours on that side are drawn too, above the budget; in order,
     so that one can be opened that another one brought; with `:HOPS` (1 to 20) behind it, so many hops of them. hide: kinds
@@ -165,6 +165,7 @@ class SceneReply(msgspec.Struct, frozen=True, kw_only=True):
     cut: bool
     cut_reason: str
     as_of: int | None
+    valid_at: int | None = None
     lens: str = "versions"
 
 

@@ -149,10 +149,19 @@ class NameJoinStore(Protocol):
 class LogicalStore(Protocol):
     def series_of(self, tx: Tx, nodes: Sequence[int]) -> dict[int, int]: ...  # vertex -> logical vertex
     def list_neighbours(
-        self, tx: Tx, keys: Sequence[int], *, up: bool, limit: int, as_of: int | None = None
+        self,
+        tx: Tx,
+        keys: Sequence[int],
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        valid_at: int | None = None,
     ) -> dict[int, list[int]]: ...
     def list_between(self, tx: Tx, pairs: Iterable[tuple[int, int]]) -> list[LogicalEdge]: ...
-    def list_greatest(self, tx: Tx, *, limit: int, as_of: int | None = None) -> list[int]: ...
+    def list_greatest(
+        self, tx: Tx, *, limit: int, as_of: int | None = None, valid_at: int | None = None
+    ) -> list[int]: ...
     def list_newer(
         self, tx: Tx, versions: Mapping[int, int], *, as_of: int | None = None
     ) -> dict[int, int]: ...  # by version that is not the newest of its artifact, the newest

@@ -156,6 +156,15 @@ def relink(tx: Tx, run: int, *, recorded_at: int) -> None:
         )
 
 
+def _moments(row: str, as_of: int | None, valid_at: int | None) -> tuple[list[str], dict[str, int]]:
+    """The conditions that an edge was first recorded, and first happened, by then; and their values."""
+    given = {"as_of": ("recorded_at", as_of), "valid_at": ("first_at", valid_at)}
+    return (
+        [f"{row}{column} <= :{name}" for name, (column, at) in given.items() if at is not None],
+        {name: at for name, (_, at) in given.items() if at is not None},
+    )
+
+
 class Logical:
     """LogicalStore."""
 
@@ -164,12 +173,20 @@ class Logical:
         return ask_series(tx, nodes)()
 
     def list_neighbours(
-        self, tx: Tx, keys: Sequence[int], *, up: bool, limit: int, as_of: int | None = None
+        self,
+        tx: Tx,
+        keys: Sequence[int],
+        *,
+        up: bool,
+        limit: int,
+        as_of: int | None = None,
+        valid_at: int | None = None,
     ) -> dict[int, list[int]]:
-        """By logical vertex, up to `limit` of those before it (`up`) or behind it. as_of: first recorded by then."""
+        """By logical vertex, up to `limit` of those before it (`up`) or behind it. as_of: first recorded by then; valid_at: first
+        happened by then."""
         near, far = ("dst", "src") if up else ("src", "dst")
-        then = "" if as_of is None else " AND e.recorded_at <= :as_of"
-        values = {} if as_of is None else {"as_of": as_of}
+        tests, values = _moments("e.", as_of, valid_at)
+        then = "".join(f" AND {test}" for test in tests)
         one = f"SELECT DISTINCT e.{far} AS far FROM logical_edge e WHERE e.{near} = {{}}{then} ORDER BY e.{far} LIMIT :limit"
         found: dict[int, list[int]] = {key: [] for key in keys}
         if not keys:
@@ -202,14 +219,17 @@ class Logical:
             ]
         return found
 
-    def list_greatest(self, tx: Tx, *, limit: int, as_of: int | None = None) -> list[int]:
-        """The logical vertices with the most edges, those first that have more."""
-        then = "" if as_of is None else "WHERE recorded_at <= :as_of "
+    def list_greatest(
+        self, tx: Tx, *, limit: int, as_of: int | None = None, valid_at: int | None = None
+    ) -> list[int]:
+        """The logical vertices with the most edges, those first that have more. as_of, valid_at: as in `list_neighbours`."""
+        tests, values = _moments("", as_of, valid_at)
+        then = f"WHERE {' AND '.join(tests)} " if tests else ""
         rows = tx.rows(
             f"SELECT k.item FROM (SELECT src AS item, count FROM logical_edge {then}UNION ALL "
             f"SELECT dst, count FROM logical_edge {then}) k GROUP BY k.item ORDER BY sum(k.count) DESC, k.item LIMIT :limit",
             limit=limit,
-            **({} if as_of is None else {"as_of": as_of}),
+            **values,
         )
         return [key for (key,) in rows]
 

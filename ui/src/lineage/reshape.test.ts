@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { edge, node, scene } from "./made";
-import { beside, grouped, happened, relayer, winners } from "./reshape";
+import { beside, grouped, relayer, winners } from "./reshape";
 
 describe("layers", () => {
   it("count from the sources, the longest way", () => {
@@ -36,13 +36,6 @@ describe("grouping", () => {
   it("never draws a circle where there was none", () => {
     for (const by of ["kind", "namespace"] as const) expect(grouped(base, by).edges.every((one) => !one.loop)).toBe(true);
   });
-});
-
-it("shows what had happened by a moment, connected with the focus", () => {
-  const base = { ...scene([], []), nodes: [node("m", { focus: true }), node("r"), node("a"), node("z")], edges: [edge("a", "r", { at: 5 }), edge("r", "m", { at: 9 }), edge("m", "z", { at: 20 })] };
-  expect(happened(base, 10).nodes.map((one) => one.id)).toEqual(["m", "r", "a"]);
-  expect(happened(base, 6).nodes.map((one) => one.id)).toEqual(["m"]);
-  expect(happened(base, 20).nodes).toHaveLength(4);
 });
 
 it("names the winner of a sweep and what it became", () => {

@@ -1,4 +1,4 @@
-// What can be done to a scene after it was answered: grouping, going back in time, naming winners. Pure functions only.
+// What can be done to a scene after it was answered: grouping, naming winners. Pure functions only.
 import { t } from "../text";
 import { innerKind, type Mark, type Scene, type SceneEdge, type SceneNode, subtitle, title } from "./scene";
 
@@ -63,17 +63,6 @@ const MOST_MARKS = 8;
 const once = <T>(all: readonly T[], most: number): T[] => [...new Map(all.map((one) => [JSON.stringify(one), one])).values()].slice(0, most);
 const DOUBT = ["", "observed", "imported", "declared", "inferred"];
 const weaker = (a: string, b: string): string => (DOUBT.indexOf(a) < DOUBT.indexOf(b) ? b : a);
-
-/** The scene as of what had happened by a moment, whenever it was recorded: edges of then, and the cards that they connect with the focus. */
-export function happened(scene: Scene, at: number): Scene {
-  const edges = scene.edges.filter((edge) => edge.at <= at);
-  const near = new Map<string, string[]>();
-  for (const edge of edges) for (const [a, b] of [[edge.src, edge.dst], [edge.dst, edge.src]] as const) near.set(a, [...(near.get(a) ?? []), b]);
-  const queue = scene.nodes.filter((node) => (scene.focus.length ? node.focus : node.at <= at)).map((node) => node.id);
-  const seen = new Set(queue);
-  for (const id of queue) for (const next of near.get(id) ?? []) if (!seen.has(next)) { seen.add(next); queue.push(next); }
-  return { ...scene, ...relayer(scene.nodes.filter((node) => seen.has(node.id)), edges) };
-}
 
 /** Where several cards stand together when two ancestries are compared. */
 function sideOf(all: readonly SceneNode[]): string {
