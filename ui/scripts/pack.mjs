@@ -26,6 +26,7 @@ const follow = (key) => {
   for (const name of chunk.imports ?? []) follow(name);
 };
 follow("index.html");
+follow("src/main.tsx"); // sent for by the first script at once
 for (const name of files) if (/inter-latin-wght-normal.*woff2$/.test(name)) first.add(name);
 const load = [...first].reduce((sum, name) => sum + gzipped(name), 0);
 rmSync(join(FOLDER, ".vite"), { recursive: true });

@@ -1,21 +1,16 @@
-import "@fontsource-variable/inter";
-import "@fontsource-variable/jetbrains-mono";
-import "./app/tokens.css";
-import "./app/base.css";
 import { QueryClient, QueryClientProvider } from "@tanstack/react-query";
-import { Component, type ComponentType, lazy, type ReactNode, StrictMode, Suspense } from "react";
+import { Component, type ComponentType, type ReactNode, StrictMode, Suspense } from "react";
 import { createRoot } from "react-dom/client";
 import { Refused } from "./api/client";
 import { ahead } from "./app/ahead";
 import { Head } from "./app/head";
 import { parse, to, usePlace } from "./app/route";
 import { Shell } from "./app/shell";
-import { apply } from "./app/theme";
+import { type Later, later } from "./kit/later";
 import { Empty, Problem, Skeleton } from "./kit/parts";
 import { Home } from "./more/home";
 import { t } from "./text";
 
-apply();
 const queries = new QueryClient({
   defaultOptions: {
     queries: {
@@ -27,8 +22,8 @@ const queries = new QueryClient({
   },
 });
 
-const page = <K extends string>(load: () => Promise<Record<K, ComponentType>>, name: K) => lazy(async () => ({ default: (await load())[name] }));
-const PAGES: Record<string, ComponentType> = {
+const page = <K extends string>(load: () => Promise<Record<K, ComponentType>>, name: K) => later(async () => (await load())[name]);
+const PAGES: Record<string, ComponentType | Later<object>> = {
   "/": Home,
   "/runs": page(() => import("./runs/runs"), "Runs"),
   "/run": page(() => import("./runs/run"), "Run"),
@@ -84,12 +79,31 @@ function App() {
   );
 }
 
-ahead(queries, parse(window.location.hash));
+const PATIENCE = 600; // ms for which the first screen is waited for before something stands in for it
 
-const root = document.getElementById("root");
-if (root)
+/** Sends for the part of the page that draws a place. */
+async function send(path: string): Promise<void> {
+  const found = Object.hasOwn(PAGES, path) ? PAGES[path] : undefined;
+  if (found && "fetch" in found) await found.fetch().catch(() => undefined); // if it failed, drawing it says so
+}
+
+async function begin(root: HTMLElement): Promise<void> {
+  const { path } = parse(window.location.hash);
+  await Promise.race([send(path), new Promise((done) => window.setTimeout(done, PATIENCE))]);
   createRoot(root).render(
     <StrictMode>
       <QueryClientProvider client={queries}><App /></QueryClientProvider>
     </StrictMode>,
   );
+}
+
+ahead(queries, parse(window.location.hash));
+// Who points at a link will probably follow it.
+for (const kind of ["pointerover", "focusin"] as const)
+  document.addEventListener(kind, ({ target }) => {
+    const link = target instanceof Element ? target.closest<HTMLAnchorElement>('a[href^="#/"]') : null;
+    if (link) void send(parse(new URL(link.href).hash).path);
+  }, { passive: true });
+
+const root = document.getElementById("root");
+if (root) void begin(root);

@@ -1,7 +1,9 @@
 // The one way to the server: typed by its own OpenAPI document.
 import createClient, { type Middleware } from "openapi-fetch";
-import { safeGet, safeSet } from "../app/theme";
+import { answer, home, token, V1 as v1, written } from "./early";
 import type { components, paths } from "./schema";
+
+export { keepToken, token } from "./early";
 
 export type Schemas = components["schemas"];
 export type RunSummary = Schemas["RunSummary"];
@@ -10,25 +12,6 @@ export type VersionDetail = Schemas["VersionDetail"];
 export type RunFile = Schemas["RunFile"];
 export type RunChange = Schemas["RunChange"];
 export type Change = Schemas["Change"];
-
-const KEY = "lineal.token";
-const session = (() => {
-  try {
-    return window.sessionStorage;
-  } catch {
-    return undefined;
-  }
-})();
-
-export function token(): string {
-  return safeGet(KEY, session) ?? safeGet(KEY) ?? "";
-}
-
-export function keepToken(text: string, remember: boolean): void {
-  safeSet(KEY, null);
-  safeSet(KEY, text || null, session);
-  if (remember && text) safeSet(KEY, text);
-}
 
 /** What the server refused, in its own words. status 0: it did not answer. */
 export class Refused extends Error {
@@ -41,7 +24,7 @@ export class Refused extends Error {
   }
 }
 
-export const HOME = new URL(".", document.baseURI).href.replace(/[#?].*$/, "");
+export const HOME = home();
 const withToken: Middleware = {
   onRequest({ request }) {
     const shown = token();
@@ -50,7 +33,7 @@ const withToken: Middleware = {
     return request;
   },
 };
-const client = createClient<paths>({ baseUrl: HOME.replace(/\/$/, ""), credentials: "same-origin" });
+const client = createClient<paths>({ baseUrl: HOME.replace(/\/$/, ""), credentials: "same-origin", fetch: answer, querySerializer: written });
 client.use(withToken);
 
 type Answer<T> = { data?: T; error?: unknown; response: Response };
@@ -68,7 +51,6 @@ async function answered<T>(asking: Promise<Answer<T>>): Promise<T> {
   throw new Refused(answer.response.status, said?.message ?? answer.response.statusText, said?.hint ?? "");
 }
 
-const v1 = "/api/lineal/v1" as const;
 type Asked<P extends keyof paths> = paths[P] extends { get: { parameters: { query?: infer Q } } } ? Q : never;
 type Body<P extends keyof paths> = paths[P] extends { post: { requestBody: { content: { "application/json": infer B } } } } ? B : never;
 type Signal = AbortSignal | undefined;
@@ -85,7 +67,7 @@ export const api = {
   viewDrop: (name: string) => answered(client.POST(`${v1}/view-drop`, { body: { name } })),
   fields: (s?: Signal) => answered(client.GET(`${v1}/fields`, { signal: s })),
   show: (ref: string, s?: Signal) => answered(client.GET(`${v1}/show`, { params: { query: { ref } }, signal: s })),
-  charts: (body: Body<"/api/lineal/v1/charts">, s?: Signal) => answered(client.POST(`${v1}/charts`, { body, signal: s })),
+  charts: (query: Asked<"/api/lineal/v1/charts">, s?: Signal) => answered(client.GET(`${v1}/charts`, { params: { query }, signal: s })),
   metrics: (query: Asked<"/api/lineal/v1/metrics">, s?: Signal) => answered(client.GET(`${v1}/metrics`, { params: { query }, signal: s })),
   diff: (a: string, b: string, s?: Signal) => answered(client.GET(`${v1}/diff`, { params: { query: { a, b } }, signal: s })),
   profile: (query: Asked<"/api/lineal/v1/profile">, s?: Signal) => answered(client.GET(`${v1}/profile`, { params: { query }, signal: s })),

@@ -4,6 +4,7 @@ import { HOME, token } from "../api/client";
 
 const REST = 1000; // ms between two rounds of asking again
 const SLOW = 30_000; // ms between questions that the stream makes unnecessary, in case it fell silent
+const SETTLED = 2500; // ms after which all is asked for once more when a stream begins
 const SILENT = 15_000; // ms without a sign of life, after which a stream is given up
 
 let streaming = false;
@@ -89,7 +90,9 @@ export function follow(queries: QueryClient): () => void {
     try {
       let first = true;
       for await (const _ of events(answer.body, heard)) {
-        if (!first || queries.isFetching() === 0) refresh();
+        // The first tells no change; but something may have changed before it came.
+        if (!first) refresh();
+        else window.setTimeout(() => !ended && refresh(), SETTLED);
         first = false;
       }
     } finally {

@@ -1,5 +1,5 @@
 import icon from "../icon.svg";
-import { useQuery, useQueryClient } from "@tanstack/react-query";
+import { useIsFetching, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Box, Database, FlaskConical, GitCompareArrows, House, Menu, Rocket, Search as Glass, Settings, Share2, Workflow } from "lucide-react";
 import { type ReactNode, useEffect, useRef, useState } from "react";
 import { api, Refused } from "../api/client";
@@ -21,10 +21,29 @@ const ITEMS = [
   { path: "/compare", also: [], label: t.nav.compare, Icon: GitCompareArrows, key: "c", n: undefined },
 ] as const;
 
+const PATIENCE = 1500; // ms after which the counts are asked for whatever else is under way
+
 export const isTyping = (target: EventTarget | null): boolean => target instanceof HTMLElement && (target.isContentEditable || /^(INPUT|TEXTAREA|SELECT)$/.test(target.tagName));
 
+/** True at home, and elsewhere once what the screen itself asks first is answered: the counts beside the navigation can wait. */
+function useCalm(): boolean {
+  const { path } = usePlace();
+  const [calm, setCalm] = useState(path === "/");
+  const asking = useIsFetching();
+  const asked = useRef(false);
+  useEffect(() => {
+    asked.current ||= asking > 0;
+    if (path === "/" || (asked.current && asking === 0)) setCalm(true);
+  }, [asking, path]);
+  useEffect(() => {
+    const timer = window.setTimeout(() => setCalm(true), PATIENCE);
+    return () => window.clearTimeout(timer);
+  }, []);
+  return calm;
+}
+
 export function useOverview() {
-  return useQuery({ queryKey: ["overview"], queryFn: ({ signal }) => api.overview(signal), meta: LIVE, refetchInterval: () => pace(/^#\/?$/.test(window.location.hash) || window.location.hash === "" ? 3000 : 8000) });
+  return useQuery({ queryKey: ["overview"], enabled: useCalm(), queryFn: ({ signal }) => api.overview(signal), meta: LIVE, refetchInterval: () => pace(/^#\/?$/.test(window.location.hash) || window.location.hash === "" ? 3000 : 8000) });
 }
 
 /** The frame of every screen: navigation, search, and what the server says of itself. */

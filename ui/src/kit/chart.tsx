@@ -20,6 +20,31 @@ export const colour = (n: number): string => `var(--c${(n % 8) + 1})`;
 /** So few numbers that no line may lead from one to another: they are drawn as points. */
 const lonely = (values: readonly number[]): boolean => values.length < 3 || values.filter((value) => Number.isFinite(value)).length < 3;
 
+const waiting = new Set<() => void>();
+const SLICE = 12; // ms of drawing before the browser gets its turn
+
+function work(): void {
+  const end = performance.now() + SLICE;
+  for (const task of waiting) {
+    waiting.delete(task);
+    task();
+    if (performance.now() > end) break;
+  }
+  if (waiting.size) window.setTimeout(work);
+}
+
+/** Draw at once what is in sight, all else when there is time, in the order of the page. Gives back what calls it off. */
+function queued(element: Element, task: () => void): () => void {
+  const { top, bottom } = element.getBoundingClientRect();
+  if (bottom > 0 && top < window.innerHeight) {
+    task();
+    return () => undefined;
+  }
+  if (!waiting.size) window.setTimeout(work);
+  waiting.add(task);
+  return () => waiting.delete(task);
+}
+
 export interface ChartProps {
   title?: string;
   curves: Curve[];
@@ -80,14 +105,17 @@ export function Chart({ title, curves, height = 190, log = false, smoothing = 0,
       element,
     );
     // The observer tells the width after the browser has laid out all charts at once; asking each for it would do that for each.
+    let [width, wait] = [0, (): void => undefined];
     const watch = new ResizeObserver(([seen]) => {
-      const width = Math.max(120, Math.round(seen?.contentRect.width ?? 0));
+      const first = width === 0;
+      width = Math.max(120, Math.round(seen?.contentRect.width ?? 0));
       if (plot.current) plot.current.setSize({ width, height });
-      else plot.current = make(width);
+      else if (first) wait = queued(element, () => { plot.current = make(width); });
     });
     watch.observe(element);
     return () => {
       watch.disconnect();
+      wait();
       plot.current?.destroy();
       plot.current = null;
     };

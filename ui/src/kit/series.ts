@@ -20,6 +20,8 @@ export function smooth(values: readonly number[], amount: number): number[] {
 
 /** All curves over one sorted list of x; undefined where a curve has no point, null where its point is no number. */
 export function align(curves: readonly Curve[]): { x: number[]; ys: (number | null | undefined)[][] } {
+  const [only] = curves;
+  if (only && curves.length === 1 && only.x.every((at, n) => n === 0 || at > (only.x[n - 1] as number))) return { x: [...only.x], ys: [only.x.map((_, n) => { const y = only.y[n]; return y !== undefined && Number.isFinite(y) ? y : null; })] };
   const x = [...new Set(curves.flatMap((curve) => curve.x))].sort((a, b) => a - b);
   const place = new Map(x.map((value, n) => [value, n]));
   const ys = curves.map((curve) => {

@@ -1,7 +1,5 @@
 // Everything that decides what is seen is in the address.
 import type { Viewport } from "@xyflow/react";
-import { useMemo } from "react";
-import { usePlace } from "../app/route";
 import type { By } from "./reshape";
 import type { Lens } from "./scene";
 
@@ -62,7 +60,17 @@ export function asked(query: URLSearchParams) {
   };
 }
 
-export function useAsked(): Asked {
-  const { query } = usePlace();
-  return useMemo(() => asked(query), [query]);
+/** What the server is asked for. */
+export function wanted(asked: Asked) {
+  const two = asked.compare !== "" || asked.to !== "";
+  const whole = asked.lens === "overview" && !two;
+  return {
+    ...(whole ? {} : { ref: asked.ref, direction: asked.dir }),
+    ...(asked.lens === "versions" ? { governing: asked.governing } : { lens: asked.lens }),
+    ...(asked.compare ? { compare: asked.compare } : asked.to ? { to: asked.to } : {}),
+    ...(asked.depth && !whole ? { depth: asked.depth } : {}),
+    ...(asked.asOf === undefined ? {} : { as_of: asked.asOf }),
+    ...(asked.validAt === undefined ? {} : { valid_at: asked.validAt }),
+    budget: asked.budget, fold: asked.fold, expand: asked.expand, open: asked.open, hide: asked.hide,
+  };
 }

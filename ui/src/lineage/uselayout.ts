@@ -2,10 +2,11 @@
 import { useEffect, useMemo, useState } from "react";
 import { key, type Layout } from "./layout";
 import { boxOf, type Scene } from "./scene";
+import { layouter } from "./worker";
 
 const kept = new Map<string, Layout>();
 const KEEP = 24;
-const worker = new Worker(new URL("./layout.worker.ts", import.meta.url), { type: "module" });
+const worker = layouter();
 let counter = 0;
 const waiting = new Map<number, (layout: Layout) => void>();
 

@@ -2,9 +2,9 @@
 import { keepPreviousData, useQuery } from "@tanstack/react-query";
 import { useCallback, useEffect, useMemo, useRef, useState } from "react";
 import { pace } from "../app/live";
-import { question, wanted } from "./ask";
-import type { Asked } from "./asked";
-import { beside, grouped, happened, winners } from "./reshape";
+import { question } from "./ask";
+import { type Asked, wanted } from "./asked";
+import { beside, grouped, winners } from "./reshape";
 import { changes, innerKind, type Scene, sceneOf } from "./scene";
 import { useColumns } from "./usecolumns";
 
@@ -16,8 +16,7 @@ export function useScene(asked: Asked) {
   const answered = useMemo(() => (main.data ? sceneOf(main.data) : undefined), [main.data]);
   const reshaped = useMemo(() => {
     if (!answered) return undefined;
-    const then = asked.validAt === undefined || asked.lens === "versions" ? answered : happened(answered, asked.validAt);
-    return beside(winners(grouped(then, asked.by, asked.expand)));
+    return beside(winners(grouped(answered, asked.by, asked.expand)));
   }, [answered, asked]);
   const { scene, lines } = useColumns(reshaped, asked.columns, asked.asOf);
   const kinds = useMemo(() => [...new Set([...(answered?.nodes.map(innerKind) ?? []), ...asked.hide])].sort(), [answered, asked.hide]);

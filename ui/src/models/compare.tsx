@@ -1,15 +1,16 @@
 import { useQueries, useQuery } from "@tanstack/react-query";
 import { ArrowLeftRight } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { api, type RunSummary, type Schemas } from "../api/client";
 import { Head } from "../app/head";
 import { change, go, linkOf, links, to, usePlace } from "../app/route";
 import { at, figure } from "../kit/format";
+import { later } from "../kit/later";
 import { Empty, Loaded, Panel, Plain, runName, Skeleton, State, Time, took } from "../kit/parts";
 import { t } from "../text";
 import { Change } from "./change";
 
-const Charts = lazy(() => import("../runs/charts"));
+const Charts = later(async () => (await import("../runs/charts")).default);
 
 export function Compare() {
   const { query } = usePlace();

@@ -1,18 +1,20 @@
 import { useQuery } from "@tanstack/react-query";
 import { Check, GitCompareArrows, Minus } from "lucide-react";
-import { lazy, Suspense, useState } from "react";
+import { Suspense, useState } from "react";
 import { api, type Schemas } from "../api/client";
 import { Head } from "../app/head";
 import { LIVE, pace } from "../app/live";
 import { change, go, links, to, usePlace } from "../app/route";
 import { at, figure, plain } from "../kit/format";
+import { later } from "../kit/later";
 import { varied } from "../kit/series";
 import { DiffList, Empty, Loaded, Panel, Plain, Problem, Skeleton, Time } from "../kit/parts";
 import { t } from "../text";
 import { allChanges } from "./changes";
 import { Origin } from "./origin";
 
-const Curves = lazy(() => import("./curves"));
+const Curves = later(async () => (await import("./curves")).default);
+void Curves.fetch().catch(() => undefined);
 type Version = Schemas["ModelVersion"];
 
 export function Model() {
@@ -40,7 +42,7 @@ export function Model() {
   );
 }
 
-const Notes = lazy(async () => ({ default: (await import("../kit/markdown")).Markdown }));
+const Notes = later(async () => (await import("../kit/markdown")).Markdown);
 
 function Whole({ name, versions }: { name: string; versions: Version[] }) {
   const { query } = usePlace();

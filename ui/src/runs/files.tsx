@@ -1,15 +1,16 @@
 // The files that a run wrote: a list, and a look at the one that is chosen. Nothing in them is ever run.
 import { useQuery } from "@tanstack/react-query";
 import { Download } from "lucide-react";
-import { lazy, Suspense, useEffect, useState } from "react";
+import { Suspense, useEffect, useState } from "react";
 import { api, bytes, Refused, type RunDetail } from "../api/client";
 import { change, linkOf, usePlace } from "../app/route";
 import { figure, plain, size } from "../kit/format";
+import { later } from "../kit/later";
 import { Empty, Loaded, Panel, Plain, Problem, save, Skeleton, Tile, toast } from "../kit/parts";
 import { t } from "../text";
 
-const Book = lazy(async () => ({ default: (await import("./notebook")).Book }));
-const Notes = lazy(async () => ({ default: (await import("../kit/markdown")).Markdown }));
+const Book = later(async () => (await import("./notebook")).Book);
+const Notes = later(async () => (await import("../kit/markdown")).Markdown);
 const TEXT = 2_000_000; // bytes of a text that is shown
 const IMAGE = 20_000_000;
 

@@ -1,12 +1,13 @@
 import { keepPreviousData, useQuery, useQueryClient } from "@tanstack/react-query";
 import { Share2 } from "lucide-react";
-import { lazy, Suspense, useEffect, useRef, useState } from "react";
+import { Suspense, useEffect, useRef, useState } from "react";
 import { api, type RunDetail, type RunFile } from "../api/client";
 import { curvesAhead } from "../app/ahead";
 import { Head } from "../app/head";
 import { LIVE, pace } from "../app/live";
 import { linkOf, links, to, usePlace } from "../app/route";
 import { figure, plain, short, size } from "../kit/format";
+import { later } from "../kit/later";
 import { Empty, Panel, Plain, Problem, runName, Skeleton, State, Tile, Time, took } from "../kit/parts";
 import { ProfilePanel } from "../datasets/profile";
 import { RunTable } from "../more/home";
@@ -14,10 +15,11 @@ import { t } from "../text";
 import { Files, Kept, Patch } from "./files";
 import { notebooks } from "./kept";
 
-const Charts = lazy(() => import("./charts"));
-const Console = lazy(() => import("./console"));
-const Notebooks = lazy(() => import("./notebook"));
-const Difference = lazy(() => import("./difference"));
+const Charts = later(async () => (await import("./charts")).default);
+const Console = later(async () => (await import("./console")).default);
+const Notebooks = later(async () => (await import("./notebook")).default);
+const Difference = later(async () => (await import("./difference")).default);
+void Charts.fetch().catch(() => undefined); // nearly every run is looked at for them
 type Tab = keyof typeof t.run.tabs;
 
 /** A run of the record by its reference, asked again while it runs. */
@@ -147,7 +149,7 @@ function Overview({ run, curves }: { run: RunDetail; curves: number }) {
   );
 }
 
-const Notes = lazy(async () => ({ default: (await import("../kit/markdown")).Markdown }));
+const Notes = later(async () => (await import("../kit/markdown")).Markdown);
 
 function FileList({ files, none }: { files: RunFile[]; none: string }) {
   if (!files.length) return <p className="muted">{none}</p>;

@@ -1,13 +1,15 @@
 import { keepPreviousData, useQueries, useQuery } from "@tanstack/react-query";
 import { useVirtualizer } from "@tanstack/react-virtual";
 import { ArrowDown, ArrowUp, ChartScatter, Columns3, Download, GitCompareArrows, Tag, Trash2, X } from "lucide-react";
-import { lazy, Suspense, useEffect, useMemo, useRef, useState } from "react";
+import { Suspense, useEffect, useMemo, useRef, useState } from "react";
 import { api, Refused, type RunSummary } from "../api/client";
-import { firstRuns, RUNS_PAGE } from "../app/ahead";
+import { firstRuns } from "../app/ahead";
+import { RUNS_PAGE } from "../app/first";
 import { Head } from "../app/head";
 import { pace } from "../app/live";
 import { change, go, to, usePlace } from "../app/route";
 import { at } from "../kit/format";
+import { later } from "../kit/later";
 import { Empty, Plain, Popover, Problem, RunLink, runName, save, Skeleton, State, Time, toast, took } from "../kit/parts";
 import { t } from "../text";
 import { Bulk } from "./bulk";
@@ -17,7 +19,7 @@ import { FilterBox } from "./filterbox";
 import { GroupBy, Groups } from "./groups";
 import { Saved } from "./views";
 
-const Plots = lazy(() => import("./plots"));
+const Plots = later(async () => (await import("./plots")).default);
 const PAGE = RUNS_PAGE;
 const ROW = 38;
 const PICK = 44;
