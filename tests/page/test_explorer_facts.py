@@ -97,13 +97,15 @@ def test_cards_are_opened_to_their_columns_and_lines_lead_from_column_to_column(
     features.click()
     page.keyboard.press("c")
     features.locator(".columns").get_by_text("logins").wait_for()
+    page.locator(".line.column").first.wait_for(state="attached")
     alone = page.locator(".line.column").count()
     events = card(page, "data/raw/events")
     events.hover()
     events.get_by_role("button", name="Show columns").click()
     at_rest(page)
     events.locator(".columns").get_by_text("logins").click()
-    page.locator(".line.column.on").wait_for()
+    page.wait_for_url(re.compile("column=%5B"))
+    page.locator(".line.column.on").first.wait_for(state="attached")
     assert features.locator("button.bright").inner_text() == "logins"
     assert page.locator(".line.column").count() >= alone >= 1
     assert "columns=" in page.url
@@ -211,7 +213,8 @@ def test_what_all_came_through_and_what_serves_is_told_and_lit(tab: Tab) -> None
     page.goto("about:blank")  # the address may still be about to take in where the view came to rest
     tab.open("/lineage?ref=data%2Fregions.csv%401&to=churn%402")
     page.locator(".line.way").first.wait_for(state="attached")
-    page.wait_for_function("document.querySelectorAll('.lc.way').length === 3")  # what lies between is folded
+    page.locator(".lc.way").nth(2).wait_for()
+    assert page.locator(".lc.way").count() == 3, "what lies between is folded"
 
 
 TRAIN = """

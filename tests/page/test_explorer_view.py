@@ -143,9 +143,7 @@ def test_the_bar_of_time_goes_back_by_keys_and_returns(tab: Tab) -> None:
     assert len(set(seen)) == 8
     page.get_by_text("As of ", exact=False).first.wait_for()
     page.keyboard.press("PageDown")
-    page.wait_for_function(
-        "document.querySelectorAll('.react-flow__node .sign-stale').length === 0 || document.querySelector('[role=alert]')"
-    )
+    page.locator(".stage [role=alert], .stage:not(:has(.sign-stale))").first.wait_for()
     page.get_by_role("button", name="Now", exact=True).last.click()
     card(page, "v2 champion").locator(".sign-stale").wait_for()
     assert "as_of" not in page.url

@@ -18,7 +18,7 @@ export function Impact({ reference }: { reference: string }) {
             {data.live.length ? <p className="note warn">{t.impact.live} {data.live.slice(0, 6).map((one) => <a key={one.ref} href={linkOf(one.ref, one.kind)}><Plain>{one.label}</Plain> </a>)}</p> : null}
             <ul className="stack" style={{ gap: 5 }}>
               {data.affected.map((one) => (
-                <li key={one.ref} className="row"><Tile kind={one.type === "run" ? "run" : one.kind} /><a className="cut grow" href={linkOf(one.ref, one.kind)}><Plain cut>{one.names[0] ?? one.label}</Plain></a><span className="muted nowrap small">{t.impact.away(one.distance)}</span></li>
+                <li key={one.ref} className="row"><Tile kind={one.type === "run" && one.kind !== "deployment" ? "run" : one.kind} /><a className="cut grow" href={linkOf(one.ref, one.kind)}><Plain cut>{one.names[0] ?? one.label}</Plain></a><span className="muted nowrap small">{t.impact.away(one.distance)}</span></li>
               ))}
             </ul>
             {data.total > data.affected.length ? <p className="muted">{t.runs.more(data.total - data.affected.length)}</p> : null}

@@ -3,7 +3,7 @@ import { useQuery } from "@tanstack/react-query";
 import { useState } from "react";
 import { api, type Schemas } from "../api/client";
 import { figure, plain } from "../kit/format";
-import { Loaded, Panel, Plain } from "../kit/parts";
+import { Loaded, Panel, Plain, Said } from "../kit/parts";
 import { type ColumnDrift, type ColumnProfile, listed, measures, range, shares, verdict } from "../kit/profile";
 import { count, t } from "../text";
 
@@ -30,7 +30,7 @@ export function ProfilePanel({ reference, others, bare }: { reference: string; o
 function Body({ data }: { data: Schemas["ProfileReply"] }) {
   const [most, setMost] = useState(FIRST);
   const { profile, before, drift } = data;
-  if (!profile) return <p className="muted">{t.profile.none}</p>;
+  if (!profile) return <p className="muted"><Said>{t.profile.none}</Said></p>;
   const moved = new Map(drift.map((one) => [one.name, one]));
   const old = new Map((before?.columns ?? []).map((one) => [one.name, one]));
   const drifted = drift.filter((one) => one.drifted);

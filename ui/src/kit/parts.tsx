@@ -1,6 +1,6 @@
 // Small pieces that every screen is made of.
 import { Boxes, Box, Database, FileText, FlaskConical, Layers, Link2, Rocket, Sparkles, Workflow, Code2, Cpu, MessageSquareText } from "lucide-react";
-import { type ReactNode, useEffect, useRef, useState } from "react";
+import { Fragment, type ReactNode, useEffect, useRef, useState } from "react";
 import { Refused, type RunSummary } from "../api/client";
 import { links } from "../app/route";
 import { t } from "../text";
@@ -63,11 +63,16 @@ export function Panel({ title, aside, children, flush, id }: { title: ReactNode;
   );
 }
 
+/** A text of the page itself, in which what stands between backticks is to be typed. */
+export function Said({ children }: { children: string }) {
+  return children.split("`").map((part, n) => (n % 2 ? <code key={n}>{part}</code> : part));
+}
+
 export function Empty({ title, children, code }: { title: string; children?: ReactNode; code?: string }) {
   return (
     <div className="empty">
       <h2>{title}</h2>
-      {children ? <p>{children}</p> : null}
+      {children ? <p>{typeof children === "string" ? <Said>{children}</Said> : children}</p> : null}
       {code ? <code>{code}</code> : null}
     </div>
   );
@@ -189,7 +194,7 @@ export function DiffList({ changes, most = 200 }: { changes: { key: string; a?: 
     <div className="difflist">
       {changes.slice(0, most).map((change) => (
         <div key={change.key}>
-          <span className="k mono"><Plain>{change.key}</Plain></span>
+          <span className="k mono"><Parted>{change.key}</Parted></span>
           <Was value={change.a} side="was" />
           <Was value={change.b} side="now" />
         </div>
@@ -197,6 +202,11 @@ export function DiffList({ changes, most = 200 }: { changes: { key: string; a?: 
       {changes.length > most ? <div><span className="muted">{t.runs.more(changes.length - most)}</span></div> : null}
     </div>
   );
+}
+
+/** A path or dotted name that breaks between its parts rather than within a word. */
+function Parted({ children }: { children: string }) {
+  return <bdi>{plain(children).slice(0, 600).split(/(?<=[/.·-])(?=[^/.·-])/).map((part, n) => <Fragment key={n}>{n ? <wbr /> : null}{part}</Fragment>)}</bdi>;
 }
 
 let tellToast: ((text: string) => void) | undefined;

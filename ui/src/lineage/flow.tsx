@@ -1,6 +1,6 @@
 // Up to some 300 cards: elements of the page, drawn by React Flow.
 import "@xyflow/react/dist/base.css";
-import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStoreApi, type Viewport } from "@xyflow/react";
+import { BaseEdge, type Edge, type EdgeProps, Handle, MiniMap, type Node, type NodeProps, Position, ReactFlow, ReactFlowProvider, useReactFlow, useStore, useStoreApi, type Viewport } from "@xyflow/react";
 import { memo, type RefObject, useEffect, useMemo, useRef } from "react";
 import { type Acts, Card, type CardProps, spoken } from "./card";
 import { type ColumnLine, ends } from "./columns";
@@ -8,7 +8,7 @@ import { halfway, key, path } from "./layout";
 import { kindsOf, SIGNS } from "./marks";
 import { boxOf, kindOf, type SceneEdge } from "./scene";
 import type { Drawn } from "./uselayout";
-import { drift, opening } from "./viewport";
+import { drift, FAR, opening, overhang } from "./viewport";
 
 export interface ViewProps {
   drawn: Drawn;
@@ -113,19 +113,44 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, fresh, columns, view, o
     ],
     [scene, layout, lit, edge, columns],
   );
+  const whole = useRef(() => flow.getViewport());
   useEffect(() => {
     controls({
       zoom: (factor) => void flow.zoomTo(flow.getZoom() * factor, { duration: 120 }),
-      fit: () => void flow.fitView({ padding: 0.05, maxZoom: 1, duration: 200 }),
+      fit: () => void flow.setViewport(whole.current(), { duration: 200 }),
       show: (id) => void flow.fitView({ nodes: [{ id }], maxZoom: Math.max(0.8, flow.getZoom()), minZoom: 0.5, duration: 200 }),
     });
   }, [flow, controls]);
-  const first = () => {
+  const seen = (spot?: { x: number; y: number }) => {
     const stage = document.querySelector(".stage");
+    return opening(layout, spot, stage?.clientWidth ?? 1000, stage?.clientHeight ?? 700);
+  };
+  const first = () => {
     const about = scene.nodes.find((node) => node.focus);
     const spot = about && layout.at[about.id];
-    return opening(layout, spot && { x: spot.x + 90, y: spot.y + 28 }, stage?.clientWidth ?? 1000, stage?.clientHeight ?? 700);
+    return seen(spot && { x: spot.x + 90, y: spot.y + 28 });
   };
+  whole.current = () => seen();
+  const far = useStore((state) => state.transform[2] < FAR);
+  const held = useRef<{ x: number; w: number }>(undefined);
+  const card = scene.nodes.find((node) => node.id === chosen);
+  const spot = card && layout.at[card.id];
+  held.current = card && spot ? { x: spot.x, w: boxOf(card).w } : undefined;
+  // The facts beside the graph take room from it: what they are about stays in sight.
+  useEffect(() => {
+    const element = store.getState().domNode;
+    if (!element) return;
+    let before = element.clientWidth;
+    const watch = new ResizeObserver(() => {
+      const now = element.clientWidth;
+      const at = flow.getViewport();
+      const over = now < before && held.current ? overhang(held.current, held.current.w, at, now) : 0;
+      before = now;
+      if (over) void flow.setViewport({ ...at, x: at.x - over });
+    });
+    watch.observe(element);
+    return () => watch.disconnect();
+  }, [flow, store]);
   const before = useRef<Drawn["layout"]>(undefined);
   const born = useRef(Date.now());
   // The first layout is looked at where the address says, or where it can be read; a later one from where the eye rests.
@@ -146,6 +171,7 @@ function Flow({ drawn, chosen, edge, pinned, lit, found, fresh, columns, view, o
   }, [layout]);
   return (
     <ReactFlow
+      className={far ? "far" : ""}
       nodes={nodes}
       edges={edges}
       nodeTypes={NODES}

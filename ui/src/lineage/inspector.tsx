@@ -1,5 +1,5 @@
 import { useQuery } from "@tanstack/react-query";
-import { ChevronsLeft, ChevronsRight, Columns3, Crosshair, Expand, GitCompareArrows, Mail, Pin, Shrink, SquareArrowOutUpRight, Waypoints, X } from "lucide-react";
+import { ChevronDown, ChevronsLeft, ChevronsRight, ChevronUp, Columns3, Crosshair, Expand, GitCompareArrows, Mail, Pin, Shrink, SquareArrowOutUpRight, Waypoints, X } from "lucide-react";
 import { type ReactNode, useState } from "react";
 import { api, type RunDetail, type VersionDetail } from "../api/client";
 import { linkOf, links, to } from "../app/route";
@@ -26,9 +26,11 @@ export interface Actions {
 }
 
 export function Inspector({ node, edge, scene, pinned, expanded, isOpen, actions, onChoose, onEdge }: { node?: SceneNode; edge?: SceneEdge; scene: Scene; pinned?: SceneNode; expanded: string[]; isOpen: Acts["isOpen"]; actions: Actions; onChoose: (id: string) => void; onEdge: (id: string) => void }) {
+  const [tall, setTall] = useState(false); // on a phone, where it is no more than a title at first
   return (
-    <aside className="inspector" aria-label={t.lineage.inspector}>
+    <aside className={`inspector ${tall ? "tall" : ""}`} aria-label={t.lineage.inspector}>
       <button type="button" className="button plain small icon close" aria-label={t.lineage.close} onClick={actions.close}><X size={15} aria-hidden="true" /></button>
+      <button type="button" className="grip" aria-expanded={tall} onClick={() => setTall(!tall)}>{tall ? <ChevronDown size={15} aria-hidden="true" /> : <ChevronUp size={15} aria-hidden="true" />}{tall ? t.lineage.lessFacts : t.lineage.moreFacts}</button>
       {edge ? <EdgeFacts key={key(edge.src, edge.dst)} edge={edge} scene={scene} onChoose={onChoose} /> : node ? <NodeFacts node={node} scene={scene} pinned={pinned} expanded={expanded} isOpen={isOpen} actions={actions} onEdge={onEdge} /> : null}
     </aside>
   );
@@ -279,7 +281,7 @@ function VersionFacts({ version }: { version: VersionDetail }) {
         {version.reason ? <><dt>{t.datasets.reason}</dt><dd><Plain>{version.reason}</Plain></dd></> : null}
         <dt>{t.datasets.size}</dt><dd>{size(version.size)}</dd>
         <dt>{t.datasets.consumers}</dt><dd>{version.used_by.length}</dd>
-        {well.data ? <><dt>{t.models.health}</dt><dd>{Math.round(well.data.percent)} %</dd></> : null}
+        {well.data ? <><dt>{t.models.healthShort}</dt><dd>{Math.round(well.data.percent)} %</dd></> : null}
       </dl>
       {version.candidates.length ? <div className="note warn"><strong>{t.datasets.candidates}</strong><ul>{version.candidates.map((ref) => <li key={ref}><a href={linkOf(ref)}><Plain>{ref}</Plain></a></li>)}</ul></div> : null}
       {diff.data ? <><div className="row spread"><h3>{t.lineage.changedFrom(before.split("@").at(-1) ? `v${before.split("@").at(-1)}` : before)}</h3><a href={links.compare(before, here)}>{t.models.differences(all.length)}</a></div>{all.length ? <DiffList changes={all} most={6} /> : null}</> : null}

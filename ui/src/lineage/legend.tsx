@@ -1,7 +1,7 @@
 import { Info, X } from "lucide-react";
 import { change } from "../app/route";
 import { Popover } from "../kit/parts";
-import { t } from "../text";
+import { count, t } from "../text";
 import { counted, having, MARKS, type MarkKind, Sign, type Trait, TRAITS } from "./marks";
 import type { Scene } from "./scene";
 
@@ -10,9 +10,9 @@ export function Legend({ scene, chosen, cut, trait, onChoose }: { scene: Scene; 
   const next = (ids: string[]) => ids[(ids.indexOf(chosen ?? "") + 1) % ids.length] as string;
   return (
     <div className="signbar">
-      {counted(scene).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" title={t.lineage.markHow[kind]} onClick={() => onChoose(next(ids))}><Sign kind={kind} />{t.lineage.marked[kind](ids.length)}</button>)}
-      {TRAITS.map((kind) => ({ kind, ids: having(scene, kind) })).filter((one) => one.ids.length).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" aria-pressed={trait === kind} title={t.lineage.traitHow[kind]} onClick={() => change({ light: trait === kind ? undefined : kind })}><Sign kind={kind} />{t.lineage.traited[kind](ids.length)}</button>)}
-      <Popover className="signcount" label={<><Info size={13} aria-hidden="true" />{t.lineage.key}</>} up>
+      {counted(scene).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" title={t.lineage.markHow[kind]} onClick={() => onChoose(next(ids))}><Sign kind={kind} /><Count said={t.lineage.marked[kind](ids.length)} n={ids.length} /></button>)}
+      {TRAITS.map((kind) => ({ kind, ids: having(scene, kind) })).filter((one) => one.ids.length).map(({ kind, ids }) => <button key={kind} type="button" className="signcount" aria-pressed={trait === kind} title={t.lineage.traitHow[kind]} onClick={() => change({ light: trait === kind ? undefined : kind })}><Sign kind={kind} /><Count said={t.lineage.traited[kind](ids.length)} n={ids.length} /></button>)}
+      <Popover className="signcount" label={<><Info size={13} aria-hidden="true" /><span className="wide">{t.lineage.key}</span></>} up>
         {() => (
           <div className="keybox">
             <ul>{MARKS.map((kind: MarkKind) => <li key={kind}><Sign kind={kind} /><b>{t.lineage.marks[kind]}</b><span>{t.lineage.markHow[kind]}</span></li>)}{TRAITS.map((kind) => <li key={kind}><Sign kind={kind} /><b>{t.lineage.traits[kind]}</b><span>{t.lineage.traitHow[kind]}</span></li>)}</ul>
@@ -24,6 +24,9 @@ export function Legend({ scene, chosen, cut, trait, onChoose }: { scene: Scene; 
     </div>
   );
 }
+
+/** In words, or on a phone as the number alone. */
+const Count = ({ said, n }: { said: string; n: number }) => <><span className="wide">{said}</span><span className="tight" aria-hidden="true">{count(n)}</span></>;
 
 /** The four colours of a difference, with a way out of it. */
 export function Sides() {

@@ -21,8 +21,8 @@ export function Origin({ reference, targets }: { reference: string; targets: str
   const jobs = [...new Set(runs.map((node) => node.label))];
   const steps = [
     { kind: "dataset", title: t.models.sources(sources.length), sub: unknown ? t.models.unknown(unknown) : t.models.known, href: links.lineage(reference, { dir: "up" }) },
-    { kind: "job", title: t.models.steps(jobs.length), sub: jobs.slice(0, 2).join(", "), href: links.lineage(reference, { dir: "up" }) },
-    { kind: "features", title: t.models.data(between.length), sub: between.at(-1)?.ref ?? "", href: links.lineage(reference, { dir: "up" }) },
+    { kind: "job", title: t.models.steps(jobs.length), sub: jobs.length > 1 ? t.models.andMore(jobs[0] ?? "", jobs.length - 1) : (jobs[0] ?? ""), href: links.lineage(reference, { dir: "up" }) },
+    { kind: "features", title: t.models.data(between.length), sub: between.at(-1)?.ref.split("/").at(-1) ?? "", href: links.lineage(reference, { dir: "up" }) },
     { kind: "model", title: reference, sub: t.models.thisModel, href: to("/version", { ref: reference }) },
     ...(targets.length ? [{ kind: "deployment", title: t.models.liveCount(targets.length), sub: targets.join(", "), href: to("/deployments") }] : []),
   ].filter((step) => !/^0 /.test(step.title));
