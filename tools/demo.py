@@ -139,7 +139,8 @@ def pipeline(title: str, *training: str) -> None:
 
 def publish() -> tuple[str, str]:
     """Register the model just trained, make it champion and deploy it: its reference and the deployment's run."""
-    console.print()
+    if console.is_terminal:  # where it is none, the bar that went away left its empty line
+        console.print()
     version = f"{NAME}@{ask('lineal', 'register', MODEL, NAME)['number']}"
     ask("lineal", "alias", NAME, "champion", version.partition("@")[2])
     deployment = ask("lineal", "deploy", f"{NAME}@champion", TARGET, "--url", "https://delay.example/predict")
