@@ -12,6 +12,7 @@ from lineal.core.errors import Denied, Invalid, Unavailable
 
 try:
     import grpc
+    import grpc.experimental
 
     from lineal.connect.pachyderm_wire import CALLS, MESSAGES
 except ImportError as error:
@@ -44,6 +45,7 @@ class Cluster:
             ("grpc.max_receive_message_length", _LARGEST),
             ("grpc.keepalive_time_ms", 30_000),
             ("grpc.enable_retries", 0),
+            (grpc.experimental.ChannelOptions.SingleThreadedUnaryStream, 1),
         ]
         self._channel = (
             grpc.secure_channel(self.address, grpc.ssl_channel_credentials(), options)

@@ -46,9 +46,9 @@ def key(commit: Message) -> str:
     return f"{path(commit.repo)}@{commit.id}"
 
 
-def run_id(cluster: str, commit: Message) -> str:
-    """The id of the run that made a commit, the same each time."""
-    return hashlib.sha256(f"pachyderm\0{cluster}\0{key(commit)}".encode()).hexdigest()[:32]
+def run_id(cluster: str, commit: str) -> str:
+    """The id of the run that made the commit of this key, the same each time."""
+    return hashlib.sha256(f"pachyderm\0{cluster}\0{commit}".encode()).hexdigest()[:32]
 
 
 def is_data(commit: Message) -> bool:
@@ -69,24 +69,25 @@ def events(
     datums: Sequence[Message] | None,
 ) -> Iterator[ev.Event]:
     """What one commit tells, and the job that made it, if one did; files and datums where they were asked for."""
-    run = run_id(told.cluster, commit.commit)
+    made = key(commit.commit)
+    run = run_id(told.cluster, made)
+    finished = micros(commit.finished)
     began = micros(job.started) or micros(job.created) if job is not None else 0
     began = began or micros(commit.started)
     yield _started(told, run, commit, job, began)
-    for name, value in _tags(told, commit, job):
+    for name, value in _tags(told, made, commit.commit.id, job):
         yield ev.TagSet(run=run, key=name, value=value, at=began)
     for source in commit.direct_provenance:
         if is_data(source):
-            yield ev.VersionUsed(
-                run=run, version=_version(told, source), at=began, evidence=ev.Evidence.IMPORTED, via=_VIA
-            )
+            version = _version(told, source, key(source))
+            yield ev.VersionUsed(run=run, version=version, at=began, evidence=ev.Evidence.IMPORTED, via=_VIA)
     if job is not None:
         yield ev.FacetSet(run=run, name="pachyderm.job/1", body=_raw(_job(told, job, datums)), at=began)
-    if micros(commit.finished):
+    if finished:
         yield ev.VersionGenerated(
             run=run,
-            version=_version(told, commit.commit, commit, files),
-            at=micros(commit.finished),
+            version=_version(told, commit.commit, made, commit, files),
+            at=finished,
             evidence=ev.Evidence.IMPORTED,
             via=_VIA,
         )
@@ -122,19 +123,22 @@ def _ended(run: str, commit: Message, job: Message | None) -> ev.RunEnded | None
     return ev.RunEnded(run=run, at=at, state=state, error=error)
 
 
-def _tags(told: Told, commit: Message, job: Message | None) -> Iterator[tuple[str, str]]:
+def _tags(told: Told, commit: str, cause: str, job: Message | None) -> Iterator[tuple[str, str]]:
     yield CLUSTER, told.cluster
-    yield CAUSE, commit.commit.id
-    yield COMMIT, key(commit.commit)
+    yield CAUSE, cause
+    yield COMMIT, commit
     if job is not None:
         yield JOB, f"{path(job.job.pipeline)}@{job.job.id}"
 
 
 def _version(
-    told: Told, commit: Message, info: Message | None = None, files: Sequence[Message] | None = None
+    told: Told,
+    commit: Message,
+    value: str,
+    info: Message | None = None,
+    files: Sequence[Message] | None = None,
 ) -> ev.VersionState:
-    """The version that a commit is. Pachyderm's id names it for ever; its file hashes are no digests of bytes."""
-    value = key(commit)
+    """The version that a commit is, of which `value` is the key. Pachyderm's id names it for ever; its file hashes are no digests of bytes."""
     facets = {} if info is None else {"pachyderm.commit/1": _raw(_commit(told, info))}
     if files is not None:
         facets["pachyderm.files/1"] = _raw(_files(files))
@@ -147,7 +151,7 @@ def _version(
         digest=f"pach:{value}",
         level=ev.Level.NATIVE,
         size=size,
-        location=f"pfs://{path(commit.repo)}@{commit.id}",
+        location=f"pfs://{value}",
         references=[ev.Reference(scheme="pach", value=value, level=ev.Level.NATIVE)],
         facets=facets,
     )
@@ -158,7 +162,7 @@ def _namespace(told: Told, repo: Message) -> str:
 
 
 def _commit(told: Told, info: Message) -> dict[str, Any]:
-    repo = told.repos.get(path(info.commit.repo))
+    repo = told.repos.get(path(info.commit.repo)) if told.repos else None
     said = {
         "origin": ORIGINS.get(info.origin.kind, str(info.origin.kind)),
         "branch": info.commit.branch.name,
@@ -193,7 +197,8 @@ def _files(files: Sequence[Message]) -> dict[str, Any]:
 
 
 def _job(told: Told, job: Message, datums: Sequence[Message] | None) -> dict[str, Any]:
-    pipeline = told.pipelines.get((path(job.job.pipeline), job.pipeline_version))
+    of = told.pipelines
+    pipeline = of.get((path(job.job.pipeline), job.pipeline_version)) if of else None
     said: dict[str, Any] = {
         "state": JOB_STATES.get(job.state, str(job.state)),
         "reason": job.reason,

@@ -213,7 +213,7 @@ class Batch(msgspec.Struct, frozen=True, kw_only=True):
     door: by which way they came (`journal`, `mlflow` ...). source: the sender's stream, for example a journal's id;
     position: where in it this batch ends (bytes); a batch that ends at or before the known position is a repeat.
     start: where it begins; it must not lie beyond the known position.
-    digest: `sha256:...` of the bytes as received, which the audit leaf commits to.
+    digest: `sha256:...` of the bytes as received, which the audit leaf commits to; empty: of the events as they are kept.
     """
 
     door: str

@@ -91,12 +91,13 @@ def ingest(scope: Scope, request: IngestRequest) -> IngestReply:
 def _apply(scope: Scope, batch: ev.Batch) -> None:
     kept = [event for event in batch.events if not isinstance(event, ev.MetricPoints)]
     body = msgspec.json.encode(kept)
+    hashed = sha256(body)
     message = scope.store.audit.add_message(
         scope.tx,
         door=batch.door,
         source=batch.source,
         body=body,
-        digest=batch.digest or sha256(body),
+        digest=batch.digest or hashed,
         at=scope.at,
     )
     _Applier(scope, message, batch.actor or scope.actor).apply(batch.events)
@@ -106,14 +107,14 @@ def _apply(scope: Scope, batch: ev.Batch) -> None:
         "position": batch.position,
         "events": len(batch.events),
         "message": message,
-        "body": sha256(body),
+        "body": hashed,
     }
     scope.store.audit.add_leaf(
         scope.tx,
         door=batch.door,
         actor=batch.actor or scope.actor,
         action="ingest",
-        digest=batch.digest,
+        digest=batch.digest or hashed,
         body=msgspec.json.encode(entry, order="sorted"),
         at=scope.at,
     )
