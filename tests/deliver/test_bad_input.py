@@ -96,14 +96,16 @@ def test_a_program_that_becomes_another_user_is_seen_on_and_its_programs_are_nam
             folder.chmod(0o777 if folder == workshop.root else 0o755)
     os.chmod(workshop.root / ".lineal", 0o700)
     text = """setgid(65534); setuid(65534); open("data.txt", O_RDONLY); write(creat("out.txt", 0644), "x", 1);
-    if (fork() == 0) execlp("cp", "cp", "data.txt", "copy.txt", (char *)0); wait(0);"""
+    if (fork() == 0) execlp("cp", "cp", "data.txt", "copy.txt", (char *)0); wait(0);
+    return system("exit 3") != 3 << 8;"""
     program = compiled(workshop, text)
     os.chmod(program, 0o755)
     did_, done = alike(workshop, program)
     assert did_.code == 0
     assert files(done) == (["data.txt"], ["out.txt"])
-    assert len(gaps(done)) == 1
+    assert len(gaps(done)) == 2
     assert gaps(done)[0].startswith("not observed inside: cp: it runs as another user, who may not ")
+    assert gaps(done)[1].startswith("not observed inside: what prog starts as another user, who may not ")
 
 
 @needs_library

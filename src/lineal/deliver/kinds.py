@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 
 _MODELS = frozenset(
     ".pt .pth .onnx .safetensors .joblib .skops .ubj .keras .tflite .gguf .ckpt .mar .cbm .pkl .pickle .bst".split()
@@ -11,7 +12,17 @@ _REPORTS = frozenset(".png .jpg .jpeg .svg .pdf .html .htm .md .gif .webp .ipynb
 _CONFIGS = frozenset(".yaml .yml .toml .ini .cfg".split())
 _CONFIG_WORDS = ("config", "param", "setting", "hparam", "arguments", "options")
 _CONFIG_FOLDERS = ("conf", "config", "configs", "settings", "params", "experiments")
-_LOADS = ("joblib.load", "torch.load", "torch.jit.load", "load_model", "onnx.load", "safe_open", "load_file")
+_LOADS = (
+    "joblib.load",
+    "torch.load",
+    "torch.jit.load",
+    "load_model",
+    "onnx.load",
+    "safe_open",
+    "load_file",
+    "hf_hub_download",
+)
+_CACHE = re.compile(rb"/(datasets|models|spaces)--[^/]+/(refs|\.no_exist|\.locks)/")
 
 
 def extension(path: bytes) -> str:
@@ -19,6 +30,16 @@ def extension(path: bytes) -> str:
     name = path[path.rfind(b"/") + 1 :]
     at = name.rfind(b".")
     return os.fsdecode(name[at:]).lower() if at > 0 and name[:at].strip(b".") else ""
+
+
+def is_fetched(path: bytes) -> bool:
+    """Whether a file in a hub's cache is a copy of a remote one, under its own name, rather than what the cache is kept by."""
+    return b"/snapshots/" in path
+
+
+def keeps_cache(path: bytes) -> bool:
+    """Whether a file only says that a folder is a cache, or where others are in a hub's."""
+    return path.endswith(b"/CACHEDIR.TAG") or (b"--" in path and _CACHE.search(path) is not None)
 
 
 def kind_of(path: bytes, *, written: bool) -> str:

@@ -15,7 +15,18 @@ from lineal.deliver.kinds import extension
 Point = tuple[str, int, float]
 # What counts the steps, the first that there is; a column of another of these names is no metric.
 STEPS = ("global_step", "step", "_step", "iteration", "iter", "round", "epoch", "batch")
-_TIMES = ("time", "timestamp", "_timestamp", "wall_time", "created_at", "_runtime", "elapsed", "elapsed_time")
+_TIMES = (
+    "time",
+    "timestamp",
+    "_timestamp",
+    "wall_time",
+    "created_at",
+    "_runtime",
+    "elapsed",
+    "elapsed_time",
+    "passed",
+    "remaining",
+)
 _FIGURES = re.compile(
     r"(^|[^a-z])(loss|acc|accuracy|auc|f1|rmse|mse|mae|r2|error|score|precision|recall|perplexity|lr|learning_rate|reward)"
 )

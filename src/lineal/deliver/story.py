@@ -206,6 +206,10 @@ class Story:
         return []
 
     def _url(self, journal: str, record: dict[str, Any]) -> list[ev.Event]:
+        if record.get("copy"):
+            lib = text(record.get("lib") or "")
+            if self.tracker.fetched(raw(record["copy"]), raw(record["cache"]), int(record["at"]), lib):
+                return []
         self.tracker.remote(
             text(record["url"]),
             int(record["at"]),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from lineal.deliver import fold
+from lineal.deliver import fold, kinds
 from lineal.deliver.access import Access
 from lineal.deliver.contents import Contents, Place
 from lineal.deliver.fingerprint import Fingerprints
@@ -34,6 +34,9 @@ class Touches:
             tuple[bytes, bytes], tuple[int, ...]
         ] = {}  # the last one said of two names: what was moved
         self._codes: set[bytes] = set()
+        self._caches: tuple[
+            bytes, ...
+        ] = ()  # folders in which copies of remote files are kept, with a slash behind them
         self.origins = Origins(run)
         self.beyond = fold.Beyond()
         self.last_at = 0
@@ -45,6 +48,14 @@ class Touches:
             self.beyond.add(path)
             return
         if op == frames.READ and path in self._codes:
+            return
+        if (
+            self._caches
+            and path.startswith(self._caches)
+            and (op != frames.READ or not kinds.is_fetched(path))
+        ):
+            return
+        if kinds.keeps_cache(path):
             return
         place = self._place(path)
         access = Access(at, layer, lib)
@@ -85,6 +96,8 @@ class Touches:
         stat: of `src` before it happened. folder: it is one; what lies in it goes with it. made: the run made it itself.
         """
         self.last_at = max(self.last_at, at)
+        if self._caches and dst.startswith(self._caches):
+            return
         if stat is not None:
             if self._moves.get((src, dst)) == stat[:2] + stat[3:]:
                 if (place := self._places.get(dst)) is not None and place.written is not None:
@@ -125,6 +138,26 @@ class Touches:
         self._codes.add(path)
         if (place := self._places.get(path)) is not None:
             place.reads = {stat: read for stat, read in place.reads.items() if read.told or read.said}
+
+    def fetched(self, copy: bytes, cache: bytes, at: int, lib: str) -> bool:
+        """A library has a remote file, of a version that its name tells, as `copy` in a folder of copies; False when that is gone.
+
+        Whether it was there already or came now, it is what the run read: neither the folder nor what is in it was made by the run.
+        """
+        stat = stat_of(copy)
+        if stat is None:
+            return False
+        if cache + b"/" not in self._caches:
+            self._caches += (cache + b"/",)
+            for path, place in self._places.items():
+                if path.startswith(cache + b"/"):
+                    place.written = None
+                    if not kinds.is_fetched(path):
+                        place.reads = {seen: read for seen, read in place.reads.items() if read.told}
+        place = self._place(copy)
+        place.written = None
+        self._read(place, stat, Access(at, frames.FUNCTION, lib))
+        return True
 
     def hashed(self, path: bytes, stat: Stat, digest: str | None, reason: str) -> None:
         """The program hashed the path itself, at this stat, before it overwrote or removed it."""

@@ -36,6 +36,7 @@ MODULES: dict[str, str] = {
     "statsmodels.iolib.smpickle": "statsmodels:saved",
     "torch": "torch:hook",
     "torch.jit": "torch:jit",
+    "torch.export": "torch:export",
     "joblib": "joblib:hook",
     "pickle": "pickle:hook",
     "cloudpickle": "pickle:hook",

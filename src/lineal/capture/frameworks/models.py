@@ -23,6 +23,7 @@ _ANCESTORS = {
     ("catboost", "_CatBoostBase"): "catboost",
     ("transformers", "PreTrainedModel"): "transformers",
     ("torch", "Module"): "torch",
+    ("torch", "ExportedProgram"): "torch",
     ("keras", "Model"): "keras",
     ("tensorflow", "Model"): "keras",
     ("tf_keras", "Model"): "keras",

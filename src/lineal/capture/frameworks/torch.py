@@ -22,6 +22,11 @@ def jit(module: ModuleType) -> None:
     models.saved_by(module, "save", "torch.jit.save", (1, "f"), (0, "m"))
 
 
+def export(module: ModuleType) -> None:
+    """After `torch.export`."""
+    models.saved_by(module, "save", "torch.export.save", (1, "f"), (0, "ep"))
+
+
 def _saved(_result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     value = models.argument(args, kwargs, 0, "obj")
     found = models.framework_of(value) or models.weights(value)

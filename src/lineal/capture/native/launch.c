@@ -9,6 +9,7 @@
 #include <fcntl.h>
 #include <spawn.h>
 #include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
@@ -23,6 +24,7 @@
 extern char **environ;
 
 static bool changed_user;
+static bool unseen_shells; /* what `system` starts will not be seen, which is not told yet */
 
 static const char *library(void)
 {
@@ -255,6 +257,43 @@ SHOWN int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_acti
     WITH(name, env, true, SPAWNED(REAL(posix_spawnp)(pid, name, actions, how, argv, env)))
 }
 
+/* A process became another user: where that one may not read the library, the dynamic loader would complain on the stderr of
+ * every program that the C library starts by itself (`system`, `popen`), so the environment goes without us. */
+static void as_another(void)
+{
+    if (!preload_on())
+        return;
+    bool loads = kernel(SYS_faccessat, AT_FDCWD, library(), R_OK) == 0;
+    unseen_shells = !loads || kernel(SYS_faccessat, AT_FDCWD, journal_folder(), W_OK) != 0;
+    int at = loads ? -1 : entry(environ);
+    char changed[LONGEST];
+    if (at >= 0 && strlen(environ[at]) < LONGEST) {
+        without(environ[at], changed);
+        strcpy(environ[at], changed); /* never longer than before */
+    }
+}
+
+static void about_shell(void)
+{
+    int kept = errno;
+    if (unseen_shells)
+        tell_note("not observed inside: what ", journal_program(), " starts as another user, who may not be recorded here");
+    unseen_shells = false;
+    errno = kept;
+}
+
+SHOWN int system(const char *command)
+{
+    about_shell();
+    return REAL(system)(command);
+}
+
+SHOWN FILE *popen(const char *command, const char *how)
+{
+    about_shell();
+    return REAL(popen)(command, how);
+}
+
 /* A process that becomes another user may not be able to open its journal afterwards, so it does before. */
 #define CHANGE_USER(name, parameters, arguments)                                              \
     SHOWN int name parameters                                                                 \
@@ -265,7 +304,12 @@ SHOWN int posix_spawnp(pid_t *pid, const char *name, const posix_spawn_file_acti
             journal_open_now();                                                               \
         }                                                                                     \
         errno = kept;                                                                         \
-        return REAL(name) arguments;                                                          \
+        int result = REAL(name) arguments;                                                    \
+        kept = errno;                                                                         \
+        if (result == 0)                                                                      \
+            as_another();                                                                     \
+        errno = kept;                                                                         \
+        return result;                                                                        \
     }
 
 CHANGE_USER(setuid, (uid_t user), (user))
