@@ -63,6 +63,13 @@ def test_impact_counts_all_and_lists_the_nearest_with_their_owners(story: Desk) 
     few = story.call("impact", ref="raw.csv", kinds=["model", "deployment"], limit=2)
     assert [item.kind for item in few.affected] == ["model", "model"]
     assert (few.total, few.cut, few.cut_reason) == (3, True, "2 of 3 are listed")
+    assert [item.label for item in few.live] == ["prod"]
+    assert story.call("impact", ref="raw.csv", kinds=["model"]).live == []
+    assert story.call("impact", ref="raw.csv", kinds=["prompt"]).total == 0
+    for ref in ("raw.csv", "m.pkl@2"):
+        with pytest.raises(Invalid, match="nothing is of the kind 'modell'") as refused:
+            story.call("impact", ref=ref, kinds=["modell"])
+        assert "model" in refused.value.hint
     assert story.call("impact", ref="raw.csv", tag="owner:risk team").total == 1
     with pytest.raises(Invalid):
         story.call("impact", ref="raw.csv", limit=0)
@@ -165,7 +172,7 @@ def test_the_impact_of_a_hub_is_counted_whole_once_a_snapshot_stands(
         ["m.pkl@2"],
         "1 of 2 are listed from 2 on",
     )
-    assert [item.label for item in only.live] == ["prod"]
+    assert only.live == []
 
 
 NARROWED: list[dict[str, Any]] = [

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import msgspec
 
 from lineal.core import paths
+from lineal.core.errors import Invalid
 from lineal.core.model import Edge, EdgeKind
 from lineal.service.lineage import DEPTH, GOVERNS, GraphNode, check_evidence, graph_nodes
 from lineal.service.operations import Scope
 from lineal.store.conditions import Term
 
+# Kinds that mean something though there may be nothing of them yet; `run` and `version` are all runs and all versions.
+_KINDS = frozenset(
+    "run version dataset features model prompt code environment report deployment other declaration stream statement".split()
+)
 _TAGGED = 1_000_000  # runs or versions with the tag that a question is narrowed to
 
 
@@ -60,7 +67,9 @@ def passes(edge: Edge, asked: Asked) -> bool:
 
 
 def wanted(scope: Scope, nodes: list[int], asked: Asked) -> list[int]:
-    """Those of the vertices, in their order, that are of the kinds, namespace and tag that were asked for."""
+    """Those of the vertices, in their order, that are of the kinds, namespace and tag that were asked for. Raises Invalid: there is
+    no such kind."""
+    check_kinds(scope, asked.kinds)
     if asked.kinds or asked.namespace:
         kept = set(
             scope.store.neighbours.narrow(scope.tx, nodes, kinds=asked.kinds, namespace=asked.namespace)
@@ -70,6 +79,18 @@ def wanted(scope: Scope, nodes: list[int], asked: Asked) -> list[int]:
         tagged = _tagged(scope, asked)
         nodes = [node for node in nodes if node in tagged]
     return nodes
+
+
+def check_kinds(scope: Scope, kinds: Sequence[str]) -> None:
+    """Raises Invalid: a kind that no run and no version ever had, and that has no meaning of its own."""
+    if all(kind in _KINDS for kind in kinds):
+        return
+    known = set(_KINDS) | scope.store.neighbours.list_kinds(scope.tx)
+    for kind in kinds:
+        if kind not in known:
+            raise Invalid(
+                f"nothing is of the kind {kind!r:.60}", hint=f"kinds are {', '.join(sorted(known))}"
+            )
 
 
 def _tagged(scope: Scope, asked: Asked) -> set[int]:

@@ -15,7 +15,7 @@ import msgspec
 from lineal.core.errors import Invalid
 from lineal.core.model import EdgeKind
 from lineal.service import references
-from lineal.service.asked import Asked, nodes_of, wanted
+from lineal.service.asked import Asked, check_kinds, nodes_of, wanted
 from lineal.service.lineage import GOVERNS
 from lineal.service.operations import Scope, operation
 from lineal.service.registry import DEPLOYMENT
@@ -52,7 +52,7 @@ class Affected(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImpactReply(msgspec.Struct, frozen=True, kw_only=True):
-    """total: everything downstream that was asked for; counts: by kind; live: deployments that run (at the time asked for); owners: how
+    """total: everything downstream that was asked for; counts: by kind; live: those of it that are deployments which run (at the time asked for); owners: how
     much is whose, among what is listed. exact: whether the total and the counts are; cut: whether the list leaves something out. computing: how far (0 to 1) a snapshot is with
     which the next question will be answered whole; None when none is being built."""
 
@@ -73,15 +73,19 @@ class ImpactReply(msgspec.Struct, frozen=True, kw_only=True):
     "impact", permission="record:read", path="/impact", summary="What depends on something, by distance"
 )
 def impact(scope: Scope, request: ImpactRequest) -> ImpactReply:
-    """Everything downstream, counted by kind, the nearest listed first with its owner. Raises Invalid: limit out of range."""
+    """Everything downstream, counted by kind, the nearest listed first with its owner. Raises Invalid: limit out of range, or there
+    is no such kind."""
     if not 1 <= request.limit <= 10_000 or request.offset < 0:
         raise Invalid(
             f"a limit of {request.limit}, an offset of {request.offset}", hint="1 to 10000, and 0 or more"
         )
     root = references.find(scope, request.ref, as_of=request.as_of).node
+    check_kinds(scope, request.kinds)
     found = _over_snapshot(scope, root, request) or _over_edges(scope, root, request)
     page = found.page(request.offset, request.limit)
-    live = sorted(found.away_of(_running(scope, request)).items(), key=lambda item: (item[1], item[0]))
+    running = found.away_of(_running(scope, request))
+    asked = wanted(scope, list(running), request)
+    live = sorted(((node, running[node]) for node in asked), key=lambda item: (item[1], item[0]))
     described = _affected(scope, {**dict(page), **dict(live)})
     shown = [described[node] for node, _ in page if node in described]
     over = not found.exact

@@ -50,7 +50,7 @@ def show_again(scope: Scope, kind: str, namespace: str, name: str) -> None:
 def hidden(scope: Scope, kind: str, *, as_of: int | None = None) -> list[int]:
     """The datasets or jobs (`kind`) that are hidden, or were then, by their numbers."""
     newest = _newest(scope, as_of)
-    found: set[int] = set()
+    found: dict[int, int] = {}  # and when that was said last
     for (said_of, namespace, name), (at, gone) in newest.items():
         if not gone or said_of not in (kind, NAMESPACE):
             continue
@@ -58,8 +58,9 @@ def hidden(scope: Scope, kind: str, *, as_of: int | None = None) -> list[int]:
             again, shown = newest.get((kind, namespace, named.name), (0, False))
             taken_back = said_of == NAMESPACE and not shown and again >= at
             if named.last_at <= at and not taken_back:
-                found.add(named.id)
-    return sorted(found)
+                found[named.id] = max(at, found.get(named.id, at))
+    read = scope.store.linked.last_read(scope.tx, list(found), as_of=as_of) if kind == DATASET else {}
+    return sorted(id for id, at in found.items() if read.get(id, 0) <= at)
 
 
 def _say(scope: Scope, said: _Said) -> None:

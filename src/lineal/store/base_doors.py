@@ -118,6 +118,7 @@ class LinkedStore(Protocol):
         limit: int = 100,
         offset: int = 0,
     ) -> tuple[list[LinkedName], int]: ...  # a page, and how many there are
+    def last_read(self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None) -> dict[int, int]: ...
     def list_linked_datasets(
         self,
         tx: Tx,

@@ -70,6 +70,19 @@ class Linked:
         source = f"FROM artifact a JOIN ({inner}) s ON s.id = a.id"
         return _page(tx, "a", source, where, {**values, "kinds": kinds, **values_of(as_of)}, limit, offset)
 
+    def last_read(self, tx: Tx, artifacts: Sequence[int], *, as_of: int | None = None) -> dict[int, int]:
+        """By artifact, when it was last recorded that any version of it was read; those never read are left out."""
+        known = "" if as_of is None else " AND e.recorded_at <= :as_of"
+        if not artifacts:
+            return {}
+        rows = tx.rows(
+            f"SELECT v.artifact, max(e.recorded_at) FROM version v JOIN edge e ON e.src = v.node{known} "
+            f"WHERE v.artifact IN ({each(tx, 'artifacts')}) GROUP BY v.artifact",
+            artifacts=list(artifacts),
+            **values_of(as_of),
+        )
+        return dict(rows)
+
     def list_job_runs(
         self, tx: Tx, job: int, *, as_of: int | None = None, limit: int = 100, offset: int = 0
     ) -> tuple[list[int], int]:

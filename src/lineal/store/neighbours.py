@@ -225,6 +225,11 @@ class Neighbours:
         words = get_words(tx, found)
         return {words[kind]: count for kind, count in found.items()}
 
+    def list_kinds(self, tx: Tx) -> set[str]:
+        """The kinds of which there ever was a run or an artifact."""
+        rows = tx.rows("SELECT DISTINCT kind FROM run UNION SELECT DISTINCT kind FROM artifact")
+        return set(get_words(tx, [kind for (kind,) in rows]).values())
+
     def narrow(self, tx: Tx, nodes: Sequence[int], *, kinds: Sequence[str], namespace: str) -> list[int]:
         """Those of the vertices that are of one of these kinds (`run` and `version` are all of them) and in that namespace; an empty
         list and an empty text let everything through."""

@@ -244,6 +244,10 @@ def test_what_is_deleted_is_hidden_until_it_is_told_of_again_and_the_past_still_
         assert door.serving.get(f"/api/v1{space}/datasets/table?as_of={before}").status == 200
         graph = door.get("lineage", nodeId="job:jobs:writes")["graph"]
         assert {node["id"] for node in graph} == {"job:jobs:writes", f"dataset:{SPACE}:kept"}
+    door.send(event("START", "gone3", 3100, job="reads", inputs=(written,)))
+    assert door.get("namespaces", "gone", "datasets")["totalCount"] == 1
+    door.write("DELETE", f"{space}/datasets/table", {})
+    assert door.get("namespaces", "gone", "datasets")["datasets"] == []
     door.put(f"{space}/datasets/table", {"fields": [{"name": "a", "type": "INT"}]})
     assert door.get("namespaces", "gone", "datasets")["totalCount"] == 1
     assert door.write("DELETE", space, {})["isHidden"] is True
