@@ -296,13 +296,14 @@ def test_a_parent_can_be_named(project: Path) -> None:
         (["env", "A=1", "sh", "go.sh"], "go.sh"),
         (["/usr/bin/make", "all"], "make"),
         (["python", "-c", "print(1)", "a/b.py"], "python"),
+        (["python", "-m", "jupyter", "execute", "a/n.ipynb"], "a/n.ipynb"),
         (["python", "noext"], "noext"),
         (["./missing.py"], "missing.py"),
     ],
 )
 def test_the_job_is_named_after_the_script(project: Path, command: list[str], job: str) -> None:
     (project / "a").mkdir()
-    for name in ("a/b.py", "go.sh", "data.py", "noext"):
+    for name in ("a/b.py", "a/n.ipynb", "go.sh", "data.py", "noext"):
         (project / name).write_text("")
     assert launch.command_name.job_of(command, str(project))[0] == job
 

@@ -50,7 +50,7 @@ def test_jupyter_execute_is_a_run_with_the_notebook_kept(workshop: Workshop) -> 
     notebook(workshop)
     workshop.run("jupyter", "execute", "x.ipynb")
     run = workshop.newest()
-    assert (run.job, run.state) == ("x.ipynb", "finished")
+    assert (run.job, run.state, run.params) == ("x.ipynb", "finished", [])
     assert {(file.path, file.role) for file in run.inputs} == {("in.csv", "input"), ("x.ipynb", "notebook")}
     assert {(file.path, file.kind, file.role) for file in run.outputs} == {
         ("out.csv", "dataset", "output"),

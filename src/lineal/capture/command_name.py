@@ -55,6 +55,11 @@ def job_of(command: Sequence[str], root: str) -> tuple[str, str]:
     """
     for at, word in enumerate(command):
         if word == "-m" and any(is_python(before) for before in command[:at]) and at + 1 < len(command):
+            notebook = next(
+                (arg for arg in command[at + 2 :] if arg.endswith(".ipynb") and os.path.isfile(arg)), ""
+            )
+            if notebook and command[at + 1] in ("jupyter", "nbconvert", "papermill", "nbclient"):
+                return relative_to(os.path.abspath(notebook), root), os.path.abspath(notebook)
             return command[at + 1], ""
         if word == "-c" and at and is_python(command[at - 1]):
             break

@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import sys
 
-from . import report, wrapping
+from . import files, report, wrapping
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from types import ModuleType
-    from typing import Any
+    from types import FrameType, ModuleType
+    from typing import Any, Optional
 
 parsing = wrapping.Depth()
 # Programs that a library starts as its workers: their command line is the library's.
@@ -28,8 +28,10 @@ def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     if of_worker():
         return
     caller = sys._getframe(3).f_code.co_filename
-    if "-packages/hydra/" in caller:
+    if "-packages/hydra/" in caller or "-packages/traitlets/" in caller:
         return  # its own options; what the program is given is its configuration
+    if _below_python() and not _asked_by_program():
+        return  # a tool that a program started, and not the program
     words = args[1] if len(args) > 1 else kwargs.get("args")
     # A library that parses a line of its own (a notebook kernel, a configuration file) says nothing about this program.
     if words is not None and not set(words) & set(sys.argv[1:]) and "-packages" in caller:
@@ -37,6 +39,26 @@ def _parsed(result: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
     namespace = result[0] if isinstance(result, tuple) else result
     values = {key: value for key, value in vars(namespace).items() if not is_code(value)}
     report.params(values, "argparse")
+
+
+def _below_python() -> bool:
+    """Whether it is another Python that started this one."""
+    try:
+        return os.path.basename(os.readlink("/proc/%d/exe" % os.getppid())).startswith(("python", "pypy"))
+    except OSError:
+        return False
+
+
+def _asked_by_program() -> bool:
+    """Whether code of the user's own is among the callers."""
+    frame: Optional[FrameType] = sys._getframe(4)
+    while frame is not None:
+        name = frame.f_code.co_filename
+        ours = name.startswith(("<frozen", "<lineal"))
+        if not ours and "-packages/" not in name and not files.ignored(files.absolute(name)):
+            return True
+        frame = frame.f_back
+    return False
 
 
 def of_worker() -> bool:

@@ -135,6 +135,8 @@ class Touches:
 
     def code(self, path: bytes) -> None:
         """The path was executed: whoever opened it before, or opens it later, looks at code and not at data."""
+        if path.endswith(b".ipynb"):
+            return  # what is executed of a notebook is a copy; it is read for that
         self._codes.add(path)
         if (place := self._places.get(path)) is not None:
             place.reads = {stat: read for stat, read in place.reads.items() if read.told or read.said}
