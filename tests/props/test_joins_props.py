@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import functools
 import os
-import tempfile
-from pathlib import Path
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -16,8 +14,8 @@ from lineal.core.events import Evidence
 from lineal.core.meeting import components
 from lineal.core.model import Edge, EdgeKind, NodeKind
 from lineal.store.nodes import add_node
-from lineal.store.open import Store, open_store
-from tests.store import postgres_server
+from lineal.store.open import Store
+from tests.props.both import open_both
 
 SOAK = bool(os.environ.get("LINEAL_SOAK"))
 VERSIONS = st.integers(0, 5)
@@ -27,10 +25,7 @@ RULES = st.sampled_from(["native-reference", "by-hand"])
 
 @functools.cache
 def stores() -> tuple[Store, ...]:
-    places = [str(Path(tempfile.mkdtemp(prefix="lineal-joins-"), "lineal.db"))]
-    if not postgres_server.absent():
-        places.append(postgres_server.server().schema())
-    return tuple(open_store(place) for place in places)
+    return open_both()
 
 
 class Beside(RuleBasedStateMachine):

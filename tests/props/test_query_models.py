@@ -5,8 +5,6 @@ from __future__ import annotations
 
 import functools
 import random
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -18,8 +16,8 @@ from lineal.doors.mlflow import experiment_search, filters, grammar, registry, r
 from lineal.doors.mlflow.errors import MlflowError
 from lineal.service.operations import Scope
 from lineal.service.query import search
-from lineal.store.open import Store, open_store
-from tests.store import postgres_server
+from lineal.store.open import Store
+from tests.props.both import open_both
 from tests.store.making import add_run
 
 NAMES = ["churn", "Churn", "delay", "it's"]
@@ -169,10 +167,7 @@ def scope_of(store: Store, tx: Any, at: int = 1_000_000) -> Scope:
 @functools.cache
 def stores() -> tuple[Store, ...]:
     """40 model versions, registered as MLflow's clients do it, in a store of each engine."""
-    places = [str(Path(tempfile.mkdtemp(prefix="lineal-models-"), "lineal.db"))]
-    if not postgres_server.absent():
-        places.append(postgres_server.server().schema())
-    opened = tuple(open_store(place) for place in places)
+    opened = open_both()
     for store in opened:
         dice = random.Random(5)
         with store.write() as tx:

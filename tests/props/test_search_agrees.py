@@ -7,8 +7,6 @@ import math
 import os
 import random
 import re
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from hypothesis import given, settings
@@ -17,12 +15,12 @@ from hypothesis import strategies as st
 from lineal.core.events import State
 from lineal.core.model import Attribute
 from lineal.store.conditions import Order, Term
-from lineal.store.open import Store, open_store
+from lineal.store.open import Store
 from lineal.store.search import Search
 from lineal.store.terms import like
 from lineal.store.text import give, keep, name_of, number_of
 from lineal.store.words import add_words
-from tests.store import postgres_server
+from tests.props.both import open_both
 from tests.store.making import add_points, add_run
 
 SOAK = bool(os.environ.get("LINEAL_SOAK"))
@@ -38,11 +36,7 @@ KEYS = ["p", "q", "rare"]
 @functools.cache
 def stores() -> tuple[Store, ...]:
     """The same 120 runs in a store of each engine, for all examples."""
-    folder = tempfile.mkdtemp(prefix="lineal-search-")
-    places = [str(Path(folder, "lineal.db"))]
-    if not postgres_server.absent():
-        places.append(postgres_server.server().schema())
-    opened = tuple(open_store(place) for place in places)
+    opened = open_both()
     for store in opened:
         with store.write() as tx:
             for number, run in enumerate(population()):

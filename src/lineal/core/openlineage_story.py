@@ -20,6 +20,7 @@ from lineal.core.openlineage import Facets, Name, Parent, Seen, Told
 COLUMNS, EXPLICIT, NEWEST, RENAMED = "column-lineage", "lineage-facet", "newest-before", "renamed-from"
 STATEMENT, DECLARATION, STREAM = "statement", "declaration", "stream"
 GAPS = "openlineage.gaps"
+NO_START = "no START event came"
 _STATES = {ol.COMPLETE: State.FINISHED, ol.ABORT: State.KILLED, ol.FAIL: State.FAILED}
 _CONTINUOUS = frozenset({"STREAMING", "STREAM", "SERVICE"})
 _MOST_FLAGS = 20
@@ -347,7 +348,7 @@ def _gaps(story: Story, reads: list[Read], ended_at: int | None) -> list[str]:
     if ended_at is not None and story.started < FOREVER and ended_at < story.started:
         gaps.append("the run is said to have ended before it started")
     if story.events and story.started >= FOREVER and not story.declaration:
-        gaps.append("no START event came")
+        gaps.append(NO_START)
     for side, parts in (("input", story.inputs), ("output", story.outputs)):
         for name, _ in parts.values():
             if _is_relative(name.namespace):

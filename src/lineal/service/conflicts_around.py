@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from lineal.core import openlineage_story as tales
 from lineal.core.conflicts import Claim, Conflict, mixed
 from lineal.core.events import Level, State
 from lineal.core.lineage import ancestry
@@ -21,11 +22,13 @@ from lineal.service.operations import Scope
 GOVERNS = ("environment", "code")
 DATA = ("dataset", "features")
 DEPLOYMENT = "deployment"
+CLAIMS = "lineal.claims/1"
 _CLAIMS = 50  # claims of one contradiction that are named
 
 
 class Gap(msgspec.Struct, frozen=True, kw_only=True):
-    """What is not known. kind: `output-without-run`, `run-without-end`, `unknown-origin`, `unknown-data`, `parent-left-out`."""
+    """What is not known. kind: `output-without-run`, `run-without-end`, `unknown-origin`, `unknown-data`, `parent-left-out`,
+    `doubtful` (what OpenLineage's events of a run lack, or say against each other)."""
 
     kind: str
     subject: str
@@ -135,9 +138,7 @@ def _inputs(around: Around) -> Iterable[Conflict]:
 def _parents(around: Around) -> Iterable[Conflict]:
     """One run, and two parents."""
     scope = around.scope
-    claimed = scope.store.attributes.get_facet(
-        scope.tx, list(around.runs), "lineal.claims/1", as_of=around.as_of
-    )
+    claimed = scope.store.attributes.get_facet(scope.tx, list(around.runs), CLAIMS, as_of=around.as_of)
     reports: dict[int, list[int]] = defaultdict(list)
     for node in around.runs:
         reports[around.stands[node]].append(node)
@@ -149,7 +150,8 @@ def _parents(around: Around) -> Iterable[Conflict]:
             for claim in _parents_claimed(claimed.get(node)):
                 other = scope.store.runs.find_run(scope.tx, str(claim.get("run", "")))
                 if other is not None:
-                    claims.setdefault(other, f"message {claim.get('message', 0)}")
+                    message = claim.get("message")
+                    claims.setdefault(other, f"message {message}" if message else around.ref(node))
         if len(claims) < 2:
             continue
         canonical = scope.store.joins.canonical(scope.tx, list(claims), as_of=around.as_of)
@@ -230,7 +232,9 @@ def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Ga
         elif edge.kind == EdgeKind.GENERATED:
             outputs[edge.src].append(edge.dst)
     alone = [node for node, run in around.runs.items() if run.parent is None]
-    parents = around.scope.store.attributes.get_facet(around.scope.tx, alone, "parent", as_of=around.as_of)
+    facet_of = around.scope.store.attributes.get_facet
+    parents = facet_of(around.scope.tx, alone, "parent", as_of=around.as_of)
+    doubts = _together(around, facet_of(around.scope.tx, list(around.runs), tales.GAPS, as_of=around.as_of))
     for node in around.reached:
         version, run = around.versions.get(node), around.runs.get(node)
         if node in partial:
@@ -244,7 +248,20 @@ def gaps(around: Around, partial: AbstractSet[int] = frozenset()) -> Iterable[Ga
             yield Gap(kind="run-without-end", subject=around.ref(node), said=f"{run.job}: {why}")
         if circle := left_out(run, parents.get(node)):
             yield Gap(kind="parent-left-out", subject=around.ref(node), said=f"{run.job}: {circle}")
+        for doubt in doubts.get(node, ()):
+            yield Gap(kind="doubtful", subject=around.ref(node), said=f"{run.job}: {doubt}")
         yield from _unknown_data(around, node, run, used[node], outputs[node])
+
+
+def _together(around: Around, facets: Mapping[int, bytes]) -> dict[int, list[str]]:
+    """By the vertex that stands for their run, what is doubtful according to such facets."""
+    found: dict[int, list[str]] = defaultdict(list)
+    for node, body in sorted(facets.items()):
+        said = msgspec.json.decode(body)
+        told = said.get("gaps") if isinstance(said, dict) else None
+        if isinstance(told, list):  # that only the end was told takes nothing from what a run did
+            found[around.stands.get(node, node)] += [str(gap) for gap in told if gap != tales.NO_START]
+    return found
 
 
 def _unmade(around: Around, node: int, version: VersionRecord) -> Gap:

@@ -19,6 +19,7 @@ from lineal.core.ids import sha256
 from lineal.core.openlineage import DOOR, Seen, Told
 from lineal.core.openlineage_story import Outcome, Story
 from lineal.service import meeting
+from lineal.service.conflicts_around import CLAIMS
 from lineal.service.openlineage_facets import Keeping, Row
 from lineal.service.openlineage_graph import AT_ONCE, Teller, settle
 from lineal.service.openlineage_parents import open_circles
@@ -140,6 +141,7 @@ class _Telling:
         self._links: dict[str, str | None] = {}
         self._stories: dict[str, Story] = {}
         self._before: dict[str, Outcome] = {}
+        self._parents: dict[str, int] = {}  # how many were claimed before
         self._facets: dict[str, ol.Facets] = {}
         self._seen: list[tuple[str, int, Seen, bool]] = []
 
@@ -190,6 +192,7 @@ class _Telling:
             for run, node in foreign.items():
                 self._stories[run] = Story(run, owned=not records[node].job)
         self._before = {run: tales.outcome(self._stories[run]) for run in self.nodes}
+        self._parents = {run: len(self._stories[run].parents) for run in self.nodes}
 
     def _add(self, told: Told) -> None:
         if told.dataset is not None:
@@ -276,6 +279,10 @@ class _Telling:
                 said = {"gaps": outcome.gaps, "ignored_outputs": outcome.phantoms}
                 body = msgspec.json.encode(said) if any(said.values()) else None
                 rows.append((self.nodes[run], tales.GAPS, body))
+            story = self._stories[run]
+            if story.owned and len(story.parents) > 1 and self._parents.get(run) != len(story.parents):
+                claims = {"parents": [{"run": parent} for parent in sorted(story.parents)]}
+                rows.append((self.nodes[run], CLAIMS, msgspec.json.encode(claims)))
         return rows
 
 

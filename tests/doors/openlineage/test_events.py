@@ -313,6 +313,23 @@ def test_parents_in_a_circle_are_opened_at_the_same_place_in_any_order(store: St
     assert "parent-left-out" in {gap.kind for gap in lacks}
 
 
+def test_what_events_of_a_run_say_against_each_other_is_told_with_its_conflicts(store: Store) -> None:
+    events = [packed(event(kind, "r", at, parent=parent)) for kind, at, parent in (
+        ("START", 1, "p"), ("COMPLETE", 2, "q"), ("FAIL", 3, "q"),
+    )]  # fmt: skip
+    for one in events:
+        take(store, [one])
+    with store.read() as tx:
+        scope = Scope(tx=tx, store=store, blobs=None, namespace="p", actor="t", at=1)
+        found = conflicts(scope, ConflictsRequest(ref=f"run:{hexed('r')}"))
+    (contradiction,) = found.conflicts
+    assert contradiction.kind == "parent"
+    assert {claim.value for claim in contradiction.claims} == {f"run:{hexed(name)}" for name in "pq"}
+    doubts = [gap.said for gap in found.gaps if gap.kind == "doubtful"]
+    assert any("several parents" in said for said in doubts)
+    assert any("several ways: COMPLETE, FAIL" in said for said in doubts)
+
+
 def test_a_run_that_is_its_own_parent_and_its_own_input_is_flagged(store: Store) -> None:
     take(store, [packed(event("COMPLETE", "r", 1, parent="r", inputs=("t",), outputs=("t",)))])
     found = record(store)

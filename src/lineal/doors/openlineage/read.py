@@ -289,9 +289,12 @@ def _datasets(body: bytes, side: str) -> tuple[tuple[Seen, ...], tuple[str, ...]
     parts = _parts(body)
     if len(parts) > MOST_PARTS:
         raise _too_many(len(parts))
-    for part in parts:
+    for place, part in enumerate(parts):
         one = bytes(part)
-        found, doubts = _dataset_again(one, side) if len(one) <= _SHORT else _dataset(one, side)
+        try:
+            found, doubts = _dataset_again(one, side) if len(one) <= _SHORT else _dataset(one, side)
+        except msgspec.ValidationError as error:
+            raise msgspec.ValidationError(_placed(error, f"[{place}]")) from None
         seen.append(found)
         flags += doubts
     return tuple(seen), tuple(flags)
@@ -467,13 +470,20 @@ def _within(part: str, understand: Callable[..., _T], *given: Any) -> _T:
         return understand(*given)
     except msgspec.ValidationError as error:
         what = "a dataset of the event" if part in ("inputs", "outputs", "dataset") else "the event"
-        where = str(error).replace("`$", f"`$.{part}", 1)
-        raise Invalid(f"{what} does not fit: {where}", hint=f"see {_DOC}") from None
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise Invalid(f"{what} does not fit: {_placed(error, f'.{part}')}", hint=f"see {_DOC}") from None
+    except UnicodeDecodeError as error:
+        raise Invalid(f"the {part} of the event cannot be read: {error}", hint="send JSON in UTF-8") from None
+    except (msgspec.DecodeError, RecursionError) as error:
         raise Invalid(
             f"the {part} of the event cannot be read: {str(error)[:200]}",
             hint="send JSON that is nested less",
         ) from None
+
+
+def _placed(error: msgspec.ValidationError, where: str) -> str:
+    """What does not fit, with the place of the part in what holds it."""
+    said = str(error)
+    return said.replace("`$", f"`${where}", 1) if "- at `$" in said else f"{said} - at `${where}`"
 
 
 def _columns(columns: _Columns) -> list[Named]:
