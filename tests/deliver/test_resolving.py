@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from lineal.resolve import addresses, dvc, lakefs, yaml_plain
+from lineal.resolve import addresses, dvc, iceberg, lakefs, yaml_plain
 from lineal.resolve.found import Found
 from lineal.resolve.versions import Resolver
 from tests.deliver import tables
@@ -224,6 +224,39 @@ def test_files_of_older_and_of_unknown_versions_of_dvc(tmp_path: Path) -> None:
     (tmp_path / "text.csv.dvc").unlink()
     (tmp_path / "dvc.lock").write_text("schema: '9.0'\nstages: {}\n")
     assert "its schema is '9.0', and known are 1.0 and 2.0" in resolved(text)["dvc"].gap
+
+
+def test_an_entry_of_dvc_that_can_be_no_file_costs_only_itself(tmp_path: Path) -> None:
+    odd = "\n".join(
+        f"- md5: {'a' * 32}\n  size: {size}\n  path: {path}"
+        for path, size in (('"\\ud800"', 3), ('"a\\0b"', 3), ("long.csv", "9" * 5000), ("good.csv", 7))
+    )
+    file = tmp_path / "odd.dvc"
+    file.write_text(f"outs:\n{odd}\n")
+    outs = dvc.read(os.fsencode(file)).outs
+    assert [(os.path.basename(out.path), out.size) for out in outs] == [(b"long.csv", None), (b"good.csv", 7)]
+    file.write_text(f'wdir: "\\ud800"\nouts:\n{odd}\n')
+    assert dvc.read(os.fsencode(file)) == ((), "its wdir is no path")
+
+
+def test_a_folders_list_is_looked_for_in_dvcs_cache_alone(tmp_path: Path) -> None:
+    (tmp_path / ".dvc").mkdir()
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data" / "a").write_text("x")
+    (tmp_path / "else.dir").write_text(json.dumps([{"relpath": "a", "md5": "0" * 32}]))
+    (tmp_path / "data.dvc").write_text(f"outs:\n- md5: xx{tmp_path}/else.dir\n  hash: md5\n  path: data\n")
+    assert "is not in DVC's cache here" in resolved(tmp_path / "data" / "a")["dvc"].gap
+
+
+@pytest.mark.parametrize("listed", [5, {"a": 1}, "x"])
+def test_metadata_of_iceberg_that_lists_no_snapshots_is_told_to_be_unreadable(
+    tmp_path: Path, listed: object
+) -> None:
+    (tmp_path / "metadata").mkdir()
+    said = {"table-uuid": "u", "snapshots": listed}
+    (tmp_path / "metadata" / "00001-a.metadata.json").write_text(json.dumps(said))
+    with pytest.raises(iceberg.Unreadable):
+        iceberg.missing(os.fsencode(tmp_path), "u", 3)
 
 
 def test_the_list_of_a_folder_that_is_not_in_the_cache_is_a_gap(repository: Path, tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from typing import Any, Callable, Dict, Iterator, List, NamedTuple, Optional, Tuple
 
 from . import yaml_plain
@@ -21,6 +22,7 @@ _LARGEST_HASHED = (
     4 << 30
 )  # bytes of one file that are hashed once more to tell whether the declaration is true
 _MOST_FILES = 20_000
+_LIST = re.compile(rb"[0-9a-f]{32}\.dir")  # what names the list of a folder in the cache
 
 Hash = Callable[[bytes, str], Optional[str]]  # path, algorithm -> hex digits, None when it cannot be read
 
@@ -174,6 +176,8 @@ class Repositories:
         digest = out.value.encode()
         if digest in self._listings:
             return self._listings[digest]
+        if not _LIST.fullmatch(digest):
+            return None  # it would name a file outside the cache
         for folder in _caches(root):
             try:
                 with open(os.path.join(folder, digest[:2], digest[2:]), "rb") as file:
@@ -222,7 +226,10 @@ def outs_of(text: str, file: bytes) -> Declared:
         return Declared((), "says nothing that is known of DVC")
     folder = os.path.dirname(file)
     if os.path.basename(file) != b"dvc.lock":
-        base = os.path.normpath(os.path.join(folder, os.fsencode(str(said.get("wdir") or "."))))
+        within = _encoded(said.get("wdir") or ".")
+        if within is None:
+            return Declared((), "its wdir is no path")
+        base = os.path.normpath(os.path.join(folder, within))
         return Declared(tuple(_outs(said.get("outs"), base, "", file)), "")
     stages, gap = stages_of(said)
     outs = [out for name, stage in stages.items() for out in _outs(stage.get("outs"), folder, name, file)]
@@ -257,11 +264,21 @@ def _outs(listed: Any, base: bytes, stage: str, file: bytes) -> Iterator[Out]:
         if not isinstance(entry, dict) or not entry.get("path"):
             continue
         algorithm, value = hash_in(entry)
-        path = os.fsencode(str(entry["path"]))
-        if value and b"://" not in path:
+        path = _encoded(entry["path"])
+        if value and path is not None and b"://" not in path:
             size = str(entry.get("size", ""))
+            known = size.isdecimal() and len(size) < 20
             absolute = os.path.normpath(os.path.join(base, path))
-            yield Out(absolute, algorithm, value, int(size) if size.isdecimal() else None, stage, file)
+            yield Out(absolute, algorithm, value, int(size) if known else None, stage, file)
+
+
+def _encoded(said: Any) -> Optional[bytes]:
+    """A path as the file system has it; None for what can be none."""
+    try:
+        path = os.fsencode(str(said))
+    except UnicodeEncodeError:
+        return None
+    return None if b"\0" in path else path
 
 
 def _caches(root: bytes) -> List[bytes]:

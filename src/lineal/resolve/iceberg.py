@@ -74,7 +74,10 @@ def missing(root: bytes, table: str, snapshot: int) -> str:
         return "its metadata is no longer there"
     if str(said.get("table-uuid")) != table:
         return "another table stands there now (its uuid is another one)"
-    for entry in said.get("snapshots") or []:
+    snapshots = said.get("snapshots") or []
+    if not isinstance(snapshots, list):
+        raise Unreadable("its metadata lists no snapshots")
+    for entry in snapshots:
         if isinstance(entry, dict) and entry.get("snapshot-id") == snapshot:
             listed = str(entry.get("manifest-list") or "")
             path = listed[7:] if listed.startswith("file://") else listed
