@@ -162,6 +162,16 @@ def test_names_relative_to_a_folder_are_understood_wherever_the_program_stands(w
     assert files(done) == (["a/out.txt", "b/data.txt"], ["a/made.txt", "a/other.txt"])
 
 
+def test_the_name_of_a_link_is_no_content(workshop: Workshop) -> None:
+    (workshop.root / "runs").mkdir()
+    put(workshop.root / "runs", data="x")
+    links = "ln -s runs latest; ln -s nothing log.1; mv log.1 log; ln -s runs/data.txt old.1"
+    subprocess.run(["sh", "-c", "ln -s runs/data.txt there"], cwd=workshop.root, check=True)
+    assert files(sh(workshop, f"{links}; mv there here; rm old.1")) == (["runs/data.txt"], [])
+    made = "import os\nos.symlink('runs', 'newest'); os.symlink('nothing', 'a'); os.rename('a', 'b'); os.rename('here', 'back')\n"
+    assert files(workshop.python(made)) == ([], [])
+
+
 def test_links_lead_to_what_they_were_made_from(workshop: Workshop) -> None:
     put(workshop.root, data="x")
     done = sh(workshop, "ln data.txt hard.txt; ln -s data.txt soft.txt; cat soft.txt hard.txt > out.txt")

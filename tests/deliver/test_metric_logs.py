@@ -87,9 +87,22 @@ def test_a_csv_file_with_a_column_of_steps_is_read_at_the_end(tmp_path: Path) ->
     assert "time" not in found
 
 
+def test_figures_beside_texts_are_a_log_and_a_text_tells_the_lines_of_one_step_apart(tmp_path: Path) -> None:
+    log = tmp_path / "history.csv"
+    log.write_text("epoch,phase,loss\n0,train,3\n0,val,4\n1,train,1\n1,val,2\n")
+    assert Reading().take(log, final=True) == {
+        "train/loss": [(0, 3.0), (1, 1.0)],
+        "val/loss": [(0, 4.0), (1, 2.0)],
+    }
+    log = tmp_path / "named.csv"
+    log.write_text("step,name,val_loss\n0,a,3\n1,b,4\n")
+    assert Reading().take(log, final=True) == {"val_loss": [(0, 3.0), (1, 4.0)]}
+
+
 @pytest.mark.parametrize(
     ("name", "text"),
     [
+        ("text.csv", "step,name,size\n1,ann,7\n2,bo,8\n"),
         ("data.csv", "id,age,step\n1,2,3\n5,6,2\n"),
         ("people.csv", "step,name\n1,ann\n2,bo\n"),
         ("times.csv", "epoch,value\n1764000000,2\n1764000060,3\n"),

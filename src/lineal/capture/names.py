@@ -53,6 +53,8 @@ def renamed(journal: Journal, args: tuple[Any, ...], how: str = "rename") -> Non
             more["made"] = True
             _made.difference_update(inside := [p for p in _made if p == source or p.startswith(source + "/")])
             _made.update([target + p[len(source) :] for p in inside])
+    elif moved.st_mode & _TYPE == _LINK:
+        more["kind"] = "link"
     journal.json("mv", src=source, dst=target, stat=overwrite.stat_of(moved), **more)
     if how == "rename":
         files.carried(source, target)

@@ -31,6 +31,7 @@ _FIGURES = re.compile(
     r"(^|[^a-z])(loss|acc|accuracy|auc|f1|rmse|mse|mae|r2|error|score|precision|recall|perplexity|lr|learning_rate|reward)"
 )
 _MOST_COLUMNS = 200
+_MOST_PHASES = 10  # texts that tell several lines of one step apart
 _FARTHEST = 1_000_000_000  # a step beyond this is a time or an id
 
 
@@ -67,14 +68,21 @@ class CsvLog:
             or not any(n is not None for n in numbers)
         ):
             raise ValueError("no figures by step")
-        if any(
-            n is None
-            for line in lines[1:]
-            if len(line) == len(names)
+        rows = [line for line in lines[1:] if len(line) == len(names)]
+        words = {
+            i: {line[i].strip() for line in rows}
             for i in self._names
-            if (n := _number(line[i])) is None and line[i].strip()
-        ):
-            raise ValueError("not only figures")
+            if any(_is_word(line[i]) for line in rows)
+        }
+        self._names = {index: name for index, name in self._names.items() if index not in words}
+        self._phase = -1
+        if words:  # a log beside whose figures stand texts looks as data does: only what its columns are called tells them apart
+            if not any(_FIGURES.search(name.lower()) for name in self._names.values()):
+                raise ValueError("not only figures")
+            if len(set(told)) < len(
+                told
+            ):  # a step has several lines, told apart by a text (train, validation)
+                self._phase = next((i for i, seen in words.items() if len(seen) <= _MOST_PHASES), -1)
 
     def points(self, text: str) -> Iterator[Point]:
         """The points of whole lines that come after the head's first."""
@@ -82,10 +90,11 @@ class CsvLog:
             step = _step(line[self._step]) if len(line) > self._step else None
             if step is None:
                 continue
+            phase = line[self._phase].strip() + "/" if 0 <= self._phase < len(line) else ""
             for index, name in self._names.items():
                 number = _number(line[index]) if index < len(line) else None
                 if number is not None:
-                    yield name, step, number
+                    yield phase + name, step, number
 
 
 class JsonLog:
@@ -135,6 +144,10 @@ def _numbers(found: Mapping[str, Any], prefix: str = "", depth: int = 0) -> Iter
         elif isinstance(value, int | float) and not isinstance(value, bool):
             if not (depth == 0 and (name.lower() in STEPS or name.lower() in _TIMES)):
                 yield name, float(value) if abs(value) < 1e300 or isinstance(value, float) else math.inf
+
+
+def _is_word(text: str) -> bool:
+    return bool(text.strip()) and _number(text) is None
 
 
 def _number(text: str) -> float | None:

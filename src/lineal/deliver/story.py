@@ -188,6 +188,10 @@ class Story:
         stays, made = record.get("how") in ("link", "symlink"), bool(record.get("made"))
         src, dst = raw(record["src"]), raw(record["dst"])
         folder = record.get("kind") == "directory"
+        if folder and record.get("how") == "symlink":
+            return []  # nothing was read or made but a name
+        if record.get("kind") == "link" and not stays and not self.tracker.wrote(src):
+            return []  # a link that was there, or that leads to nothing: its name is no content
         layer = _NAMED.get(text(record.get("layer") or ""), frames.AUDIT)
         if layer in _FROM_BELOW and self._quiet(os.fsdecode(dst)):
             if not self._quiet(os.fsdecode(src)):

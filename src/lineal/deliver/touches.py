@@ -133,6 +133,11 @@ class Touches:
             self._contents.went[src] = dst
             self.origins.moved(src, dst)
 
+    def wrote(self, path: bytes) -> bool:
+        """Whether the run was seen to write what stands at the path."""
+        place = self._places.get(path)
+        return place is not None and place.written is not None
+
     def code(self, path: bytes) -> None:
         """The path was executed: whoever opened it before, or opens it later, looks at code and not at data."""
         if path.endswith(b".ipynb"):

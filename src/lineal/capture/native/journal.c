@@ -555,7 +555,7 @@ void tell_digest(struct room *room, const struct state *state)
     write_json(file, &text);
 }
 
-void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, bool is_folder)
+void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, mode_t mode)
 {
     struct file *file = file_for(room);
     if (!file)
@@ -568,8 +568,8 @@ void tell_move(struct room *room, const char *src, const char *dst, const struct
     put_field(&text, "layer", layer == PRELOAD ? "preload" : "supervisor");
     if (how)
         put_field(&text, "how", how);
-    if (is_folder)
-        put_field(&text, "kind", "directory");
+    if (S_ISDIR(mode) || S_ISLNK(mode))
+        put_field(&text, "kind", S_ISDIR(mode) ? "directory" : "link");
     if (state)
         put_state(&text, state);
     put_plain(&text, "}");

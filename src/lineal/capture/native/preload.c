@@ -514,7 +514,7 @@ static int after_move(int result, struct names *names, const char *how)
     int kept = errno;
     if (result == 0) {
         uint64_t src = hash_of(room->path, 0), dst = hash_of(room->other, 0);
-        tell_move(room, room->path, room->other, &names->state, how, S_ISDIR(names->mode));
+        tell_move(room, room->path, room->other, &names->state, how, names->mode);
         if (!how) {
             set_own(dst, own(src));
             set_own(src, false);
@@ -595,7 +595,7 @@ static int symlinked(int result, const char *target, int dirfd, const char *path
             memcpy(joined, room->other, fold);
             memcpy(joined + fold, target, more + 1);
             if (path_absolute("/proc/self", AT_FDCWD, joined, room->path) && state_at(AT_FDCWD, room->path, 0, &state, &mode))
-                tell_move(room, room->path, room->other, &state, "symlink", S_ISDIR(mode));
+                tell_move(room, room->path, room->other, &state, "symlink", mode);
         }
     }
     if (room)

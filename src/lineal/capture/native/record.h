@@ -42,7 +42,7 @@ void journal_open_now(void); /* before the right to open it is given away */
 struct room *room_take(void);
 void room_leave(struct room *room);
 void tell_file(enum op op, const char *path, const struct state *state);
-void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, bool folder);
+void tell_move(struct room *room, const char *src, const char *dst, const struct state *state, const char *how, mode_t mode);
 void tell_digest(struct room *room, const struct state *state);
 void tell_code(const char *path); /* a text that a program was given to run */
 void tell_note(const char *text, const char *subject, const char *more);

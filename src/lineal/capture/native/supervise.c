@@ -225,7 +225,7 @@ static void moved(struct room *room, const char *how)
     struct state state;
     mode_t mode;
     if (state_at(AT_FDCWD, room->path, AT_SYMLINK_NOFOLLOW, &state, &mode))
-        tell_move(room, room->path, room->other, &state, how, S_ISDIR(mode));
+        tell_move(room, room->path, room->other, &state, how, mode);
 }
 
 /* What goes through a ring the kernel does by itself, without asking. Said once of a process. */
