@@ -12,6 +12,7 @@ from lineal.core.events import Level, Member
 from lineal.resolve.content import (
     Stat,
     files_below,
+    folder_of,
     manifest_digest,
     sha256_of,
     sorted_manifest_digest,
@@ -21,6 +22,7 @@ from lineal.resolve.project import Project
 from lineal.resolve.tables import Roots
 
 _MOST_KNOWN = 10_000  # digests kept in memory when they are in the local file too
+_SLOTS = 1 << 20
 MOST_MEMBERS = 200_000  # files of one directory version; more are not listed and the version says so
 
 
@@ -48,7 +50,8 @@ class Fingerprints:
         self._progress = progress
         self._known: dict[tuple[bytes, Stat], str] = {}
         self._new: list[tuple[bytes, Stat, str]] = []
-        self._bare: dict[bytes, bool] = {}  # folders, and whether the local file knows nothing of them
+        self._bare: dict[bytes, bool] = {}  # folders, and whether the local file knew nothing of them
+        self._learnt = bytearray(_SLOTS)  # whether it may know a path by us; a slot for each by its hash
         self._database = self._open(os.path.join(project.dir, "cache.db"))
         self.roots = Roots()
 
@@ -76,7 +79,7 @@ class Fingerprints:
         if (path, stat) not in self._known:
             self._known[path, stat] = sha256
             self._new.append((path, stat, sha256))
-            self._bare[os.path.dirname(path)] = False
+            self._learnt[hash(path) & _SLOTS - 1] = 1
             if len(self._new) >= _MOST_KNOWN:
                 self.save()
 
@@ -86,11 +89,11 @@ class Fingerprints:
             return found
         if self._database is None:
             return None
-        folder = os.path.dirname(path)
+        folder = folder_of(path)
         bare = self._bare.get(folder)
         if bare is None:
             bare = self._bare[folder] = self._knows_nothing_of(folder)
-        if bare:
+        if bare and not self._learnt[hash(path) & _SLOTS - 1]:
             return None
         try:
             row = self._database.execute(
@@ -121,7 +124,7 @@ class Fingerprints:
 
         `at` None: as it is now. Parts of tables are not hashed: the table's own version identifies them.
         """
-        if self.roots.of(path) is not None:
+        if self.roots.of(path, file=at is not None) is not None:
             return _PART
         if at is not None and (known := self.known(path, at)):
             return Fingerprint(sha256=known, size=at.size, level=Level.CONTENT)

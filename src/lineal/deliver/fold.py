@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable
 
 from lineal.core.events import Level
 from lineal.deliver.fingerprint import Fingerprint
+from lineal.resolve.content import folder_of
 
 MOST_FILES = 400_000  # of one run that are followed one by one; of more only the folders are named
 MOST_FOLDERS = 10_000
@@ -46,7 +47,7 @@ def folders(paths: Iterable[bytes], root: bytes) -> dict[bytes, bytes]:
         plain = [path for path in plain if path not in found]
     if highest := _highest(plain, root):
         for path in plain:
-            if (whole := highest(os.path.dirname(path))) is not None:
+            if (whole := highest(folder_of(path))) is not None:
                 found[path] = whole
     return found
 
@@ -128,10 +129,12 @@ def _highest(paths: list[bytes], root: bytes) -> Callable[[bytes], bytes | None]
     """The data set that a folder belongs to, as a function; None when there is none at all."""
     if len(paths) < FEWEST:
         return None
-    direct = Counter(os.path.dirname(path) for path in paths)
+    direct: Counter[bytes] = Counter()
     kinds: dict[bytes, set[bytes]] = {}
     for path in paths:
-        kinds.setdefault(os.path.dirname(path), set()).add(os.path.splitext(path)[1])
+        folder = folder_of(path)
+        direct[folder] += 1
+        kinds.setdefault(folder, set()).add(os.path.splitext(path)[1])
     below: Counter[bytes] = Counter()
     children: dict[bytes, set[bytes]] = {}
     for folder, count in direct.items():

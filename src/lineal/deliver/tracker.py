@@ -21,7 +21,7 @@ from lineal.deliver.fingerprint import Fingerprint, Fingerprints, manifest_of
 from lineal.deliver.schemas import Schemas
 from lineal.deliver.touches import Touches
 from lineal.journal import frames
-from lineal.resolve.content import Stat, stat_of
+from lineal.resolve.content import Stat, folder_of, stat_of
 from lineal.resolve.project import Project
 
 _SNIFFED = 500  # outputs of one run whose bytes are asked whether they are a model
@@ -114,12 +114,12 @@ class Tracker(Touches):
             if not (access.said or access.role or kinds.is_config(path)):
                 paths.append(path)
             if not final:
-                folder = os.path.dirname(path)
+                folder = folder_of(path)
                 self._latest[folder] = max(self._latest.get(folder, 0), access.last)
         sets = fold.folders(paths, self._root)
         for path, folder in sets.items():
             if not final:
-                self._latest[folder] = max(self._latest.get(folder, 0), self._latest[os.path.dirname(path)])
+                self._latest[folder] = max(self._latest.get(folder, 0), self._latest[folder_of(path)])
         return sets
 
     def _settled(self, folder: bytes, first_at: int, patience_us: int) -> bool:
@@ -133,7 +133,7 @@ class Tracker(Touches):
         """How the folder around a path was touched, when that was read or written as one thing. known: the same by folder."""
         if access.said:
             return None
-        folder = os.path.dirname(path)
+        folder = folder_of(path)
         if folder not in known:
             known[folder] = self._touched_whole(folder, written=written)
         return known[folder]

@@ -32,6 +32,11 @@ class Entry(NamedTuple):
     stat: Stat
 
 
+def folder_of(path: bytes) -> bytes:
+    """The folder that an absolute path without a slash at its end lies in; `os.path.dirname` takes four times as long."""
+    return path[: path.rfind(b"/")] or b"/"
+
+
 def stat_of(path: bytes) -> Optional[Stat]:
     """The stat of an ordinary file, following links; None when there is none or it is no ordinary file."""
     try:

@@ -6,6 +6,7 @@ import os
 from typing import Dict, List, NamedTuple, Optional
 
 from . import delta, iceberg
+from .content import folder_of
 
 
 class Root(NamedTuple):
@@ -25,9 +26,18 @@ class Roots:
         """Look again: folders may have become tables meanwhile."""
         self._known.clear()
 
-    def of(self, path: bytes) -> Optional[Root]:
-        """The table that the path is part of, or is; None when there is none. What else lies in its folder is no part of it."""
-        root = self._around(path)
+    def of(self, path: bytes, *, file: bool = False) -> Optional[Root]:
+        """The table that the path is part of, or is; None when there is none. What else lies in its folder is no part of it.
+
+        file: it is known to be a file, which is no table itself.
+        """
+        if file:
+            folder = folder_of(path)
+            if folder not in self._known:
+                self._known[folder] = self._around(folder)
+            root = self._known[folder]
+        else:
+            root = self._around(path)
         return root if root is not None and _is_part(path, root) else None
 
     def _around(self, path: bytes) -> Optional[Root]:
