@@ -107,11 +107,33 @@ class Tab:
         self.page.locator("#crumbs li").first.wait_for()
         self.page.locator(".skeleton").first.wait_for(state="hidden")
 
-    def axe(self) -> list[str]:
-        """What is not accessible, by the rules of WCAG 2.2 AA."""
-        self.page.evaluate(AXE.read_text())
+    def faults(self, place: str, *, narrow: int = 0) -> dict[str, list[str]]:
+        """What is not accessible on the screen that is open, in light and dark; and whether it is wider than a narrow window. By
+        the place and how it was looked at."""
+        found: dict[str, list[str]] = {}
+        self.page.emulate_media(color_scheme="light")
+        if violations := self.axe():
+            found[f"{place} light"] = violations
+        self.page.emulate_media(color_scheme="dark")
+        if violations := self.axe("color-contrast"):
+            found[f"{place} dark"] = violations
+        if narrow:
+            self.page.set_viewport_size({"width": narrow, "height": 800})
+            self.page.evaluate("() => new Promise(done => requestAnimationFrame(() => setTimeout(done)))")
+            if violations := self.axe("target-size", "scrollable-region-focusable"):
+                found[f"{place} narrow"] = violations
+            if (wide := self.page.evaluate("document.documentElement.scrollWidth")) > narrow:
+                found[f"{place} narrow"] = [f"{wide} pixels wide"]
+            self.page.set_viewport_size({"width": 1280, "height": 800})
+        return found
+
+    def axe(self, *rules: str) -> list[str]:
+        """What is not accessible, by the rules of WCAG 2.2 AA, or by some of them: those that another look can change."""
+        if not self.page.evaluate("'axe' in window"):
+            self.page.evaluate(AXE.read_text())
         found = self.page.evaluate(
-            "axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa']})"
+            "only => axe.run(document, {runOnly: only})",
+            list(rules) or ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"],
         )
         return [
             f"{rule['id']}: {node['html'][:200]}" for rule in found["violations"] for node in rule["nodes"]

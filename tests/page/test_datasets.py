@@ -130,11 +130,8 @@ def test_a_runs_page_shows_the_values_of_what_it_read(fresh: Tab) -> None:
 
 
 def test_it_is_accessible_in_light_and_dark(chromium: Any, shop: Serving) -> None:
-    found = {}
-    for scheme in ("light", "dark"):
-        tab = Tab(chromium, shop.url, color_scheme=scheme, bypass_csp=True)
-        tab.open("/dataset?ref=rows.csv%402").get_by_text("Values moved").first.wait_for()
-        if violations := tab.axe():
-            found[scheme] = violations
-        tab.context.close()
+    tab = Tab(chromium, shop.url, bypass_csp=True)
+    tab.open("/dataset?ref=rows.csv%402").get_by_text("Values moved").first.wait_for()
+    found = tab.faults("dataset")
+    tab.context.close()
     assert found == {}

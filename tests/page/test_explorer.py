@@ -3,25 +3,9 @@
 from __future__ import annotations
 
 import re
-from typing import Any
 
 from tests.page.conftest import Tab
-
-CHAMPION = "/lineage?ref=churn%40champion"
-
-
-def card(page: Any, text: str) -> Any:
-    return page.locator(".react-flow__node").filter(has_text=text).first
-
-
-def opened(tab: Tab, place: str = CHAMPION) -> Any:
-    """The explorer with all of its graph in sight."""
-    page = tab.open(place)
-    page.locator(".react-flow__node").first.wait_for()
-    if "v=" not in place:
-        page.get_by_role("button", name="Fit to screen").click()
-        page.wait_for_timeout(300)
-    return page
+from tests.page.exploring import CHAMPION, card, opened
 
 
 def test_it_opens_on_the_focus_with_its_ways_lit_and_its_facts_beside_it(tab: Tab) -> None:

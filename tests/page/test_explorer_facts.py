@@ -13,10 +13,9 @@ import pytest
 from lineal.core import events as ev
 from tests.e2e.cli import LINEAL, environment
 from tests.page.conftest import Tab
+from tests.page.exploring import CHAMPION, at_rest, card, opened
 from tests.page.kept import raw
 from tests.page.seeding import T, project, record, started, table
-from tests.page.test_explorer import CHAMPION, card, opened
-from tests.page.test_explorer_view import at_rest
 from tests.server.serving import Serving
 
 

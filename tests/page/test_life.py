@@ -40,19 +40,16 @@ def fresh(chromium: Any, empty: Serving) -> Iterator[Tab]:
     assert tab.foreign == []
 
 
-@pytest.mark.parametrize(
-    ("place", "said"),
-    [
-        ("/", "Nothing is recorded yet"),
-        ("/runs", "lineal run python train.py"),
-        ("/models", "lineal register"),
-        ("/datasets", "Nothing fits"),
-        ("/jobs", "No job ran yet"),
-        ("/deployments", "lineal deploy"),
-    ],
-)
-def test_an_empty_screen_says_what_to_do_next(fresh: Tab, place: str, said: str) -> None:
-    fresh.open(place).get_by_text(said).first.wait_for()
+def test_an_empty_screen_says_what_to_do_next(fresh: Tab) -> None:
+    for place, said in {
+        "/": "Nothing is recorded yet",
+        "/runs": "lineal run python train.py",
+        "/models": "lineal register",
+        "/datasets": "Nothing fits",
+        "/jobs": "No job ran yet",
+        "/deployments": "lineal deploy",
+    }.items():
+        fresh.open(place).get_by_text(said).first.wait_for()
 
 
 def test_a_running_run_is_followed_until_it_ends(fresh: Tab, empty: Serving) -> None:

@@ -203,7 +203,7 @@ function Graph({ asked }: { asked: Asked }) {
           </div>
         )}
         {shown && !asked.table ? <Legend scene={shown} chosen={node?.id} trait={asked.light} cut={main.data?.cut ? main.data.cut_reason : ""} onChoose={show} /> : null}
-        {spanned ? <TimeBar scene={spanned} clock={asked.clock} at={asked.clock === "valid" ? asked.validAt : asked.asOf} onChange={(at) => change({ as_of: asked.clock === "valid" ? undefined : at, valid_at: asked.clock === "valid" ? at : undefined })} /> : null}
+        {spanned ? <TimeBar scene={spanned} clock={asked.clock} at={asked.clock === "valid" ? asked.validAt : asked.asOf} onChange={(at) => change({ as_of: asked.clock === "valid" ? undefined : at, valid_at: asked.clock === "valid" ? at : undefined })} /> : <div className="timebar card" aria-hidden="true" />}
       </div>
       {shown && (node || edge) ? <Inspector node={node} edge={edge} scene={shown} pinned={pinned} expanded={asked.expand} isOpen={acts.isOpen} actions={actions} onChoose={show} onEdge={chooseEdge} /> : null}
       {keys ? <Dialog small title={t.settings.keys} onClose={() => setKeys(false)}>{t.lineage.keys.map(([pressed, what]) => <p key={pressed}><span className="kbd">{pressed}</span> {what}</p>)}</Dialog> : null}
