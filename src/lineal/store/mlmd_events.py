@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Ints = NDArray[np.int64]
 
-MOST = 1_000_000  # events in memory, about 100 bytes each; of a store with more every walk reads rows
+MOST = 1_000_000  # events in memory, 100 to 150 bytes each; of a store with more every walk reads rows
 _MANY = 500  # events that a walk touched, after which memory is worth its while
 _SOON = 5_000  # newer events that a walk reads before it begins
 _AT_ONCE = 50_000  # events that one walk brings into memory for those that follow

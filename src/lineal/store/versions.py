@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from lineal.core.errors import Invalid
 from lineal.core.events import Reference, VersionState
 from lineal.core.model import NodeKind
-from lineal.store.bulk import insert, insert_counted, update
+from lineal.store.bulk import insert, insert_returning, update
 from lineal.store.history import STANDS
 from lineal.store.lists import each, each_pair, pairs
 from lineal.store.nodes import add_nodes, hold_nodes
@@ -55,7 +55,7 @@ _Name = tuple[int, int]  # the words of an artifact's namespace and name
 @dataclass(slots=True)
 class _Artifact:
     id: int
-    count: int  # versions it has
+    count: int  # versions it has, numbered so far
     fresh: bool  # made in this very transaction: nobody else adds to it
 
 
@@ -93,7 +93,7 @@ def add(tx: Tx, states: Sequence[VersionState], *, recorded_at: int) -> list[tup
     word = add_words(tx, {text for s in states for text in (s.namespace, s.name, s.kind)})
     named = [(word[s.namespace], word[s.name]) for s in states]
     kinds = {name: word[s.kind] for name, s in zip(reversed(named), reversed(states), strict=True)}
-    by_name = _artifacts(tx, kinds, recorded_at)
+    by_name = _artifacts(tx, kinds, _counted(named, digests), recorded_at)
     wanted = [(by_name[name], digest) for name, digest in zip(named, digests, strict=True)]
     known = _known(tx, wanted)
     told: list[tuple[_Version, bool]] = []
@@ -157,19 +157,34 @@ def _stored(digest: str | None) -> str | None:
     return None if digest is None else keep(digest)
 
 
-def _artifacts(tx: Tx, kinds: dict[_Name, int], recorded_at: int) -> dict[_Name, _Artifact]:
-    """The artifacts of these names, made now where there is none; kinds: what a new one is."""
+def _counted(named: Sequence[_Name], digests: Sequence[str | None]) -> dict[_Name, int]:
+    """How many versions an artifact of each name gets if it has none yet."""
+    count: dict[_Name, int] = {}
+    told: set[tuple[_Name, str]] = set()
+    for name, digest in zip(named, digests, strict=True):
+        if digest is None or (name, digest) not in told:
+            count[name] = count.get(name, 0) + 1
+            if digest is not None:
+                told.add((name, digest))
+    return count
+
+
+def _artifacts(
+    tx: Tx, kinds: dict[_Name, int], counts: dict[_Name, int], recorded_at: int
+) -> dict[_Name, _Artifact]:
+    """The artifacts of these names, made now where there is none; of a new one kinds: what it is, counts: how many versions it
+    is about to have."""
     found = _find(tx, kinds)
     # In one order, so that two writers never wait for each other in a ring.
     missing = sorted(name for name in kinds if name not in found)
     if missing:
-        rows = [(*name, kinds[name], 0, recorded_at) for name in missing]
-        made = insert_counted(tx, "artifact", _ARTIFACT, rows)
-        others = _find(tx, missing)
-        fresh = made == len(
-            missing
-        )  # else another server was faster with some: then none is taken to be ours alone
-        found |= {name: _Artifact(a.id, a.count, fresh) for name, a in others.items()}
+        rows = [(*name, kinds[name], counts[name], recorded_at) for name in missing]
+        for namespace, name, id in insert_returning(
+            tx, "artifact", _ARTIFACT, rows, ("namespace", "name", "id")
+        ):
+            found[namespace, name] = _Artifact(id, 0, True)
+        if others := [name for name in missing if name not in found]:  # another server was faster with these
+            found |= _find(tx, others)
     return found
 
 
@@ -237,7 +252,7 @@ def _insert(tx: Tx, new: Sequence[_Version], word: dict[str, int], recorded_at: 
     for version, node in zip(new, add_nodes(tx, NodeKind.VERSION, len(new)), strict=True):
         version.artifact.count += 1
         version.number, version.node = version.artifact.count, node
-    counts = {version.artifact.id: version.artifact.count for version in new}
+    counts = {v.artifact.id: v.artifact.count for v in new if not v.artifact.fresh}  # a new one was told it
     update(tx, "artifact", ("id", "bigint"), (("version_count", "bigint"),), sorted(counts.items()))
     rows = []
     for version in new:
