@@ -63,18 +63,20 @@ def finish() -> None:
 def _listen(buffer: Any, copy: Copy) -> None:
     write, pieces = buffer.write, copy.pieces
     add, gather, keep = pieces.append, copy.gather, copy.keep
+    kind, size, now, newline, large, many = bytes, len, monotonic, _NEWLINE, _LARGE, _PIECES
 
-    # Without a buffer `print` comes here for each of its words and spaces: what is done for each of them counts.
+    # Without a buffer `print` comes here for each of its words and spaces: what is done for each of them counts, even where a name is.
     def copied(data: Any, /) -> Any:
         written = write(data)
         try:
-            if type(data) is bytes and written == len(data):
-                if written:
-                    add(data)
-                    line = data[-1] == _NEWLINE
-                    if (line and monotonic() >= copy.due) or written > _LARGE or len(pieces) > _PIECES:
+            if data.__class__ is kind and written and written == size(data):
+                add(data)
+                if data[-1] == newline:
+                    if now() >= copy.due or written > large:
                         gather()
-            elif not copy.off:
+                elif written > large or size(pieces) > many:
+                    gather()
+            elif written != 0 and not copy.off:
                 gather()
                 keep(data, written)
         except Exception as error:
