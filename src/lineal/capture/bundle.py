@@ -14,7 +14,7 @@ from marshal import dumps, loads
 # In the order in which they need each other; a dot at the end marks a package. What is missing here is imported as usual.
 PROGRAM = (
     "capture.", "journal.", "journal/foreign", "journal/frames", "journal/append", "capture/control", "capture/noise",
-    "capture/guard", "capture/overwrite", "capture/relative", "capture/files", "capture/imports", "capture/start", "capture/readers.",
+    "capture/guard", "capture/overwrite", "capture/relative", "capture/files", "capture/imports", "capture/current", "capture/start", "capture/readers.",
     "capture/frameworks.", "capture/frameworks/entries", "journal/console", "capture/console", "capture/ending",
 )  # fmt: skip
 WRAPPER = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from stat import S_ISDIR, S_ISREG
 
-from . import files, overwrite, remote, start
+from . import current, files, overwrite, remote
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def read_path(path: str, lib: str, op: int = READ) -> None:
                 if not any(c in match for c in "*?["):
                     read_path(match, lib, op)
         return
-    journal = start.journal()
+    journal = current.journal()
     if journal is None:
         return
     if S_ISDIR(found.st_mode):
@@ -87,7 +87,7 @@ def read_path(path: str, lib: str, op: int = READ) -> None:
 
 def opened(value: Any, lib: str) -> None:
     """Report a data base that may be read and changed, whose content as it is now is hashed first."""
-    journal = start.journal()
+    journal = current.journal()
     for text in named(value):
         path = local(text)
         if not path or journal is None:
@@ -104,7 +104,7 @@ def opened(value: Any, lib: str) -> None:
 def before_write(value: Any, lib: str, *, keeps: bool = False) -> Earlier:
     """To be called before `lib` writes what `value` names; `keeps`: what is there stays in. Give the answer to `written`."""
     earlier: Earlier = []
-    journal = start.journal()
+    journal = current.journal()
     for text in named(value):
         if remote.scheme(text):
             remote.report(text, "write", lib)
@@ -137,7 +137,7 @@ def written(earlier: Earlier, lib: str, *, failed: bool = False, pending: bool =
 
     pending: it has only been opened, and will be written until it is closed.
     """
-    journal = start.journal()
+    journal = current.journal()
     for path, state in earlier:
         if journal is None:
             return

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import start
+from . import current
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -76,7 +76,7 @@ def forget() -> None:
 
 def report(url: str, op: str, lib: str, **more: Any) -> None:
     """Report that `url` was read or written (`op`), once for each process and version of it."""
-    journal = start.journal()
+    journal = current.journal()
     text = clean(url)
     key = (text, op, more.get("version") or more.get("etag") or "")
     if journal is not None and key not in _seen:

@@ -6,7 +6,7 @@ import os
 from _thread import _local
 
 from . import redact
-from .start import journal
+from .current import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

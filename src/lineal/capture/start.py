@@ -16,19 +16,14 @@ import sys
 
 from ..journal.append import Journal
 from . import control, files, imports
+from .current import journal, record_in
 from .guard import swallow
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any, NoReturn, Optional
 
-_journal: Optional[Journal] = None
 _exit_code: Any = None
-
-
-def journal() -> Optional[Journal]:
-    """The journal of this process; None when it is not recorded."""
-    return _journal
 
 
 def failure() -> Optional[BaseException]:
@@ -38,18 +33,17 @@ def failure() -> Optional[BaseException]:
 
 def begin() -> None:
     """Start recording this process, if the environment asks for it and a journal can be written."""
-    global _journal
     run = os.environ.get("LINEAL_RUN", "")
     folder = os.environ.get("LINEAL_JOURNAL", "")
     if not folder and os.environ.get("LINEAL_DIR"):
         folder = os.path.join(os.environ["LINEAL_DIR"], "journal")
-    if not run or not folder or _journal is not None:
+    if not run or not folder or journal() is not None:
         return
     main = os.environ.get("LINEAL_PARENT", "") == str(os.getppid())
     found = Journal(folder, run, argv=_redacted(command_line()), main=main)
     if not found.open():
         return
-    _journal = found
+    record_in(found)
     files.seen_below = control.say("audit")
     files.install(found, os.environ.get("LINEAL_ROOT", ""))
     if os.environ.get("LINEAL_CACHE"):
@@ -158,8 +152,9 @@ def _ended() -> None:
     try:
         from . import ending
 
-        if _journal is not None:
-            ending.report(_journal, _failure, _exit_code)
+        found = journal()
+        if found is not None:
+            ending.report(found, _failure, _exit_code)
             if "_lineal.capture.console" in sys.modules:
                 sys.modules["_lineal.capture.console"].finish()
     except Exception as error:

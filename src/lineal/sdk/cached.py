@@ -272,8 +272,8 @@ def _again(begin: Callable[[], _run.Run], job: str, answer: Any) -> Any:
 
 def _watching() -> tuple[Any, Any, Any] | None:
     """What records this process: (files, listing, its journal)."""
-    start = sys.modules.get("_lineal.capture.start")
-    journal = start.journal() if start is not None else None
+    current = sys.modules.get("_lineal.capture.current")
+    journal = current.journal() if current is not None else None
     if journal is None or journal.disabled:
         return None
     from importlib import import_module

@@ -316,8 +316,8 @@ def save(what: Any, *, name: str = "", kind: str = "", role: str = "") -> Any:
 
 def _divert(run: str) -> None:
     """Tell the capture around the program, if there is one, to which run what it sees belongs from now on."""
-    start = sys.modules.get("_lineal.capture.start")
-    journal = start.journal() if start is not None else None
+    current = sys.modules.get("_lineal.capture.current")
+    journal = current.journal() if current is not None else None
     if journal is not None:
         journal.json("focus", to=run)
         sys.modules["_lineal.capture.files"].focus(run)

@@ -9,7 +9,7 @@ import os
 import re
 
 from .. import report
-from ..start import journal
+from ..current import journal
 from . import seam
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 
 from .. import wrapping
-from ..start import journal
+from ..current import journal
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ import os
 import sys
 
 from .. import redact
-from ..start import journal
+from ..current import journal
 from . import seam
 
 TYPE_CHECKING = False

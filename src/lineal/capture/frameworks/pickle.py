@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..start import journal
+from ..current import journal
 from . import models, schema, seam
 
 TYPE_CHECKING = False

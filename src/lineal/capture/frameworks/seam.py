@@ -10,8 +10,8 @@ from __future__ import annotations
 import os
 
 from .. import report, wrapping
+from ..current import journal
 from ..guard import swallow
-from ..start import journal
 from . import models, origins, schema
 
 TYPE_CHECKING = False

@@ -9,7 +9,7 @@ from __future__ import annotations
 from _thread import get_ident
 
 from ...resolve import delta as delta_log
-from .. import start
+from .. import current
 from ..calls import argument, around, reads, writes
 from ..places import before_write, local, named, read, written
 from ..remote import clean, scheme
@@ -66,7 +66,7 @@ def _place(uri: str) -> dict[str, str]:
 
 def _tell(kind: str, uri: str, op: str, lib: str, **about: Any) -> None:
     """Record the version of a table that was read or written (`op`), once for each process."""
-    journal, place = start.journal(), _place(uri)
+    journal, place = current.journal(), _place(uri)
     key = (kind, uri, op, *about.values())
     if journal is None or not place or key in _told:
         return

@@ -132,7 +132,7 @@ class PostgresTx:
         said, self._said = self._said, []
         asked: list[tuple[_Question, psycopg.Cursor[Row]]] = []
         try:
-            with self._line.connection.pipeline() as pipeline, _together(pipeline):
+            with self._line.connection.pipeline():
                 for statement, values, question in said:
                     cursor = self._line.telling if question is None else self._cursor(len(asked))
                     cursor.execute(statement, values)
@@ -283,26 +283,6 @@ class PostgresEngine:
             _inherited.extend((self._reader, self._writer))
             self._reader = self._writer = None
             self._pid = os.getpid()
-
-
-@contextmanager
-def _together(pipeline: psycopg.Pipeline) -> Iterator[None]:
-    """Let what is executed in the block go out at its end, all at once.
-
-    The library sends each statement by itself and looks each time whether something was answered: several system calls a
-    statement. Its queue is handed over as it is (psycopg 3.3, `_pipeline_base.py`); libpq never waits while it is sent.
-    """
-    pipeline._communicate_gen = _nothing  # type: ignore[method-assign]
-    try:
-        yield
-        while pipeline.command_queue:
-            pipeline.command_queue.popleft()()
-    finally:
-        del pipeline._communicate_gen
-
-
-def _nothing() -> Any:
-    return ()
 
 
 def _busy(line: _Line) -> bool:
