@@ -222,6 +222,8 @@ def test_a_difference_says_which_columns_drifted_and_how(workshop: Workshop) -> 
     shown = workshop.lineal("diff", f"run:{runs[0].run_id}", f"run:{runs[1].run_id}").stdout
     assert "drifted: PSI" in shown
     assert "rows)" in shown
+    themselves = workshop.lineal("diff", "out.parquet@1", "out.parquet@2").stdout
+    assert "column x  other values (int64)  drifted: PSI" in themselves.partition("\ncode")[0]
     assert len(os.listdir(workshop.root / ".lineal" / "profiles")) == 4
     page = workshop.lineal("show", "out.parquet").stdout
     assert "columns (3)" in page

@@ -30,10 +30,19 @@ def render(reply: DiffReply, page: Page, *, most: int = LINES) -> Iterator[Text]
     yield from page.hang("", "  ", styled(_side(reply.a), f"  {arrow}  ", _side(reply.b)))
     if reply.identical:
         yield styled(("the very same bytes", "green"))
-    yield from _run_change(reply.change, page, "", most)
-    if not _any(reply.change) and not reply.upstream:
+    if reply.content is not None:
         yield Text("")
-        yield styled("nothing that is recorded differs")
+        yield styled(("content", "bold"))
+        yield from (styled("  ").append_text(line) for line in _input(reply.content, page, most))
+    yield from _run_change(reply.change, page, "", most)
+    if not _any(reply.change) and not reply.upstream and reply.content is None:
+        yield Text("")
+        apart = reply.a.digest and reply.b.digest and not reply.identical
+        yield styled(
+            "the bytes differ, and nothing else that is recorded"
+            if apart
+            else "nothing that is recorded differs"
+        )
     if reply.upstream:
         yield Text("")
         yield styled(
@@ -48,6 +57,8 @@ def render(reply: DiffReply, page: Page, *, most: int = LINES) -> Iterator[Text]
 
 def rows(reply: DiffReply) -> Iterator[dict[str, Any]]:
     """The differences as plain rows: where (`-` for the two themselves, else the upstream job), what, key, a, b."""
+    if reply.content is not None:
+        yield from _parts("-", reply.content)
     for where, change in [("-", reply.change), *((up.job, up.change) for up in reply.upstream)]:
         if change is None:
             continue
@@ -56,15 +67,13 @@ def rows(reply: DiffReply) -> Iterator[dict[str, Any]]:
                 yield {"where": where, "what": what, "key": item.key, "a": item.a, "b": item.b}
         for found in change.inputs:
             yield {"where": where, "what": "input", "key": found.name, "a": found.a, "b": found.b}
-            for what, parts in (("column", found.columns), ("file", found.files)):
-                for part in parts:
-                    yield {
-                        "where": where,
-                        "what": what,
-                        "key": f"{found.name}:{part.key}",
-                        "a": part.a,
-                        "b": part.b,
-                    }
+            yield from _parts(where, found)
+
+
+def _parts(where: str, found: InputChange) -> Iterator[dict[str, Any]]:
+    for what, parts in (("column", found.columns), ("file", found.files)):
+        for part in parts:
+            yield {"where": where, "what": what, "key": f"{found.name}:{part.key}", "a": part.a, "b": part.b}
 
 
 def _side(side: Side) -> tuple[str, str]:

@@ -91,7 +91,10 @@ class UpstreamChange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DiffReply(msgspec.Struct, frozen=True, kw_only=True):
-    """The difference of two runs or versions. identical: the very same bytes; upstream: nearest jobs first."""
+    """The difference of two runs or versions. identical: the very same bytes; upstream: nearest jobs first.
+
+    content: how what two versions hold differs, by column or by file, as far as that is known.
+    """
 
     a: Side
     b: Side
@@ -99,6 +102,7 @@ class DiffReply(msgspec.Struct, frozen=True, kw_only=True):
     change: RunChange
     upstream: list[UpstreamChange]
     upstream_same: int
+    content: InputChange | None = None
 
 
 @operation(
@@ -106,8 +110,8 @@ class DiffReply(msgspec.Struct, frozen=True, kw_only=True):
 )
 def diff(scope: Scope, request: DiffRequest) -> DiffReply:
     """What differs between two things and between everything they were made from."""
-    side_a, runs_a = _side(scope, request.a)
-    side_b, runs_b = _side(scope, request.b)
+    side_a, runs_a, version_a = _side(scope, request.a)
+    side_b, runs_b, version_b = _side(scope, request.b)
     change = _run_change(scope, runs_a[0] if runs_a else None, runs_b[0] if runs_b else None)
     upstream, same = _upstream(scope, runs_a[1:], runs_b[1:])
     return DiffReply(
@@ -117,11 +121,21 @@ def diff(scope: Scope, request: DiffRequest) -> DiffReply:
         change=change,
         upstream=upstream,
         upstream_same=same,
+        content=_content(scope, version_a, version_b),
     )
 
 
-def _side(scope: Scope, text: str) -> tuple[Side, list[int]]:
-    """The side, and its runs: the one that made it first, then those upstream, nearest first."""
+def _content(scope: Scope, a: VersionRecord | None, b: VersionRecord | None) -> InputChange | None:
+    """How two versions differ in themselves; None where nothing can be said of it."""
+    if a is None or b is None or a.node == b.node:
+        return None
+    found = _input_change(scope, (a, ""), (b, ""))
+    told = found.columns or found.drift or found.files or found.rows_a != found.rows_b
+    return found if told else None
+
+
+def _side(scope: Scope, text: str) -> tuple[Side, list[int], VersionRecord | None]:
+    """The side, its runs (the one that made it first, then those upstream, nearest first), and the version, if it is one."""
     found = references.find(scope, text)
     edges, _ = scope.store.edges.upstream(scope.tx, found.node, depth=DEPTH, budget=BUDGET)
     dag = ancestry(found.node, [edge for edge in edges if edge.role not in _GOVERNS]).edges
@@ -143,6 +157,7 @@ def _side(scope: Scope, text: str) -> tuple[Side, list[int]]:
             digest=version.digest if version and version.level in (Level.CONTENT, Level.NATIVE) else None,
         ),
         runs,
+        version,
     )
 
 
