@@ -138,7 +138,7 @@ def metric_history(scope: Scope, request: MetricsRequest) -> MetricHistory:
         key=request.key,
         step=step.tolist(),
         at=at,
-        value=[number(v) for v in value.tolist()],
+        value=numbers(value.tolist()),
     )
 
 
@@ -169,7 +169,7 @@ def charts(scope: Scope, request: ChartsRequest) -> Charts:
                     key=key,
                     step=step.tolist(),
                     at=[],
-                    value=[number(v) for v in value.tolist()],
+                    value=numbers(value.tolist()),
                 )
             )
     return Charts(charts=found)
@@ -232,3 +232,10 @@ def number(value: float) -> Number:
     if math.isfinite(value):
         return value
     return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+
+
+def numbers(values: list[float]) -> list[Number]:
+    """The values as JSON can carry them."""
+    if all(map(math.isfinite, values)):
+        return [*values]
+    return [number(value) for value in values]

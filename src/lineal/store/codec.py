@@ -49,21 +49,38 @@ def encode(points: Points) -> bytes:
 def decode(body: bytes) -> Points:
     """The points that `encode` was given. Raises Unavailable: the bytes are damaged or of a newer format."""
     try:
-        form, count, step_length, at_length = _HEADER.unpack_from(body)
-        if form != _FORMAT:
-            raise Unavailable(
-                f"a metric chunk has format {form}, this lineal reads {_FORMAT}", hint="pip install -U lineal"
-            )
-        steps, times = _HEADER.size + step_length, _HEADER.size + step_length + at_length
+        count, steps, times, values = _columns(body)
         return Points(
-            _sums(unpack(body[_HEADER.size : steps]), count),
-            _sums(unpack(body[steps:times]), count),
-            _whole(unpack(body[times:]), count).view(np.float64),
+            _sums(unpack(steps), count),
+            _sums(unpack(times), count),
+            _whole(unpack(values), count).view(np.float64),
         )
     except (struct.error, zstandard.ZstdError, ValueError) as error:
         raise Unavailable(
             f"a metric chunk is damaged ({error})", hint="`lineal fsck` names what is broken; restore a copy"
         ) from error
+
+
+def decode_curve(body: bytes) -> tuple[Ints, Floats]:
+    """Steps and values of what `encode` was given, without its times. Raises as `decode`."""
+    try:
+        count, steps, _, values = _columns(body)
+        return _sums(unpack(steps), count), _whole(unpack(values), count).view(np.float64)
+    except (struct.error, zstandard.ZstdError, ValueError) as error:
+        raise Unavailable(
+            f"a metric chunk is damaged ({error})", hint="`lineal fsck` names what is broken; restore a copy"
+        ) from error
+
+
+def _columns(body: bytes) -> tuple[int, bytes, bytes, bytes]:
+    """How many points there are, and the packed columns of steps, times and values. Raises Unavailable, struct.error."""
+    form, count, step_length, at_length = _HEADER.unpack_from(body)
+    if form != _FORMAT:
+        raise Unavailable(
+            f"a metric chunk has format {form}, this lineal reads {_FORMAT}", hint="pip install -U lineal"
+        )
+    steps, times = _HEADER.size + step_length, _HEADER.size + step_length + at_length
+    return count, body[_HEADER.size : steps], body[steps:times], body[times:]
 
 
 def in_order(points: Points) -> Points:

@@ -179,6 +179,8 @@ class Metrics:
 
         A long series is answered from the pyramid and never decoded. Raises Invalid: fewer than 2 points are wanted.
         """
+        import numpy as np
+
         from lineal.store import codec
 
         if points < 2:
@@ -195,9 +197,10 @@ class Metrics:
             node=node,
             field=field,
         )
-        parts = [codec.decode(bytes(body)) for (body,) in bodies]
-        folded = codec.joined(parts + _tail(tx, node, field))
-        return codec.chart(folded.step, folded.value, points)
+        curves = [codec.decode_curve(bytes(body)) for (body,) in bodies]
+        curves += [(part.step, part.value) for part in _tail(tx, node, field)]
+        steps, values = ([curve[n] for curve in curves] for n in (0, 1))
+        return codec.chart(np.concatenate(steps), np.concatenate(values), points)
 
 
 def _columns(keys: Sequence[str], key: bytes, step: bytes, at: bytes, value: bytes) -> Columns:
