@@ -1,4 +1,4 @@
-"""Entry point. `lineal run` and `lineal version` are answered here, before anything heavy is imported."""
+"""Entry point. `lineal run` and `lineal version` are answered here, before anything heavy is imported; so is what delivers."""
 
 import os
 import sys
@@ -24,6 +24,8 @@ def main(argv: "Sequence[str] | None" = None) -> int:
             if argv is None:
                 _leave(code)
             return code
+        if command == ["deliver"] and rest[:1] == ["--quiet"] and len(rest) == 2 and not at:
+            return _deliver(rest[1])
         if not at and (words in (["version"], ["--version"])):
             from lineal.cli.version import version
 
@@ -65,6 +67,19 @@ def _run(given: dict[str, str], words: list[str]) -> int:
     from lineal.capture import launch
 
     return launch.main(words, delivery, offer, reuse)
+
+
+def _deliver(place: str) -> int:
+    """The process that programs start to deliver what they record: it writes and shows nothing, so it loads nothing for that."""
+    from lineal.cli import exits
+    from lineal.deliver.process import serve
+    from lineal.sdk import session
+
+    try:
+        serve(session.project_here(), place=place)
+    except Exception:  # noqa: BLE001 - nobody would read it; whoever waits looks for what was delivered
+        return exits.UNAVAILABLE
+    return exits.OK
 
 
 def _leave(code: int) -> None:

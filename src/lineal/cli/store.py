@@ -183,18 +183,12 @@ def fsck_command(quick: bool, as_json: bool) -> int:
 
 
 @click.command("deliver", hidden=True)
-@click.option("--quiet", is_flag=True, help="Say nothing.")
 @click.argument("place", default="")
-def deliver_command(quiet: bool, place: str) -> int:
+def deliver_command(place: str) -> int:
     """Deliver for the programs that record here, until none of them lives any more."""
     from lineal.deliver.process import serve
 
-    try:
-        serve(session.project_here(), place=place)
-    except Exception:
-        if quiet:
-            return exits.UNAVAILABLE
-        raise
+    serve(session.project_here(), place=place)
     return exits.OK
 
 
