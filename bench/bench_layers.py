@@ -125,7 +125,7 @@ class Memory(threading.Thread):
             except (OSError, ValueError):
                 continue
             peaks = [int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM")]
-            self.most = max(self.most, *peaks)
+            self.most = max([self.most, *peaks])
 
     def end(self) -> None:
         """Look a last time."""
