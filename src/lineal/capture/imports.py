@@ -8,10 +8,10 @@ than all the rest.
 
 from __future__ import annotations
 
+import _imp
 import os
 import sys
 from _frozen_importlib_external import PathFinder, SourceFileLoader
-from _imp import _fix_co_filename  # type: ignore[attr-defined]
 
 from .guard import swallow
 
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
     Callback = Callable[[ModuleType], object]
 
+# Of the interpreter's own importer; a later interpreter may have none.
+_rename: Any = getattr(_imp, "_fix_co_filename", None)
 _PACKAGE = __name__.rpartition(".")[0]
 _waiting: dict[str, list[Union[str, Callback]]] = {}
 
@@ -84,7 +86,8 @@ class _OwnLoader(SourceFileLoader):
             code = super().get_code(fullname)
         except (EOFError, ValueError, TypeError):  # a compiled file that a full disk cut off
             code = self.source_to_code(self.get_data(self.path), self.path)
-        _fix_co_filename(code, "<lineal " + fullname[8:].replace(".", "/") + ">")
+        if _rename is not None:
+            _rename(code, "<lineal " + fullname[8:].replace(".", "/") + ">")
         return code
 
     def set_data(self, path: str, data: Any, *, _mode: int = 0o644) -> None:
