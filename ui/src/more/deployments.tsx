@@ -31,7 +31,7 @@ export function Deployments() {
 
 function Rows({ rows, name }: { rows: Schemas["DeploymentOut"][]; name: string }) {
   return (
-    <div className="tablewrap" tabIndex={0} role="region" aria-label={name}><table className="list">
+    <div className="tablewrap" tabIndex={0} role="region" aria-label={name}><table className="list even">
       <thead><tr><th>{t.deployments.target}</th><th>{t.deployments.version}</th><th>{t.deployments.since}</th><th>{t.deployments.until}</th><th>{t.deployments.by}</th><th>{t.deployments.url}</th></tr></thead>
       <tbody>{rows.map((row) => (
         <tr key={row.run_id}>
