@@ -5,6 +5,7 @@ import { better, figure, signed } from "../kit/format";
 import { DiffList, Panel, Plain } from "../kit/parts";
 import { measures } from "../kit/profile";
 import { t } from "../text";
+import { columnLine } from "./changes";
 import { CodeDiff } from "./codediff";
 
 /** What differs between two runs, part by part. a, b: their references, where lines of code are to be compared too. */
@@ -55,7 +56,7 @@ function Inputs({ changes, same }: { changes: Schemas["InputChange"][]; same: nu
             <li key={one.name} className="stack">
               <div className="row spread wrap"><strong><Plain>{one.name}</Plain></strong><span className={`badge ${one.status === "changed" ? "info" : "warn"}`}>{words[one.status] ?? one.status}</span></div>
               <div className="row wrap muted">{one.a ? <a href={linkOf(one.a)}><Plain>{one.a}</Plain></a> : null}{one.a && one.b ? "→" : null}{one.b ? <a href={linkOf(one.b)}><Plain>{one.b}</Plain></a> : null}{one.rows_a !== null || one.rows_b !== null ? <span>{t.compare.rows}: {figure(one.rows_a)} → {figure(one.rows_b)}</span> : null}</div>
-              {one.columns.length ? <DiffList changes={one.columns.map((column) => ({ key: column.key, a: column.a, b: column.a === column.b ? t.compare.values : column.b }))} most={40} /> : null}
+              {one.columns.length ? <DiffList changes={one.columns.map((column) => columnLine(column, column.key))} most={40} /> : null}
               {one.drift?.length ? <Drifts drift={one.drift} /> : null}
               {one.drift_unknown ? <p className="muted"><Plain>{one.drift_unknown}</Plain></p> : null}
               {one.files.length ? <DiffList changes={one.files} most={20} /> : null}
