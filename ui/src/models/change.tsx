@@ -47,25 +47,32 @@ function Metrics({ changes, same }: { changes: Schemas["MetricChange"][]; same: 
 }
 
 function Inputs({ changes, same }: { changes: Schemas["InputChange"][]; same: number }) {
-  const words: Record<string, string> = { changed: t.compare.changed, added: t.compare.added, removed: t.compare.removed, unknown: t.compare.unknown };
   return (
     <Panel title={t.compare.data} aside={t.compare.same(same)}>
       {changes.length ? (
         <ul className="stack">
           {changes.map((one) => (
-            <li key={one.name} className="stack">
-              <div className="row spread wrap"><strong><Plain>{one.name}</Plain></strong><span className={`badge ${one.status === "changed" ? "info" : "warn"}`}>{words[one.status] ?? one.status}</span></div>
-              <div className="row wrap muted">{one.a ? <a href={linkOf(one.a)}><Plain>{one.a}</Plain></a> : null}{one.a && one.b ? "→" : null}{one.b ? <a href={linkOf(one.b)}><Plain>{one.b}</Plain></a> : null}{one.rows_a !== null || one.rows_b !== null ? <span>{t.compare.rows}: {figure(one.rows_a)} → {figure(one.rows_b)}</span> : null}</div>
-              {one.columns.length ? <DiffList changes={one.columns.map((column) => columnLine(column, column.key))} most={40} /> : null}
-              {one.drift?.length ? <Drifts drift={one.drift} /> : null}
-              {one.drift_unknown ? <p className="muted"><Plain>{one.drift_unknown}</Plain></p> : null}
-              {one.files.length ? <DiffList changes={one.files} most={20} /> : null}
-              {one.columns_unknown ? <p className="muted"><Plain>{one.columns_unknown}</Plain></p> : null}
-            </li>
+            <li key={one.name}><InputLine one={one} /></li>
           ))}
         </ul>
       ) : <p className="muted">{t.compare.nothing}</p>}
     </Panel>
+  );
+}
+
+/** One input that differs, or one version against another: what it holds, by column or by file. */
+export function InputLine({ one }: { one: Schemas["InputChange"] }) {
+  const words: Record<string, string> = { changed: t.compare.changed, added: t.compare.added, removed: t.compare.removed, unknown: t.compare.unknown };
+  return (
+    <div className="stack">
+      <div className="row spread wrap"><strong><Plain>{one.name}</Plain></strong><span className={`badge ${one.status === "changed" ? "info" : "warn"}`}>{words[one.status] ?? one.status}</span></div>
+      <div className="row wrap muted">{one.a ? <a href={linkOf(one.a)}><Plain>{one.a}</Plain></a> : null}{one.a && one.b ? "→" : null}{one.b ? <a href={linkOf(one.b)}><Plain>{one.b}</Plain></a> : null}{one.rows_a !== null || one.rows_b !== null ? <span>{t.compare.rows}: {figure(one.rows_a)} → {figure(one.rows_b)}</span> : null}</div>
+      {one.columns.length ? <DiffList changes={one.columns.map((column) => columnLine(column, column.key))} most={40} /> : null}
+      {one.drift?.length ? <Drifts drift={one.drift} /> : null}
+      {one.drift_unknown ? <p className="muted"><Plain>{one.drift_unknown}</Plain></p> : null}
+      {one.files.length ? <DiffList changes={one.files} most={20} /> : null}
+      {one.columns_unknown ? <p className="muted"><Plain>{one.columns_unknown}</Plain></p> : null}
+    </div>
   );
 }
 

@@ -8,7 +8,7 @@ import { at, figure } from "../kit/format";
 import { later } from "../kit/later";
 import { Empty, Loaded, Panel, Plain, runName, Skeleton, State, Time, took } from "../kit/parts";
 import { t } from "../text";
-import { Change } from "./change";
+import { Change, InputLine } from "./change";
 
 const Charts = later(async () => (await import("../runs/charts")).default);
 
@@ -62,6 +62,7 @@ function Difference({ data }: { data: Schemas["DiffReply"] }) {
           <div key={n} className="s6"><div className="card" style={{ padding: "12px 16px" }}><div className="muted">{n ? t.compare.b : t.compare.a}</div><div className="row spread"><strong style={{ flex: "none", maxWidth: "60%" }}><a href={linkOf(side.label, side.run === side.label ? "" : "model")}><Plain>{side.label}</Plain></a></strong>{side.run ? <a className="mono cut" href={links.run(side.run)}><Plain>{side.job}</Plain> {side.run.slice(4, 12)}</a> : null}</div></div></div>
         ))}
       </div>
+      {data.content ? <Panel title={t.compare.content}><InputLine one={data.content} /></Panel> : null}
       <Change change={data.change} a={data.a.run} b={data.b.run} />
       {runs.length === 2 && runs[0]?.id !== runs[1]?.id ? <Panel title={t.compare.curves}><Suspense fallback={<Skeleton lines={2} height={120} />}><Charts runs={runs} bare dashed={[0]} most={12} /></Suspense></Panel> : null}
       <Panel title={t.compare.upstream} aside={t.compare.upSame(data.upstream_same)}>
