@@ -10,7 +10,7 @@ import pytest
 
 PYTHON = Path(__file__).resolve().parents[2] / ".venv-tables" / "bin" / "python"
 
-# Arrow's threads close what they read through Python; where the interpreter ends meanwhile, the process is aborted, with or
+# Arrow's threads (and obstore's) close what they read through Python; where the interpreter ends meanwhile, the process is aborted, with or
 # without Lineal: 18 of 85 plain programs that end right after `DeltaTable.to_pandas()` were, and 0 of 25 that waited.
 AT_REST = "\nimport time; time.sleep(0.3)\n"
 

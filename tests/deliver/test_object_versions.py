@@ -74,7 +74,7 @@ def test_an_object_is_the_version_its_answer_names(
         [tables.PYTHON, "-c", PREPARE], env=workshop.environment, capture_output=True, text=True, check=True
     )
     old, new = ran.stdout.split()
-    workshop.script("read.py", READ)
+    workshop.script("read.py", READ + tables.AT_REST)
     found = {}
     for which in ("boto3", "s3fs", "pandas", "obstore", "aiobotocore", "cat", "awaited"):
         before = requests(tmp_path)

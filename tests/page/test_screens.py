@@ -16,6 +16,7 @@ SCREENS = {
     "/model?name=churn": "AUC 0.861 instead of 0.812",
     "/version?ref=churn%402": "models/churn.json@2",
     "/compare?a=churn%401&b=churn%402": "tenure_months",
+    "/compare?a=data%2Ffeatures.csv%401&b=data%2Ffeatures.csv%402": "What they hold",
     "/datasets": "data/features.csv",
     "/dataset?ref=data%2Ffeatures.csv%402": "other type",
     "/jobs": "legacy/export.py",

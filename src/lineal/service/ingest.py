@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from itertools import product
 from typing import Any
 
 import msgspec
@@ -168,12 +169,12 @@ class _Applier:
         scope.store.attributes.add_facets(scope.tx, admitted, at=scope.at, batch=self._message)
         if self._edges:
             scope.store.edges.add_edges(scope.tx, self._edges, recorded_at=scope.at)
-        for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
-            relate_same_bytes(scope, digest, self._message)
         relate_folders(scope, self._located, self._message)
         ended = {e.run for e in events if type(e) is ev.RunEnded and e.state != ev.State.RUNNING}
         scope.store.metrics.seal_each(scope.tx, [self._runs.nodes[run] for run in ended])
         self._meet([e.run for e in events if type(e) is ev.RunStarted])
+        for digest in scope.store.artifacts.list_shared(scope.tx, list(self._touched)):
+            relate_same_bytes(scope, digest, self._message)
 
     def _meet(self, begun: list[str]) -> None:
         """Let what this batch reports meet what other sources reported of the same things."""
@@ -383,18 +384,25 @@ def relate_same_bytes(scope: Scope, digest: str, message: int) -> None:
     and `show` and `trace` list the candidates.
     """
     tx, edges = scope.tx, scope.store.edges
-    versions = scope.store.artifacts.list_by_digest(tx, digest, _DERIVING)
+    versions = [version.node for version in scope.store.artifacts.list_by_digest(tx, digest, _DERIVING)]
     if len(versions) < 2:
         return
-    links, _ = same_bytes(holders(scope, [version.node for version in versions]))
-    wanted = set(links)
-    nodes = [version.node for version in versions]
-    standing = {(edge.src, edge.dst) for edge in edges.get_in(tx, nodes) if edge.rule == SAME_BYTES}
-    for src, dst in standing - wanted:
-        edges.retract_edge(tx, src, dst, EdgeKind.DERIVED, SAME_BYTES, at=scope.at)
-    reads = (
-        {holder.node: holder.read_at or 0 for holder in holders(scope, nodes)} if wanted - standing else {}
-    )
+    stands_for = scope.store.joins.canonical(tx, versions)
+    joined: dict[int, list[int]] = {}  # what was found to be one is one holder of these bytes
+    for node in versions:
+        joined.setdefault(stands_for.get(node, node), []).append(node)
+    held = holders(scope, sorted(joined))
+    links, _ = same_bytes(held)
+    read = {holder.node: holder.read_at or 0 for holder in held}
+    wanted = {
+        (src, dst, read[dst]) for src, dst in links
+    }  # a read before the one that is known was told late
+    standing = {
+        (edge.src, edge.dst, edge.at) for edge in edges.get_in(tx, list(joined)) if edge.rule == SAME_BYTES
+    }
+    for src, dst, _ in standing - wanted:
+        for given_src, given_dst in product(joined.get(src, [src]), joined[dst]):
+            edges.retract_edge(tx, given_src, given_dst, EdgeKind.DERIVED, SAME_BYTES, at=scope.at)
     edges.add_edges(
         tx,
         [
@@ -402,13 +410,13 @@ def relate_same_bytes(scope: Scope, digest: str, message: int) -> None:
                 src=src,
                 dst=dst,
                 kind=EdgeKind.DERIVED,
-                at=reads[dst],
+                at=at,
                 role="copy",
                 evidence=ev.Evidence.INFERRED,
                 rule=SAME_BYTES,
                 batch=message,
             )
-            for src, dst in sorted(wanted - standing)
+            for src, dst, at in sorted(wanted - standing)
         ],
         recorded_at=scope.at,
     )
