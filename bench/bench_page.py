@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import random
+import re
 import statistics
 import sys
 import tempfile
@@ -29,6 +30,12 @@ METRICS = 50
 _FRAMES = """async ms => { const gaps = []; let last = performance.now(); const end = last + ms;
   return new Promise(done => requestAnimationFrame(function tick(now) { gaps.push(now - last); last = now;
     now < end ? requestAnimationFrame(tick) : done(gaps.slice(1)); })); }"""
+
+# Milliseconds from going to an address until the text that was there before is gone, looked at in each frame: waiting from
+# outside looks at intervals that are longer than what is measured.
+_ANSWERED = """async ([hash, before]) => { const begun = performance.now(); location.hash = hash;
+  do await new Promise(requestAnimationFrame); while (document.querySelector("main").textContent.includes(before));
+  return performance.now() - begun; }"""
 
 
 def store_of(folder: Path) -> Store:
@@ -171,15 +178,18 @@ def table(folder: Path, browser: Any) -> list[Figure]:
             page.evaluate(f"document.querySelector('[role=grid]').scrollTop = {RUNS * 38 * part // 30}")
             page.wait_for_timeout(60)
         gaps = page.evaluate("window.frames_")
-        begun = time.perf_counter()
-        page.evaluate("location.hash = '#/runs?where=metrics.acc%20%3E%200.99%20AND%20params.p0%20%3D%203'")
-        page.get_by_text(f"{RUNS:,} runs").first.wait_for(state="detached")
-        answered = time.perf_counter() - begun
+        before, answers = f"{RUNS:,} runs", []
+        for least in (0.99, 0.98, 0.97):  # so that each answer has another count
+            where = f"metrics.acc%20%3E%20{least}%20AND%20params.p0%20%3D%203"
+            answers.append(page.evaluate(_ANSWERED, [f"#/runs?where={where}", before]) / 1e3)
+            before = page.get_by_text(re.compile(r"^[\d,]+ runs$")).first.inner_text()
         page.close()
     return [
         Figure(f"runs table, {RUNS:,} runs: open to first rows", first_rows, "s", 1),
         Figure("runs table: longest frame while scrolling through all of it", max(gaps), "ms", 100),
-        Figure("runs table: a filter's answer on the screen", answered, "s", 0.3),
+        Figure(
+            "runs table: a filter's answer on the screen, median of 3", statistics.median(answers), "s", 0.3
+        ),
     ]
 
 
