@@ -31,6 +31,9 @@ _FRAMES = """async ms => { const gaps = []; let last = performance.now(); const 
   return new Promise(done => requestAnimationFrame(function tick(now) { gaps.push(now - last); last = now;
     now < end ? requestAnimationFrame(tick) : done(gaps.slice(1)); })); }"""
 
+# Until something has a place on the screen, looked at in each frame.
+_SEEN = """async selector => { while (!document.querySelector(selector)?.getClientRects().length)
+  await new Promise(requestAnimationFrame); }"""
 # Milliseconds from going to an address until the text that was there before is gone, looked at in each frame: waiting from
 # outside looks at intervals that are longer than what is measured.
 _ANSWERED = """async ([hash, before]) => { const begun = performance.now(); location.hash = hash;
@@ -47,7 +50,8 @@ def store_of(folder: Path) -> Store:
 def seen(page: Any, url: str, selector: str) -> float:
     """Seconds from asking for an address until the selector is on the screen."""
     begun = time.perf_counter()
-    page.goto(url)
+    page.goto(url, wait_until="commit")
+    page.evaluate(_SEEN, selector)
     page.locator(selector).first.wait_for()
     return time.perf_counter() - begun
 
