@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import re
 from typing import Any
 
 from tests.page.conftest import Tab
@@ -136,3 +137,46 @@ def test_only_columns_that_differ_are_left_on_demand(tab: Tab) -> None:
     page.get_by_label("Only differences").check()
     heads.get_by_text("lr", exact=True).wait_for(state="detached")
     heads.get_by_text("depth", exact=True).wait_for()
+
+
+def test_runs_are_grouped_by_a_metric(tab: Tab) -> None:
+    page = tab.open("/runs")
+    page.get_by_label("Group by").select_option("metrics.auc")
+    groups = page.get_by_role("region", name="Group by")
+    groups.get_by_role("button", name="Runs with 0.861").wait_for()
+    assert groups.get_by_text("(none)").count() == 1
+
+
+def test_curves_are_smoothed_and_laid_over_other_axes(tab: Tab) -> None:
+    page = tab.open("/runs?where=job%20%3D%20'train.py'")
+    page.get_by_text("train.py").first.wait_for()
+    page.get_by_role("link", name="train.py").first.click()
+    page.get_by_text(re.compile("^Charts")).first.click()
+    drawing = "() => document.querySelector('.charts canvas').toDataURL()"
+    page.locator(".charts canvas").first.wait_for()
+    seen = {page.evaluate(drawing)}
+    smoothing = page.get_by_label("Smoothing")
+    for change in (
+        lambda: smoothing.fill("0.9"),
+        lambda: page.get_by_label("Logarithmic").check(),
+        lambda: page.get_by_label("Horizontal axis").select_option("time"),
+    ):
+        change()
+        page.wait_for_function(
+            "seen => !seen.includes(document.querySelector('.charts canvas')?.toDataURL() ?? seen[0])",
+            arg=list(seen),
+        )
+        seen.add(page.evaluate(drawing))
+
+
+def test_what_is_shown_is_drawn_as_points_and_lines_on_demand(tab: Tab) -> None:
+    page = tab.open("/runs?where=job%20%3D%20'train.py'")
+    page.get_by_role("button", name="Plot").click()
+    points = page.get_by_role("img", name="params.depth / metrics.auc, 3")
+    points.wait_for()
+    assert points.locator("circle").count() == 3
+    page.locator("label").filter(has_text=re.compile("^y")).get_by_role("combobox").select_option(
+        "metrics.loss"
+    )
+    page.get_by_role("img", name="params.depth / metrics.loss, 3").wait_for()
+    assert page.get_by_text("Parallel coordinates").count() == 1
